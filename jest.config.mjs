@@ -1,0 +1,16 @@
+const shared = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2024' }, module: { type: 'es6' } }],
+  },
+};
+
+/** Two projects: `unit` needs nothing but Node; `e2e` starts control planes (see e2e/README.md). */
+export default {
+  reporters: ['default', '<rootDir>/scripts/count-reporter.mjs'],
+  projects: [
+    { ...shared, displayName: 'unit', rootDir: '.', testMatch: ['<rootDir>/{src,scripts,e2e/bed,e2e/host}/**/*.test.ts'] },
+    { ...shared, displayName: 'e2e', rootDir: '.', testMatch: ['<rootDir>/e2e/scenarios/**/*.test.ts'] },
+  ],
+};
