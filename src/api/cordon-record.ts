@@ -1,0 +1,26 @@
+import * as z from 'zod/mini';
+import { nameSchema, timeSchema } from './primitives.ts';
+
+/**
+ * The record on a Node, written in the same patch as our cordon: enough to finish the node, or to take it back,
+ * with the policy, the NodeUpdate and the NodeHost all gone. Durations are milliseconds.
+ */
+export const cordonRecordSchema = z.object({
+  policy: nameSchema(),
+  policyUID: z.string(),
+  claim: z.string().check(z.minLength(1), z.maxLength(253)),
+  rollout: z.string(),
+  from: z.string(),
+  target: z.string(),
+  bootID: z.string(),
+  at: timeSchema(),
+  drainDeadline: timeSchema(),
+  drain: z.object({ deleteEmptyDirData: z.boolean(), force: z.boolean(), gracePeriodSeconds: z.optional(z.int()) }),
+  rebootTimeoutMs: z.int(),
+  minReadySeconds: z.int(),
+  /** DaemonSet pods (`namespace/daemonset`) that were Ready at the claim, and must be again. */
+  readyDaemonSets: z.array(z.string()).check(z.maxLength(256)),
+  /** What we changed, as it was before: null stands for absent. */
+  prior: z.object({ unschedulable: z.boolean(), annotations: z.record(z.string(), z.nullable(z.string())) }),
+});
+export type CordonRecord = z.infer<typeof cordonRecordSchema>;

@@ -1,0 +1,54 @@
+/** API group of our kinds, labels and annotations. */
+export const GROUP = 'lockkeeper.dev';
+/** The one version of our kinds that is served and stored. */
+export const VERSION = 'v1alpha1';
+/** `apiVersion` of our kinds. */
+export const API_VERSION = `${GROUP}/${VERSION}`;
+
+/**
+ * Annotations that people write: on an UpdatePolicy, a NodeUpdate or a Node, where each makes sense there.
+ * The strings are API: they may be added to, never changed.
+ */
+export const BY_HAND = {
+  /** `"true"` or `"false"`: no new claim and no staging; on a node it is also taken back. Policy, NodeUpdate, Node. */
+  paused: `${GROUP}/paused`,
+  /** A version, such as `1.26.1`: beats the spec's pin and range. Policy, NodeUpdate, Node. */
+  pinVersion: `${GROUP}/pin-version`,
+  /** A version that may be claimed under `approval: Manual`. Policy, NodeUpdate, Node. */
+  approvedVersion: `${GROUP}/approved-version`,
+  /** Any token: forgets the failures it finds, once for each new token. Policy, NodeUpdate, Node. */
+  retry: `${GROUP}/retry`,
+  /** Any token: a halted rollout goes on, once for each new token. Policy. */
+  resume: `${GROUP}/resume`,
+} as const;
+
+/** Annotations on a Node that are ours alone. */
+export const ON_NODE = {
+  /** The record of our cordon, JSON as in `cordonRecordSchema`: what is needed to finish or take back the node. */
+  cordon: `${GROUP}/cordon`,
+  /** The id of a claim that was given up before the cordon: moves the Node's resourceVersion, so that no late cordon can follow. */
+  fence: `${GROUP}/fence`,
+} as const;
+
+/** Set by the controller on nodes it may manage; the agents' DaemonSet selects it. */
+export const MANAGED_LABEL = `${GROUP}/managed`;
+
+/** A node whose agent of the OS's existing operator is active carries this label; it is `ManagedByOther`. */
+export const OTHER_OPERATOR_LABEL = 'bottlerocket.aws/updater-interface-version';
+
+/** Part-of label on all our own pods. */
+export const PART_OF = { key: 'app.kubernetes.io/part-of', value: 'lockkeeper' } as const;
+/** Component label on our own pods: `controller` or `agent`. */
+export const COMPONENT_LABEL = 'app.kubernetes.io/component';
+
+/** Name of the ValidatingAdmissionPolicy, and of its binding, that limit an agent to its own NodeHost's status. */
+export const AGENT_ADMISSION_POLICY = 'lockkeeper-agent';
+
+/** Only nodes whose `osImage` begins so are ever ours. */
+export const OS_IMAGE_PREFIX = 'Bottlerocket OS ';
+
+/** Annotations that keep an autoscaler from removing a node that looks empty while it is drained. */
+export const KEEP_NODE_ANNOTATIONS: Readonly<Record<string, string>> = {
+  'cluster-autoscaler.kubernetes.io/scale-down-disabled': 'true',
+  'karpenter.sh/do-not-disrupt': 'true',
+};

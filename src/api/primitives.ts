@@ -1,0 +1,79 @@
+import * as z from 'zod/mini';
+
+/** Metadata that the CRD generator and `kubectl explain` show. */
+export interface FieldMetadata {
+  description: string;
+  /** CEL rules of this field, evaluated by the API server. */
+  rules?: readonly { rule: string; message: string; fieldPath?: string }[];
+  /** Keys by which a list is a map (`x-kubernetes-list-type: map`). */
+  listMapKeys?: readonly string[];
+  /** An integer or a string (`x-kubernetes-int-or-string`). */
+  intOrString?: true;
+}
+
+/** What the generator reads: descriptions and CEL rules by schema. */
+export const fields = z.registry<FieldMetadata>();
+
+/** Attaches a description, and CEL rules where a field needs them, to a schema. */
+export function field<S extends z.ZodMiniType>(schema: S, description: string, more: Omit<FieldMetadata, 'description'> = {}): S {
+  fields.add(schema, { description, ...more });
+  return schema;
+}
+
+const DURATION = /^([0-9]{1,6}(h|m|s|ms))+$/;
+
+/** A duration as Go writes it (`30m`, `1h30m`, `500ms`), at most 32 characters. */
+export const durationSchema = () => z.string().check(z.regex(DURATION), z.maxLength(32));
+
+const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const;
+
+/** Milliseconds of a duration that `durationSchema` has accepted. */
+export function durationMs(duration: string): number {
+  let total = 0;
+  for (const [, amount, unit] of duration.matchAll(/([0-9]+)(h|ms|m|s)/g)) total += Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  return total;
+}
+
+/** An OS version, `1.26.1` or `1.26.1-rc.1+b`, without a leading `v`. */
+export const versionSchema = () =>
+  z.string().check(z.regex(/^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/), z.maxLength(64));
+
+/** An RFC 3339 time, as the API server writes it. */
+export const timeSchema = () => z.string().check(z.maxLength(64));
+
+/** Text for people, bounded so that no status grows with the world's noise. */
+export const textSchema = () => z.string().check(z.maxLength(2048));
+
+/** A name of a Kubernetes object. */
+export const nameSchema = () => z.string().check(z.minLength(1), z.maxLength(253));
+
+/** A condition as upstream's conventions have it. */
+export const conditionSchema = z.object({
+  type: z.string().check(z.minLength(1), z.maxLength(128)),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string().check(z.minLength(1), z.maxLength(128)),
+  message: textSchema(),
+  lastTransitionTime: timeSchema(),
+  observedGeneration: z.optional(z.int()),
+});
+export type Condition = z.infer<typeof conditionSchema>;
+
+/** A list of conditions, one of each type. */
+export const conditionsSchema = () =>
+  field(z.array(conditionSchema).check(z.maxLength(16)), 'What is true of this object now; one condition of each type.', {
+    listMapKeys: ['type'],
+  });
+
+/** Object metadata, as far as we read it. */
+export const metadataSchema = z.object({
+  name: nameSchema(),
+  uid: z.string(),
+  resourceVersion: z.string(),
+  generation: z.optional(z.int()),
+  creationTimestamp: z.optional(z.string()),
+  deletionTimestamp: z.optional(z.string()),
+  labels: z.optional(z.record(z.string(), z.string())),
+  annotations: z.optional(z.record(z.string(), z.string())),
+  ownerReferences: z.optional(z.array(z.object({ kind: z.string(), name: z.string(), uid: z.string() }))),
+});
+export type Metadata = z.infer<typeof metadataSchema>;

@@ -1,0 +1,235 @@
+import * as z from 'zod/mini';
+import {
+  conditionsSchema,
+  durationSchema,
+  field,
+  metadataSchema,
+  nameSchema,
+  textSchema,
+  timeSchema,
+  versionSchema,
+} from './primitives.ts';
+
+const labelSelectorSchema = z.object({
+  matchLabels: z.optional(
+    field(z.record(z.string().check(z.maxLength(317)), z.string().check(z.maxLength(63))), 'Labels that must have exactly these values.'),
+  ),
+  matchExpressions: z.optional(
+    field(
+      z
+        .array(
+          z.object({
+            key: z.string().check(z.minLength(1), z.maxLength(317)),
+            operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+            values: z.optional(z.array(z.string().check(z.maxLength(63))).check(z.maxLength(256))),
+          }),
+        )
+        .check(z.maxLength(64)),
+      'Requirements that must all hold.',
+    ),
+  ),
+});
+export type LabelSelector = z.infer<typeof labelSelectorSchema>;
+
+const COUNT_OR_PERCENT_RULE = "type(self) == int ? self >= 1 : string(self).matches('^([1-9][0-9]?|100)%$')";
+
+const countOrPercentSchema = (description: string) =>
+  field(z.union([z.int().check(z.minimum(1)), z.string().check(z.regex(/^([1-9][0-9]?|100)%$/))]), description, {
+    intOrString: true,
+    rules: [{ rule: COUNT_OR_PERCENT_RULE, message: 'must be a whole number of at least 1, or a percentage from 1% to 100%' }],
+  });
+
+/** A count of at least 1, or a percentage such as `10%`. */
+export type CountOrPercent = number | string;
+
+const versionSpecSchema = field(
+  z.object({
+    range: z._default(field(z.string().check(z.minLength(1), z.maxLength(256)), 'Versions that are wanted, as a semver range.'), '*'),
+    pin: z.optional(field(versionSchema(), 'The one version that is wanted; it excludes a range.')),
+    allowDowngrade: z._default(field(z.boolean(), 'Whether a pin may lie below the version that a node runs.'), false),
+    refreshInterval: z._default(field(durationSchema(), 'How often each agent asks its host for news, jittered.'), '1h'),
+  }),
+  'Which OS version the nodes should run.',
+  {
+    rules: [
+      { rule: "!has(self.pin) || self.range == '*'", message: 'pin and range exclude each other: remove one of them', fieldPath: '.pin' },
+      { rule: "duration(self.refreshInterval) >= duration('1s')", message: 'must be at least 1s', fieldPath: '.refreshInterval' },
+    ],
+  },
+);
+
+const rolloutSpecSchema = field(
+  z.object({
+    maxUnavailable: z._default(
+      countOrPercentSchema(
+        'How many nodes may be unavailable at once, by anybody (cordoned, not ready, failed, rebooting); percentages round down to at least 1, and one node always stays where there are two or more.',
+      ),
+      1,
+    ),
+    zoneKey: z._default(
+      field(
+        z.string().check(z.minLength(1), z.maxLength(317)),
+        'Label by whose value nodes are updated together: one zone after the other.',
+      ),
+      'topology.kubernetes.io/zone',
+    ),
+    failureBudget: z._default(countOrPercentSchema('Number or percentage of failed nodes at which the rollout halts.'), 1),
+    minReadySeconds: z._default(
+      field(z.int().check(z.minimum(0), z.maximum(86_400)), 'How long a node must be Ready after its reboot before it counts as updated.'),
+      10,
+    ),
+  }),
+  'How many nodes at a time, and when to stop.',
+);
+
+const drainSpecSchema = field(
+  z.object({
+    timeout: z._default(field(durationSchema(), 'After this long the node is given back, named as Blocked, and retried later.'), '30m'),
+    deleteEmptyDirData: z._default(field(z.boolean(), 'Whether pods with an emptyDir may be evicted: its data is lost.'), true),
+    force: z._default(field(z.boolean(), 'Whether pods that no controller would create again may be evicted.'), false),
+    gracePeriodSeconds: z.optional(
+      field(z.int().check(z.minimum(0), z.maximum(86_400)), "Overrides each pod's own termination grace period."),
+    ),
+  }),
+  'How pods leave a node before its reboot. PodDisruptionBudgets are always honoured.',
+  { rules: [{ rule: "duration(self.timeout) >= duration('1s')", message: 'must be at least 1s', fieldPath: '.timeout' }] },
+);
+
+/** Spec of an UpdatePolicy, with the defaults that the API server sets. */
+export const updatePolicySpecSchema = z.object({
+  nodeSelector: z._default(
+    field(
+      labelSelectorSchema,
+      "The nodes that this policy keeps up to date; only Bottlerocket nodes count, control-plane nodes only where the selector names their label, EKS Auto's never.",
+      {
+        rules: [
+          {
+            rule: "!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : !has(e.values) || size(e.values) == 0)",
+            message: 'In and NotIn need values; Exists and DoesNotExist take none',
+            fieldPath: '.matchExpressions',
+          },
+        ],
+      },
+    ),
+    {},
+  ),
+  priority: z._default(
+    field(
+      z.int().check(z.minimum(-1_000_000), z.maximum(1_000_000)),
+      'Of two policies that select a node, the one with the higher priority has it, then the first by name.',
+    ),
+    0,
+  ),
+  paused: z._default(field(z.boolean(), 'No new node is begun and nothing is staged; what is in flight finishes.'), false),
+  approval: z._default(
+    field(z.enum(['Automatic', 'Manual']), 'Manual: staged nodes wait for the annotation lockkeeper.dev/approved-version.'),
+    'Automatic',
+  ),
+  version: z._default(versionSpecSchema, { range: '*', allowDowngrade: false, refreshInterval: '1h' }),
+  rollout: z._default(rolloutSpecSchema, {
+    maxUnavailable: 1,
+    zoneKey: 'topology.kubernetes.io/zone',
+    failureBudget: 1,
+    minReadySeconds: 10,
+  }),
+  staging: z._default(
+    field(
+      z.object({
+        maxParallel: z._default(countOrPercentSchema('How many nodes download at once; percentages round down to at least 1.'), '10%'),
+      }),
+      'Downloading ahead of time, without cordon or slot.',
+    ),
+    { maxParallel: '10%' },
+  ),
+  drain: z._default(drainSpecSchema, { timeout: '30m', deleteEmptyDirData: true, force: false }),
+  reboot: z._default(
+    field(
+      z.object({ timeout: z._default(field(durationSchema(), 'How long a reboot may take, and then the verification.'), '15m') }),
+      'The reboot.',
+      {
+        rules: [{ rule: "duration(self.timeout) >= duration('1s')", message: 'must be at least 1s', fieldPath: '.timeout' }],
+      },
+    ),
+    { timeout: '15m' },
+  ),
+});
+export type UpdatePolicySpec = z.infer<typeof updatePolicySpecSchema>;
+
+/** One entry of the lock: a node that may be made unavailable by this policy. */
+export const claimSchema = z.object({
+  id: nameSchema(),
+  node: nameSchema(),
+  uid: z.string().check(z.maxLength(64)),
+  rollout: nameSchema(),
+  at: timeSchema(),
+});
+export type Claim = z.infer<typeof claimSchema>;
+
+/** One target for one variant and architecture; frozen until a newer one supersedes it. */
+export const rolloutSchema = z.object({
+  id: nameSchema(),
+  variant: z.string().check(z.maxLength(128)),
+  arch: z.string().check(z.maxLength(32)),
+  target: z.string().check(z.maxLength(64)),
+  startedAt: timeSchema(),
+  updated: z.int(),
+  failed: z
+    .array(
+      z.object({
+        node: nameSchema(),
+        hostID: z.string().check(z.maxLength(512)),
+        reason: z.string().check(z.maxLength(128)),
+        at: timeSchema(),
+      }),
+    )
+    .check(z.maxLength(256)),
+});
+export type Rollout = z.infer<typeof rolloutSchema>;
+
+/** How many of a policy's nodes are where. */
+export const countsSchema = z.object({
+  nodes: z.int(),
+  updated: z.int(),
+  outdated: z.int(),
+  staging: z.int(),
+  staged: z.int(),
+  inFlight: z.int(),
+  blocked: z.int(),
+  failed: z.int(),
+  unavailable: z.int(),
+});
+export type Counts = z.infer<typeof countsSchema>;
+
+/** Status of an UpdatePolicy, written by the controller alone. */
+export const updatePolicyStatusSchema = z.object({
+  observedGeneration: z.optional(z.int()),
+  summary: z.optional(textSchema()),
+  counts: z.optional(countsSchema),
+  releases: z.optional(
+    z
+      .array(
+        z.object({
+          variant: z.string().check(z.maxLength(128)),
+          arch: z.string().check(z.maxLength(32)),
+          version: z.string().check(z.maxLength(64)),
+          firstSeen: timeSchema(),
+        }),
+      )
+      .check(z.maxLength(256)),
+  ),
+  claims: z.optional(
+    field(z.array(claimSchema).check(z.maxLength(5000)), 'The lock: nodes that hold a slot. Written as a whole, before a node is touched.'),
+  ),
+  rollouts: z.optional(z.array(rolloutSchema).check(z.maxLength(64))),
+  tokens: z.optional(z.object({ retry: z.optional(textSchema()), resume: z.optional(textSchema()) })),
+  conditions: z.optional(conditionsSchema()),
+});
+export type UpdatePolicyStatus = z.infer<typeof updatePolicyStatusSchema>;
+
+/** An UpdatePolicy as the API server gives it. */
+export const updatePolicySchema = z.object({
+  metadata: metadataSchema,
+  spec: z._default(updatePolicySpecSchema, () => z.parse(updatePolicySpecSchema, {})),
+  status: z._default(updatePolicyStatusSchema, {}),
+});
+export type UpdatePolicy = z.infer<typeof updatePolicySchema>;
