@@ -1,0 +1,30 @@
+/** What a TLS connection to the API server is opened with; all PEM. */
+export interface TlsOptions {
+  readonly ca?: string | Buffer | undefined;
+  readonly cert?: string | Buffer | undefined;
+  readonly key?: string | Buffer | undefined;
+  readonly rejectUnauthorized?: boolean | undefined;
+  readonly servername?: string | undefined;
+}
+
+/** Where the API server is, and how we prove to it who we are. */
+export interface Credentials {
+  /** May have a path of its own (a proxy in front of several clusters). */
+  readonly server: URL;
+  tls(): Promise<TlsOptions>;
+  /** The Authorization header's value, if there is one. */
+  authorization(): Promise<string | undefined>;
+  /** The server refused us (401, 403 or 422): what is cached is read again before the next request. */
+  refresh(): void;
+}
+
+/** Credentials cannot be read, or make no sense. `retryable` where a file may yet appear or be renewed. */
+export class CredentialsError extends Error {
+  readonly retryable: boolean;
+
+  constructor(message: string, options: { cause?: unknown; retryable: boolean }) {
+    super(message, { cause: options.cause });
+    this.name = 'CredentialsError';
+    this.retryable = options.retryable;
+  }
+}
