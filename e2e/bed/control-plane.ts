@@ -1,0 +1,272 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Api, type ApiAccess, createApi } from './api.ts';
+import { type Binaries, binaries } from './binaries.ts';
+import type { Child } from './children.ts';
+import { eventually } from './eventually.ts';
+import { type Home, openHome, tail } from './home.ts';
+import { freePort } from './ports.ts';
+
+/** Who acts, so that the audit log tells the bed from the tests and both from what is tested. */
+const users = {
+  /** The test itself. */
+  admin: { name: 'admin', groups: 'system:masters' },
+  /** The bed where it plays a kubelet. */
+  bed: { name: 'bed', groups: 'system:masters' },
+  kwok: { name: 'kwok', groups: 'system:masters' },
+  'controller-manager': { name: 'system:kube-controller-manager', groups: '' },
+  scheduler: { name: 'system:kube-scheduler', groups: '' },
+} as const;
+
+export type UserName = keyof typeof users;
+
+export interface ControlPlane {
+  readonly home: Home;
+  /** For tests, as a member of system:masters. */
+  readonly client: Api;
+  readonly kubeconfig: string;
+  /** The API server's own certificate authority, PEM. */
+  readonly caFile: string;
+  readonly auditLog: string;
+  accessOf(user: UserName): ApiAccess;
+  kubeconfigOf(user: UserName): string;
+  /** Stops the API server (`SIGKILL` for a crash) and starts it on the same port with the same data. */
+  restartApiServer(options?: { readonly signal?: 'SIGTERM' | 'SIGKILL' }): Promise<void>;
+  /** Freezes the API server: connections stay open, and nothing is answered. */
+  pauseApiServer(): void;
+  resumeApiServer(): void;
+  /** Stops everything in the home, and removes its logs unless told to keep them. */
+  stop(options?: { readonly keepLogs?: boolean }): Promise<void>;
+}
+
+export interface ControlPlaneOptions {
+  readonly name?: string;
+  readonly dir?: string;
+  /** Feature gates of Kubernetes. */
+  readonly features?: Readonly<Record<string, boolean>>;
+  /** The controller manager's requests per second; raise it for thousands of nodes. */
+  readonly controllerQps?: number;
+  readonly home?: Home;
+  readonly binaries?: Binaries;
+}
+
+/** The control plane did not get ready; the message ends with the log of the part that failed. */
+export class ControlPlaneError extends Error {
+  override readonly name = 'ControlPlaneError';
+}
+
+/** A part ended before it was ready, which somebody else's hold on its port causes: worth another try. */
+class EndedEarly extends ControlPlaneError {}
+
+const readyTimeoutMs = 60_000;
+/** Asked to end, it closes its port at once and then waits a minute for open watches. */
+const serverEndMs = 1500;
+const auditPolicy = fileURLToPath(new URL('audit-policy.yaml', import.meta.url));
+
+/** Starts etcd, API server, controller manager and scheduler as plain processes on free loopback ports, and waits until they serve. */
+export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  const programs = options.binaries ?? (await binaries());
+  const home = options.home ?? (await openHome(options));
+  try {
+    return await start(home, programs, options);
+  } catch (error) {
+    await home.close({ keepLogs: true });
+    throw error;
+  }
+}
+
+async function start(home: Home, programs: Binaries, options: ControlPlaneOptions): Promise<ControlPlane> {
+  const file = (name: string) => path.join(home.scratch, name);
+  const tokens = new Map<UserName, string>();
+  for (const user of Object.keys(users) as UserName[]) tokens.set(user, randomBytes(24).toString('hex'));
+  await mkdir(file('certs'));
+  await writeFile(file('tokens.csv'), tokenFile(tokens), { mode: 0o600 });
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  await writeFile(file('service-account.key'), privateKey.export({ type: 'sec1', format: 'pem' }), { mode: 0o600 });
+  await writeFile(file('service-account.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
+  const gates = Object.entries(options.features ?? {}).map(([gate, on]) => `${gate}=${on}`);
+  const features = gates.length === 0 ? [] : [`--feature-gates=${gates.join(',')}`];
+  const auditLog = path.join(home.out, 'audit.log');
+  const caFile = file('certs/apiserver.crt');
+
+  const { etcdUrl } = await withRetries(startEtcd);
+  let { apiServer, port } = await withRetries(async () => startApiServer(await freePort()));
+  const server = `https://127.0.0.1:${port}`;
+  const ca = await readFile(caFile, 'utf8');
+  const accessOf = (user: UserName): ApiAccess => ({ server, ca, token: tokens.get(user) });
+  const kubeconfigOf = (user: UserName) => path.join(user === 'admin' ? home.out : home.scratch, `${user}.kubeconfig`);
+  for (const user of tokens.keys()) await writeFile(kubeconfigOf(user), kubeconfig(accessOf(user)), { mode: 0o600 });
+  const client = createApi(accessOf('admin'));
+
+  await startManagers();
+  await eventually(() => client.find('/api/v1/namespaces/default/serviceaccounts/default'), { timeoutMs: readyTimeoutMs });
+
+  return {
+    home,
+    client,
+    kubeconfig: kubeconfigOf('admin'),
+    caFile,
+    auditLog,
+    accessOf,
+    kubeconfigOf,
+    async restartApiServer({ signal = 'SIGTERM' } = {}) {
+      await apiServer.stop(signal === 'SIGKILL' ? 0 : serverEndMs);
+      ({ apiServer } = await withRetries(() => startApiServer(port)));
+    },
+    pauseApiServer: () => apiServer.signal('SIGSTOP'),
+    resumeApiServer: () => apiServer.signal('SIGCONT'),
+    async stop({ keepLogs = false } = {}) {
+      client.close();
+      // Its data is thrown away, so nothing is lost by not being asked twice; but never etcd first.
+      await apiServer.stop(0);
+      await home.close({ keepLogs });
+    },
+  };
+
+  async function startEtcd() {
+    const [clientPort, peerPort] = [await freePort(), await freePort()];
+    const etcdUrl = `http://127.0.0.1:${clientPort}`;
+    const data = file(`etcd-${clientPort}`);
+    const child = await spawn('etcd', [
+      `--data-dir=${data}`,
+      `--listen-client-urls=${etcdUrl}`,
+      `--advertise-client-urls=${etcdUrl}`,
+      `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
+      '--unsafe-no-fsync',
+      '--quota-backend-bytes=8589934592',
+      '--log-level=error',
+    ]);
+    await untilReady(child, () => accepts(clientPort));
+    return { etcdUrl };
+  }
+
+  async function startApiServer(on: number) {
+    const child = await spawn('kube-apiserver', [
+      `--etcd-servers=${etcdUrl}`,
+      '--bind-address=127.0.0.1',
+      '--advertise-address=127.0.0.1',
+      // The service's endpoint may not be a loopback address; our programs are told where the server is.
+      '--endpoint-reconciler-type=none',
+      `--secure-port=${on}`,
+      `--cert-dir=${file('certs')}`,
+      `--service-account-key-file=${file('service-account.pub')}`,
+      `--service-account-signing-key-file=${file('service-account.key')}`,
+      '--service-account-issuer=https://kubernetes.default.svc',
+      `--token-auth-file=${file('tokens.csv')}`,
+      '--authorization-mode=Node,RBAC',
+      '--enable-admission-plugins=NodeRestriction',
+      '--service-cluster-ip-range=10.96.0.0/16',
+      '--allow-privileged=true',
+      '--profiling=false',
+      `--audit-policy-file=${auditPolicy}`,
+      `--audit-log-path=${auditLog}`,
+      '--audit-log-format=json',
+      '--audit-log-mode=blocking',
+      '--audit-log-maxsize=10000',
+      ...features,
+    ]);
+    const probe = () => ready(on);
+    await untilReady(child, probe);
+    return { apiServer: child, port: on };
+  }
+
+  async function ready(on: number): Promise<boolean> {
+    const probe = createApi({ server: `https://127.0.0.1:${on}`, ca: await readFile(caFile, 'utf8'), token: tokens.get('admin') });
+    try {
+      return (await probe.request('GET', '/readyz', { timeoutMs: 5000 })) === 'ok';
+    } finally {
+      probe.close();
+    }
+  }
+
+  async function startManagers(): Promise<void> {
+    const qps = options.controllerQps ?? 100;
+    await spawn('kube-controller-manager', [
+      `--kubeconfig=${kubeconfigOf('controller-manager')}`,
+      `--service-account-private-key-file=${file('service-account.key')}`,
+      `--root-ca-file=${caFile}`,
+      '--use-service-account-credentials',
+      '--leader-elect=false',
+      '--secure-port=0',
+      '--controllers=*,-nodeipam,-cloud-node-lifecycle,-service-lb-controller',
+      `--kube-api-qps=${qps}`,
+      `--kube-api-burst=${qps * 2}`,
+      ...features,
+    ]);
+    await spawn('kube-scheduler', [
+      `--kubeconfig=${kubeconfigOf('scheduler')}`,
+      '--leader-elect=false',
+      '--secure-port=0',
+      `--kube-api-qps=${qps}`,
+      `--kube-api-burst=${qps * 2}`,
+      ...features,
+    ]);
+  }
+
+  function spawn(name: keyof Binaries, args: readonly string[]): Promise<Child> {
+    return home.children.spawn({
+      name,
+      command: programs[name],
+      args,
+      log: home.log(name),
+      cwd: home.scratch,
+      env: { HOME: home.scratch },
+    });
+  }
+}
+
+async function untilReady(child: Child, probe: () => Promise<boolean>): Promise<void> {
+  const given = new AbortController();
+  void child.ended.then(() => given.abort());
+  try {
+    await eventually(probe, { timeoutMs: readyTimeoutMs, intervalMs: 25, signal: given.signal });
+  } catch (cause) {
+    const Failure = child.running ? ControlPlaneError : EndedEarly;
+    const how = child.running ? `was not ready within ${readyTimeoutMs / 1000} s` : 'ended before it was ready';
+    await child.stop(0);
+    throw new Failure(`${child.name} ${how}; ${child.log} ends with\n${await tail(child.log)}`, { cause });
+  }
+}
+
+async function withRetries<T>(attempt: () => Promise<T>, attempts = 4): Promise<T> {
+  for (let made = 1; ; made++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof EndedEarly) || made === attempts) throw error;
+    }
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+function tokenFile(tokens: ReadonlyMap<UserName, string>): string {
+  const lines = [...tokens].map(([user, token]) => {
+    const { name, groups } = users[user];
+    return groups === '' ? `${token},${name},${user}` : `${token},${name},${user},"${groups}"`;
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+function kubeconfig(access: ApiAccess): string {
+  // JSON is YAML.
+  const ca = Buffer.from(access.ca ?? '').toString('base64');
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'bed', cluster: { server: access.server, 'certificate-authority-data': ca } }],
+    users: [{ name: 'bed', user: { token: access.token } }],
+    contexts: [{ name: 'bed', context: { cluster: 'bed', user: 'bed' } }],
+    'current-context': 'bed',
+  });
+}

@@ -1,0 +1,260 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SimulatedHost } from '../host/host.ts';
+import { type Api, ApiError, ApiUnreachable, type KubeObject } from './api.ts';
+import {
+  bottlerocketImage,
+  type HostArch,
+  type NodeCondition,
+  type NodeFacts,
+  type NodeObject,
+  nodeObject,
+  providerID,
+  readyCondition,
+  type Taint,
+} from './node-object.ts';
+
+/** How the kubelet comes back from a reboot; may be changed at any time, and counts from the next event on. */
+export interface KubeletBehaviour {
+  /** The node stays not ready, whatever the host does. */
+  neverReturns?: boolean;
+  /** How much later than the host the kubelet is back. */
+  slowMs?: number;
+  /** The reboot is over before anybody sees the node not ready: only its boot ID tells. */
+  tooFastToNotice?: boolean;
+  /** What is seen of a node that is down: what its kubelet said last, or what the node lifecycle controller makes of its silence. */
+  seenAs?: 'False' | 'Unknown';
+}
+
+export interface MachineOptions {
+  readonly name: string;
+  readonly zone?: string;
+  /** The OS's version, such as 1.26.0. */
+  readonly version?: string;
+  readonly variant?: string;
+  readonly arch?: HostArch;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly taints?: readonly Taint[];
+  /** Another OS altogether; such a machine has no host to talk to. */
+  readonly osImage?: string;
+  readonly kubelet?: KubeletBehaviour;
+  readonly kubeletVersion?: string;
+  /** How many pods fit. */
+  readonly pods?: number;
+}
+
+/** What the machine does to the processes that run on it. */
+export interface NodeProcesses {
+  /** The power is off: kills what runs there and starts nothing until `nodeUp`. */
+  nodeDown(node: string): Promise<void>;
+  nodeUp(node: string): void;
+  /** The kubelet has lost what it kept: tokens are asked for anew. */
+  renewTokens(node: string): void;
+}
+
+export interface MachineParts {
+  /** As the bed, with the kubelet's part in mind. */
+  readonly api: Api;
+  readonly processes: NodeProcesses;
+  readonly index: number;
+  readonly host: SimulatedHost | undefined;
+  readonly socketPath: string;
+  readonly bootIDFile: string;
+}
+
+const downAnnotation = 'bed.lockkeeper.dev/node-down';
+
+/** One machine: a Node whose kubelet is played by the bed, on a simulated host. */
+export class Machine {
+  readonly name: string;
+  readonly kubelet: KubeletBehaviour;
+  readonly #parts: MachineParts;
+  readonly #ending = new AbortController();
+  #facts: NodeFacts;
+  #variant: string;
+  #incarnation = 0;
+  #work: Promise<void> = Promise.resolve();
+  #failure: unknown;
+
+  constructor(options: MachineOptions, parts: MachineParts) {
+    const { zone = 'eu-west-1a', version = '1.26.0', variant = 'aws-k8s-1.31', arch = 'x86_64' } = options;
+    this.name = options.name;
+    this.kubelet = { ...options.kubelet };
+    this.#parts = parts;
+    this.#variant = variant;
+    this.#facts = {
+      name: options.name,
+      index: parts.index,
+      zone,
+      arch,
+      osImage: options.osImage ?? bottlerocketImage(version, variant),
+      bootID: parts.host?.bootID ?? randomUUID(),
+      labels: options.labels ?? {},
+      annotations: options.annotations ?? {},
+      taints: options.taints ?? [],
+      providerID: providerID(zone, options.name),
+      kubeletVersion: options.kubeletVersion ?? 'v1.36.3',
+      pods: options.pods ?? 110,
+    };
+    parts.host?.on('rebooting', () => this.#then(() => this.#goDown()));
+    parts.host?.on('booted', (boot) => this.#then(() => this.#comeBack(boot)));
+  }
+
+  get path(): string {
+    return `/api/v1/nodes/${this.name}`;
+  }
+
+  /** The simulated host under it: its faults, its reboots, its disk. */
+  get host(): SimulatedHost {
+    if (this.#parts.host === undefined) throw new Error(`${this.name} runs ${this.#facts.osImage} and has no simulated host`);
+    return this.#parts.host;
+  }
+
+  /** The host's socket, as a hostPath volume of /run/api.sock shows it. */
+  get socketPath(): string {
+    return this.#parts.socketPath;
+  }
+
+  get bootIDFile(): string {
+    return this.#parts.bootIDFile;
+  }
+
+  /** What the kubelet reports of its boot and its OS. */
+  get facts(): NodeFacts {
+    return this.#facts;
+  }
+
+  /** Boots the host and creates the Node, Ready. */
+  async start(): Promise<void> {
+    await this.#parts.host?.start();
+    await this.#register();
+  }
+
+  async #register(): Promise<NodeObject> {
+    return this.#parts.api.create<NodeObject>('/api/v1/nodes', nodeObject(this.#facts, now()));
+  }
+
+  async node(): Promise<NodeObject> {
+    return this.#parts.api.get<NodeObject>(this.path);
+  }
+
+  /** The node as somebody else sees it: not ready, though its host is well. */
+  async setReady(status: NodeCondition['status']): Promise<void> {
+    this.#then(() => this.#report(status));
+    await this.settled();
+  }
+
+  /** Ends `neverReturns`: the kubelet reports what the host is now. */
+  async kubeletReturns(): Promise<void> {
+    this.kubelet.neverReturns = false;
+    this.#then(() => this.#up());
+    await this.settled();
+  }
+
+  /** Deletes the Node and registers it anew: same name, another uid; with `otherHost`, another machine altogether. */
+  async registerAnew(options: { readonly otherHost?: boolean } = {}): Promise<NodeObject> {
+    await this.settled();
+    await this.#parts.api.delete(this.path);
+    if (options.otherHost) {
+      this.#incarnation++;
+      this.#facts = { ...this.#facts, providerID: providerID(this.#facts.zone, `${this.name}#${this.#incarnation}`) };
+    }
+    const node = await this.#register();
+    this.#parts.processes.renewTokens(this.name);
+    return node;
+  }
+
+  /** The machine is gone for good, and its Node with it. */
+  async remove(): Promise<void> {
+    await this.stop();
+    await this.#parts.processes.nodeDown(this.name);
+    await this.#parts.api.delete(this.path);
+  }
+
+  /** Settles when everything that the host has said so far is reported. Throws what went wrong on the way. */
+  async settled(): Promise<void> {
+    await this.#work;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Ends the host and the kubelet's part; the Node stays. */
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await this.#parts.host?.stop();
+    await this.#work;
+  }
+
+  /** One thing after the other, as the host said them. */
+  #then(step: () => Promise<void>): void {
+    this.#work = this.#work.then(step).catch((error: unknown) => {
+      if (!this.#ending.signal.aborted) this.#failure ??= error;
+    });
+  }
+
+  async #goDown(): Promise<void> {
+    await this.#parts.processes.nodeDown(this.name);
+    if (this.kubelet.tooFastToNotice) return;
+    await this.#report(this.kubelet.seenAs ?? 'False');
+    await this.#annotatePods('true');
+  }
+
+  async #comeBack(boot: { readonly bootID: string; readonly version: string }): Promise<void> {
+    this.#facts = { ...this.#facts, bootID: boot.bootID, osImage: bottlerocketImage(boot.version, this.#variant) };
+    if (this.kubelet.neverReturns) return;
+    if (this.kubelet.slowMs) await sleep(this.kubelet.slowMs, undefined, { signal: this.#ending.signal });
+    await this.#up();
+  }
+
+  async #up(): Promise<void> {
+    await this.#report('True');
+    await this.#annotatePods(null);
+    this.#parts.processes.nodeUp(this.name);
+  }
+
+  async #report(status: NodeCondition['status']): Promise<void> {
+    await this.#persist(async () => {
+      const { bootID, osImage } = this.#facts;
+      const seen = (await this.node()).status.conditions?.find((condition) => condition.type === 'Ready');
+      const conditions = seen?.status === status ? [] : [readyCondition(status, now())];
+      // What a kubelet that is down cannot report is not reported.
+      const nodeInfo = status === 'True' ? { bootID, osImage } : {};
+      await this.#parts.api.patch(`${this.path}/status`, { status: { conditions, nodeInfo } }, 'strategic');
+    });
+  }
+
+  /** Tells kwok whether the node of these pods is up. */
+  async #annotatePods(value: 'true' | null): Promise<void> {
+    await this.#persist(async () => {
+      const pods = await this.#parts.api.list<KubeObject>('/api/v1/pods', { fieldSelector: `spec.nodeName=${this.name}` });
+      const wrong = pods.filter((pod) => (pod.metadata.annotations?.[downAnnotation] ?? null) !== value);
+      await Promise.all(
+        wrong.map(async ({ metadata }) => {
+          const path = `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}`;
+          try {
+            await this.#parts.api.patch(path, { metadata: { annotations: { [downAnnotation]: value } } });
+          } catch (error) {
+            if (!(error instanceof ApiError && error.status === 404)) throw error;
+          }
+        }),
+      );
+    });
+  }
+
+  /** A kubelet does not give up while the API server is away. */
+  async #persist(write: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return;
+        if (!(error instanceof ApiUnreachable || (error instanceof ApiError && error.canRetry))) throw error;
+      }
+      await sleep(100, undefined, { signal: this.#ending.signal });
+    }
+  }
+}
+
+function now(): string {
+  return new Date().toISOString();
+}
