@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { backoffMs } from './backoff.ts';
+import { type BackoffOptions, backoffMs } from './backoff.ts';
 import type { KubeClient, WatchEvent } from './client.ts';
 import { type Clock, delay, onAbort, systemClock } from './clock.ts';
 import { ApiError, ApiProtocolError, apiErrorFrom, isGone } from './errors.ts';
@@ -35,6 +35,8 @@ export interface ReflectorOptions<T> {
   readonly startJitterMs?: number;
   /** So does each reconnect. Default 1,000. */
   readonly reconnectJitterMs?: number;
+  /** The waits after failures. Default: 1 s to 30 s, half of it random. */
+  readonly retry?: BackoffOptions;
 }
 
 const metaSchema = z.object({
@@ -167,7 +169,7 @@ export class Reflector<T> {
   }
 
   #backoff(): number {
-    return backoffMs(retryBackoff, this.#failures, this.#options.random);
+    return backoffMs(this.#options.retry ?? retryBackoff, this.#failures, this.#options.random);
   }
 
   async #list(signal: AbortSignal): Promise<void> {
