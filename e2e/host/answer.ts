@@ -5,9 +5,13 @@ export interface Answer {
   json?: unknown;
   contentType?: string;
   stray?: string;
+  /** Ends the connection in the middle of the body. */
+  cutOff?: boolean;
+  /** Ends the connection after the answer, whatever the client is still sending. */
+  closes?: boolean;
   /** Ends the connection instead of answering. */
   dropped?: boolean;
-  /** Runs once the answer is on its way. */
+  /** Runs once the answer is on its way, or its receiver gone. */
   afterwards?: () => void;
 }
 
@@ -15,3 +19,6 @@ export interface Answer {
 export const notFound: Answer = { status: 404 };
 
 export const done: Answer = { status: 204 };
+
+/** What the web framework says by itself carries a Content-Type, unlike the server's own errors. */
+export const frameworkRefusal = (status: number, text: string): Answer => ({ status, text, contentType: 'text/plain; charset=utf-8' });

@@ -2,6 +2,7 @@ import { chmodSync, linkSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Answer } from './answer.ts';
 import type { Faults } from './faults.ts';
+import { readJsonBody } from './json-body.ts';
 
 /** A request with its body read, as far as the route takes one. */
 export interface ApiRequest {
@@ -23,20 +24,17 @@ interface Parts {
   socketPath: string;
   clientTimeoutMs: number;
   faults: Faults;
+  now: () => Date;
   answer: (request: ApiRequest) => Answer | Promise<Answer>;
   onRequest: (record: RequestRecord) => void;
-  onAnswer: (record: RequestRecord, status: number) => void;
+  onAnswer: (record: RequestRecord, status: number | undefined) => void;
 }
-
-/** The largest JSON body that the server reads, in bytes. */
-export const bodyLimit = 2_097_152;
-
-const frameworkText = 'text/plain; charset=utf-8';
 
 /** The HTTP server on the host's socket, with the limits and timeouts of the real one. One worker: answers are made one at a time. */
 export class ApiServer {
   readonly #parts: Parts;
   #server: Server | undefined;
+  #deadInode = false;
   #worker: Promise<void> | undefined;
 
   constructor(parts: Parts) {
@@ -63,23 +61,29 @@ export class ApiServer {
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
+      server.once('close', resolve);
       server.listen(socketPath, resolve);
     });
-    chmodSync(socketPath, 0o660);
+    if (server.listening) chmodSync(socketPath, 0o660);
   }
 
-  /** Ends every connection. The path is gone when this returns, or holds a dead inode where `leaveInode` says so. */
-  close({ leaveInode = false } = {}): void {
+  /** Ends every connection. The path is gone as soon as this is called; the promise waits for the connections. */
+  async close(): Promise<void> {
+    if (this.#deadInode) rmSync(this.#parts.socketPath, { force: true });
+    this.#deadInode = false;
+    await this.#closeServer();
+  }
+
+  /** The same, but the path stays and refuses connections. */
+  async die(): Promise<void> {
+    if (this.#server === undefined) return;
     const { socketPath } = this.#parts;
-    const server = this.#server;
-    if (server === undefined) return;
-    this.#server = undefined;
     const kept = `${socketPath}.dead`;
-    if (leaveInode) linkSync(socketPath, kept);
-    server.close();
-    server.closeAllConnections();
-    if (leaveInode) renameSync(kept, socketPath);
-    else rmSync(socketPath, { force: true });
+    linkSync(socketPath, kept);
+    const closed = this.#closeServer();
+    renameSync(kept, socketPath);
+    this.#deadInode = true;
+    await closed;
   }
 
   /** Keeps the only worker busy: every other request waits. */
@@ -88,31 +92,44 @@ export class ApiServer {
     return work;
   }
 
+  #closeServer(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return Promise.resolve();
+    this.#server = undefined;
+    return new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const method = request.method ?? '';
     const url = request.url ?? '';
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
     const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
-    const record = { method, path: url, at: new Date() };
+    const record = { method, path: url, at: this.#parts.now() };
     this.#parts.onRequest(record);
 
     const takesJson = method === 'PATCH' && path === '/settings';
-    const body = takesJson ? await readJson(request) : { text: '' };
+    const body = takesJson ? await readJsonBody(request) : { text: '' };
     while (this.#worker !== undefined) {
       const busy = this.#worker;
       await busy;
       if (this.#worker === busy) this.#worker = undefined;
     }
-    const answer = 'status' in body ? body : await this.#parts.answer({ method, path, query, body: body.text });
-    this.#send(response, this.#spoiled(answer));
-    this.#parts.onAnswer(record, answer.status);
+    const answer = 'refusal' in body ? body.refusal : await this.#parts.answer({ method, path, query, body: body.text });
+    const sent = this.#spoiled(answer);
+    this.#parts.onAnswer(record, sent.dropped ? undefined : sent.status);
+    this.#send(response, sent);
   }
 
   #send(response: ServerResponse, answer: Answer): void {
     const { socket } = response;
-    if (answer.afterwards) response.once(answer.dropped ? 'close' : 'finish', answer.afterwards);
-    if (answer.dropped) {
+    const gone = socket === null || socket.destroyed;
+    if (answer.afterwards && gone) answer.afterwards();
+    else if (answer.afterwards) response.once('close', answer.afterwards);
+    if (gone || answer.dropped) {
       socket?.destroy();
       return;
     }
@@ -123,7 +140,12 @@ export class ApiServer {
     if (contentType !== undefined) response.setHeader('content-type', contentType);
     if (answer.status !== 204) response.setHeader('content-length', Buffer.byteLength(text));
     response.writeHead(answer.status);
-    if (answer.stray !== undefined) response.once('finish', () => socket?.write(answer.stray ?? ''));
+    if (answer.stray !== undefined) response.once('finish', () => socket.write(answer.stray ?? ''));
+    if (answer.closes) response.once('finish', () => socket.destroy());
+    if (answer.cutOff) {
+      response.write(text.slice(0, text.length / 2), () => socket.destroy());
+      return;
+    }
     response.end(answer.status === 204 ? undefined : text);
   }
 
@@ -133,25 +155,7 @@ export class ApiServer {
     if (faults.take('garbage')) return spoil('<html><body>502 Bad Gateway</body></html>', 'text/html');
     if (faults.take('wrongShape')) return spoil('{"update_state":"Lost","available_updates":7,"version_id":[]}', 'application/json');
     if (faults.take('hugeAnswer')) return spoil(' '.repeat(16 * 1024 * 1024), 'application/json');
+    if (answer.status === 200 && faults.take('cutOff')) return { ...answer, cutOff: true };
     return answer;
   }
-}
-
-async function readJson(request: IncomingMessage): Promise<{ text: string } | Answer> {
-  const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
-  if (type !== 'application/json' && !type?.endsWith('+json'))
-    return { status: 400, text: 'Content type error', contentType: frameworkText };
-  const length = Number(request.headers['content-length'] ?? 0);
-  if (length > bodyLimit) {
-    const text = `JSON payload (${length} bytes) is larger than allowed (limit: ${bodyLimit} bytes).`;
-    return { status: 413, text, contentType: frameworkText };
-  }
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > bodyLimit) return { status: 413, text: `JSON payload has exceeded limit (${bodyLimit} bytes).`, contentType: frameworkText };
-    chunks.push(chunk);
-  }
-  return { text: Buffer.concat(chunks).toString('utf8') };
 }

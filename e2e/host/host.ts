@@ -1,12 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { renameSync, writeFileSync } from 'node:fs';
 import { type Answer, done } from './answer.ts';
 import { ApiServer, type RequestRecord } from './api-server.ts';
 import { Faults } from './faults.ts';
+import { type HostOptions, initialSettings, osInfo, type RunningOS, runningOS } from './host-options.ts';
 import { Disk, type PartitionSet } from './partitions.ts';
 import { RenderedConfig } from './rendered-config.ts';
-import type { Repository } from './repository.ts';
 import { routes } from './routes.ts';
 import { SettingsStore, type SettingsTree } from './settings-store.ts';
 import { defaultTimings, type HostTimings, Timers } from './timers.ts';
@@ -16,43 +16,18 @@ import { Updater } from './updater.ts';
 
 export type { RequestRecord } from './api-server.ts';
 export { type FaultName, Faults, faultDescriptions, faultNames } from './faults.ts';
+export type { HostOptions, RunningOS } from './host-options.ts';
 export { defaultWaves, type Release, type Repository, type Wave } from './repository.ts';
 export { type Delay, defaultTimings, type HostTimings } from './timers.ts';
 export type { UpdateCommand, UpdateState, UpdateStatus } from './update-dispatcher.ts';
-
-export interface HostOptions {
-  socketPath: string;
-  os: { version: string; variant: string; arch: string };
-  /** Shared and mutable: a release added to it is seen at the next refresh. */
-  repository: Repository;
-  /** 0–2047 on a real host; drawn at random where absent. */
-  seed?: number;
-  timings?: Partial<HostTimings>;
-  /** What `GET /settings?prefix=kubernetes` shows. */
-  kubernetesSettings?: Record<string, unknown>;
-  /** Replaces every setting that the host starts with, `updates` and `kubernetes` too; `{}` is an empty datastore. */
-  initialSettings?: SettingsTree;
-  random?: () => number;
-  now?: () => Date;
-  /** A file kept equal to the boot ID, as /proc/sys/kernel/random/boot_id is. */
-  bootIDFile?: string;
-}
-
-/** What the host runs now. */
-export interface RunningOS {
-  version: string;
-  variant: string;
-  arch: string;
-  buildID: string;
-  prettyName: string;
-}
 
 interface HostEvents {
   /** The host is down: its socket is gone. */
   rebooting: [];
   /** The host is up again, and its socket answers. */
   booted: [{ bootID: string; version: string }];
-  request: [RequestRecord & { status: number }];
+  /** A request was answered; without a status where the connection was just ended. */
+  request: [RequestRecord & { status: number | undefined }];
 }
 
 const requestsKept = 1_000;
@@ -77,6 +52,7 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
   #rebootCount = 0;
   #power: 'off' | 'booting' | 'on' = 'off';
   #held: (() => void) | undefined;
+  #closed = Promise.resolve();
   #settled = Promise.withResolvers<void>();
 
   constructor(options: HostOptions) {
@@ -88,7 +64,7 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
     this.#bootTimers = new Timers(random);
     const { version, variant, arch } = options.os;
     this.#disk = new Disk({ arch, version, variant });
-    this.#settings = new SettingsStore(options.initialSettings ?? settingsOf(options, random));
+    this.#settings = new SettingsStore(initialSettings(options, random));
     this.#config = new RenderedConfig(this.#settings, random);
     const now = options.now ?? (() => new Date());
     const { faults, timings } = this;
@@ -114,6 +90,7 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
         applyConfig: () => this.#applyConfig(),
         random,
       }),
+      now,
       onRequest: (record) => this.#remember(record),
       onAnswer: (record, status) => this.emit('request', { ...record, status }),
     });
@@ -126,8 +103,7 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
   get os(): RunningOS {
     const { image } = this.#disk.active;
     if (image === undefined) throw new Error('the active partition set always holds an image');
-    const buildID = createHash('sha256').update(image.version).digest('hex').slice(0, 8);
-    return { ...image, buildID, prettyName: `Bottlerocket OS ${image.version} (${image.variant})` };
+    return runningOS(image);
   }
 
   /** How often the host has booted since start(). */
@@ -158,6 +134,7 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
   async start(): Promise<void> {
     if (this.#power !== 'off') return;
     this.#power = 'booting';
+    this.#settled.resolve();
     await this.#listen();
   }
 
@@ -165,11 +142,11 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
   async stop(): Promise<void> {
     this.#goDown();
     this.#settled.resolve();
+    await this.#closed;
   }
 
   /** Somebody else's hand reboots the host. Resolves once it is back, or is down to stay. */
   async reboot(): Promise<void> {
-    if (this.#power !== 'on') return this.#settled.promise;
     this.#restart();
     return this.#settled.promise;
   }
@@ -177,15 +154,19 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
   /** Cuts the power: everything under way is lost. */
   async powerOff(): Promise<void> {
     if (this.#power === 'off') return;
-    const wasOn = this.#power === 'on';
+    const wasOn = this.running;
     this.#goDown();
     this.#settled.resolve();
     if (wasOn) this.emit('rebooting');
+    await this.#closed;
   }
 
   /** Boots a host that is down. Resolves once it is back. */
   async powerOn(): Promise<void> {
-    if (this.#power === 'off') this.#boot();
+    if (this.#power === 'off') {
+      this.#settled = Promise.withResolvers();
+      this.#boot();
+    }
     return this.#settled.promise;
   }
 
@@ -199,18 +180,18 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
   }
 
   /** The API server dies and its socket's inode stays: the path is there and refuses connections, until reviveSocket() or a boot. */
-  killSocket(): void {
-    this.#api.close({ leaveInode: true });
+  async killSocket(): Promise<void> {
+    await this.#api.die();
   }
 
   /** The API server ends properly: the path is gone, until reviveSocket() or a boot. */
-  removeSocket(): void {
-    this.#api.close();
+  async removeSocket(): Promise<void> {
+    await this.#api.close();
   }
 
   async reviveSocket(): Promise<void> {
-    if (this.#power !== 'on') return;
-    this.#api.close();
+    if (!this.running) return;
+    await this.#api.close();
     await this.#api.listen();
   }
 
@@ -245,7 +226,7 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
   }
 
   #restart(): void {
-    if (this.#power !== 'on') return;
+    if (!this.running) return;
     this.#goDown();
     this.#settled = Promise.withResolvers();
     this.emit('rebooting');
@@ -255,20 +236,17 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
 
   #goDown(): void {
     this.#power = 'off';
-    this.#api.close();
     this.#timers.clear();
     this.#bootTimers.clear();
     this.#held = undefined;
     this.#dispatcher.forget();
+    this.#closed = this.#api.close();
   }
 
   #boot(): void {
     if (this.#power !== 'off') return;
     this.#power = 'booting';
-    const settled = Promise.withResolvers<void>();
-    const earlier = this.#settled;
-    this.#settled = settled;
-    settled.promise.then(earlier.resolve, earlier.reject);
+    const settled = this.#settled;
     const duration = this.faults.take('slowBoot') ? this.timings.slowBootMs : this.timings.bootMs;
     this.#bootTimers.after(duration, () => {
       this.#disk.boot(() => this.faults.take('bootFails'));
@@ -281,7 +259,7 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
   }
 
   #bootedUp(settled: PromiseWithResolvers<void>): void {
-    if (this.#power !== 'on') return;
+    if (!this.running) return;
     settled.resolve();
     this.emit('booted', { bootID: this.#bootID, version: this.os.version });
     if (this.faults.take('secondReboot')) this.#restart();
@@ -295,29 +273,6 @@ export class SimulatedHost extends EventEmitter<HostEvents> {
     }
     await this.#api.listen();
     if (this.#power === 'booting') this.#power = 'on';
-    else this.#api.close();
+    else await this.#api.close();
   }
-}
-
-function settingsOf(options: HostOptions, random: () => number): SettingsTree {
-  return {
-    motd: 'Welcome to Bottlerocket!',
-    updates: {
-      'ignore-waves': false,
-      'metadata-base-url': `https://updates.bottlerocket.aws/2020-07-07/${options.os.variant}/${options.os.arch}/`,
-      seed: options.seed ?? Math.floor(random() * 2_048),
-      'targets-base-url': 'https://updates.bottlerocket.aws/targets/',
-      'version-lock': 'latest',
-    },
-    kubernetes: options.kubernetesSettings ?? {
-      'api-server': 'https://127.0.0.1:6443',
-      'cluster-certificate': Buffer.from('-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n').toString('base64'),
-      'cluster-dns-ip': '10.96.0.10',
-      'cluster-name': 'simulated',
-    },
-  };
-}
-
-function osInfo({ arch, buildID, prettyName, variant, version }: RunningOS) {
-  return { arch, build_id: buildID, pretty_name: prettyName, variant_id: variant, version_id: version };
 }

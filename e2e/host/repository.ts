@@ -68,7 +68,7 @@ export function maxVersionOf(repository: Repository, release: Release): string {
   const siblings = repository.releases.filter(({ variant, arch }) => variant === release.variant && arch === release.arch);
   return (
     release.maxVersion ??
-    siblings.map(({ version }) => version).reduce((newest, next) => (compareVersions(next, newest) > 0 ? next : newest))
+    siblings.map(({ version }) => version).reduce((newest, next) => (compareVersions(next, newest) > 0 ? next : newest), release.version)
   );
 }
 
@@ -102,9 +102,11 @@ export function brokenChain(repository: Repository, from: string, to: Release): 
   const upgrade = compareVersions(from, to.version) <= 0;
   const upper = upgrade
     ? to
-    : repository.releases.find(({ version, variant }) => variant === to.variant && compareVersions(version, from) === 0);
+    : repository.releases.find(
+        ({ version, variant, arch }) => variant === to.variant && arch === to.arch && compareVersions(version, from) === 0,
+      );
   const lower = upgrade ? from : to.version;
-  if (upper?.migrationsFrom === undefined || upper.migrationsFrom.some((version) => compareVersions(version, lower) === 0))
-    return undefined;
+  const starts = upper?.migrationsFrom;
+  if (upper === undefined || starts === undefined || starts.some((version) => compareVersions(version, lower) === 0)) return undefined;
   return { reached: lower, target: upper.version };
 }

@@ -1,4 +1,4 @@
-import { type Answer, done, notFound } from './answer.ts';
+import { type Answer, done, frameworkRefusal, notFound } from './answer.ts';
 import type { ApiRequest } from './api-server.ts';
 import { parseSettings } from './settings-schema.ts';
 import type { SettingsStore } from './settings-store.ts';
@@ -30,9 +30,7 @@ export function routes(parts: Parts): Route {
     'GET /settings': ({ query }) => getSettings(settings, query.get('prefix')),
     'PATCH /settings': ({ query, body }) => {
       const parsed = parseSettings(body);
-      if ('refusal' in parsed) {
-        return { status: 400, text: `Json deserialize error: ${parsed.refusal}`, contentType: 'text/plain; charset=utf-8' };
-      }
+      if ('refusal' in parsed) return frameworkRefusal(400, `Json deserialize error: ${parsed.refusal}`);
       settings.patch(transaction(query), parsed.settings);
       return done;
     },

@@ -1,10 +1,11 @@
+import { parse } from 'semver';
 import { z } from 'zod';
 import type { SettingsTree } from './settings-store.ts';
 
-const versionLock = /^(latest|v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)$/;
+const versionLock = z.string().refine((text) => text === 'latest' || (/^v?\d\S*$/.test(text) && parse(text) !== null));
 
 const updates = z.strictObject({
-  'version-lock': z.string().regex(versionLock).nullish(),
+  'version-lock': versionLock.nullish(),
   'ignore-waves': z.boolean().nullish(),
   seed: z.int().min(0).max(0xffff_ffff).nullish(),
   'metadata-base-url': z.url().nullish(),

@@ -2,9 +2,9 @@ import { type Answer, done } from './answer.ts';
 import type { Faults } from './faults.ts';
 import type { Disk } from './partitions.ts';
 import type { RenderedConfig } from './rendered-config.ts';
-import type { Image } from './repository.ts';
+import { compareVersions, type Image } from './repository.ts';
 import type { Delay, HostTimings, Timers } from './timers.ts';
-import type { Outcome, Updater } from './updater.ts';
+import type { Outcome, Run, Updater } from './updater.ts';
 
 export type UpdateCommand = 'refresh' | 'prepare' | 'activate' | 'deactivate';
 export type UpdateState = 'Idle' | 'Available' | 'Staged' | 'Ready';
@@ -84,7 +84,7 @@ export class UpdateDispatcher {
   dispatch(command: UpdateCommand): Answer {
     if (this.#parts.faults.take('dispatcherMissing')) return refused.missing;
     if (this.#locked) return refused.lockHeld;
-    if (this.#fileIsCorrupt() || this.#parts.faults.take('dispatcherFails')) return refused.failed;
+    if (this.#fileIsCorrupt() || this.#findsNoPartitions() || this.#parts.faults.take('dispatcherFails')) return refused.failed;
     this.#status ??= this.#initial();
     const status = this.#status;
     if (!allowed[status.update_state].includes(command)) return refused.notAllowed;
@@ -126,6 +126,12 @@ export class UpdateDispatcher {
   #fileIsCorrupt(): boolean {
     this.#corrupt ||= this.#parts.faults.take('statusCorrupt');
     return this.#corrupt;
+  }
+
+  /** Old versions gave up on a single-bank image as soon as they looked at the disk. */
+  #findsNoPartitions(): boolean {
+    const { disk, faults } = this.#parts;
+    return faults.remaining('singleBank') > 0 && compareVersions(disk.active.image?.version ?? '', '1.21.0') < 0;
   }
 
   #initial(): UpdateStatus {
@@ -181,8 +187,8 @@ export class UpdateDispatcher {
 
   #switchBoot(status: UpdateStatus, command: 'activate' | 'deactivate'): void {
     const activating = command === 'activate';
-    const work = () => (activating ? this.#parts.updater.markForBoot() : this.#parts.updater.unmarkForBoot());
-    this.#run(status, command, { delay: this.#parts.timings.activateMs, hangs: false }, work, (outcome) => {
+    const run = activating ? this.#parts.updater.markForBoot() : this.#parts.updater.unmarkForBoot();
+    this.#run(status, command, { delay: this.#parts.timings.activateMs, hangs: false }, run, (outcome) => {
       if (outcome.exitStatus !== 0) return;
       if (status.staging_partition) status.staging_partition.next_to_boot = activating;
       if (status.active_partition) status.active_partition.next_to_boot = !activating;
@@ -194,7 +200,7 @@ export class UpdateDispatcher {
     status: UpdateStatus,
     command: UpdateCommand,
     { delay, hangs }: { delay: Delay; hangs: boolean },
-    work: () => Result,
+    run: Run<Result>,
     settle: (result: Result) => void,
   ): void {
     const { faults, timers, timestamp } = this.#parts;
@@ -202,14 +208,14 @@ export class UpdateDispatcher {
     if (faults.take('dispatcherKilled')) {
       timers.after(delay, () => {
         this.#locked = false;
-        timers.after(delay, work);
+        timers.after(delay, run.finish);
       });
       return;
     }
     const killed = faults.take('commandKilled');
     const finish = () => {
-      const result = killed ? undefined : work();
-      const outcome = result ?? { exitStatus: 9, stderr: '' };
+      const result = killed ? undefined : run.finish();
+      const outcome = result ?? { exitStatus: 9, stderr: run.said };
       status.most_recent_command = {
         cmd_type: command,
         cmd_status: outcome.exitStatus === 0 ? 'Success' : 'Failed',

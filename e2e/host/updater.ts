@@ -9,6 +9,12 @@ export interface Outcome {
   stderr: string;
 }
 
+/** A run of the updater that has begun: what it has said so far, and the rest of its work, to be done when its time is over. */
+export interface Run<Result extends Outcome = Outcome> {
+  said: string;
+  finish: () => Result;
+}
+
 interface CompleteConfig {
   versionLock: string;
   ignoreWaves: boolean;
@@ -17,11 +23,10 @@ interface CompleteConfig {
 
 const succeeded: Outcome = { exitStatus: 0, stderr: '' };
 const failed = (stderr: string): Outcome => ({ exitStatus: 1, stderr: `${stderr}\n` });
-const panicked = "\nthread 'main' panicked at 'range start is greater than range end in BTreeMap'\n";
+const panicked: Outcome = { exitStatus: 101, stderr: "\nthread 'main' panicked at 'range start is greater than range end in BTreeMap'\n" };
 
 /**
- * The program that does the work of the update actions. Each call reads the configuration when it starts and returns the
- * rest of the work, to be done when the time that it takes is over.
+ * The program that does the work of the update actions. Each call begins a run, which reads the configuration at once.
  */
 export class Updater {
   readonly #repository: Repository;
@@ -39,56 +44,64 @@ export class Updater {
   }
 
   /** Lists what is offered to this host. */
-  list(): () => Outcome & { releases: Release[] } {
-    const config = this.#config.updater;
-    return () => {
-      const complete = completeConfig(config);
-      if ('exitStatus' in complete) return { ...complete, releases: [] };
+  list(): Run<Outcome & { releases: Release[] }> {
+    const config = completeConfig(this.#config.updater);
+    const finish = () => {
+      if ('exitStatus' in config) return { ...config, releases: [] };
       if (this.#faults.take('refreshFails')) return { ...failed(unreachable('timestamp.json')), releases: [] };
-      if (this.#seedPanics(complete)) return { exitStatus: 101, stderr: panicked, releases: [] };
-      return { ...succeeded, releases: this.#offered(complete) };
+      if (this.#seedPanics(config)) return { ...panicked, releases: [] };
+      return { ...succeeded, releases: this.#offered(config) };
     };
+    return { said: '', finish };
   }
 
-  /** The release that the dispatcher's version lock picks among those listed; undefined as lock: not rendered yet. */
+  /** The release that the dispatcher's version lock picks among those listed. */
   choose(releases: readonly Release[], versionLock: string): Image | undefined {
     const release = chosen(this.#repository, releases, this.#running.version, versionLock);
     return release && imageOf(release);
   }
 
   /** Writes whatever the updater's own configuration picks, which need not be what the dispatcher chose. */
-  writeImage(): () => Outcome {
+  writeImage(): Run {
     const config = completeConfig(this.#config.updater);
-    if ('exitStatus' in config) return () => config;
-    if (this.#seedPanics(config)) return () => ({ exitStatus: 101, stderr: panicked });
+    if ('exitStatus' in config) return over(config);
+    if (this.#seedPanics(config)) return over(panicked);
     const release = chosen(this.#repository, this.#offered(config), this.#running.version, config.versionLock);
-    if (release === undefined) return () => ({ exitStatus: 0, stderr: 'No update required\n' });
+    if (release === undefined) return over({ exitStatus: 0, stderr: 'No update required\n' });
 
-    const started = `Starting update to ${release.version}\n`;
+    const said = `Starting update to ${release.version}\n`;
     const broken = this.#faults.take('noMigrations')
       ? { reached: this.#running.version, target: release.version }
       : brokenChain(this.#repository, this.#running.version, release);
     if (broken !== undefined) {
-      return () => failed(`${started}Reached end of migration chain at ${broken.reached} but target is ${broken.target}`);
+      return over(failed(`${said}Reached end of migration chain at ${broken.reached} but target is ${broken.target}`));
     }
-    if (this.#faults.take('singleBank')) return () => failed(`${started}Could not find inactive partition set`);
+    if (this.#faults.take('singleBank')) return over(failed(`${said}Could not find inactive partition set`));
 
     this.#disk.clearInactive();
     const fails = this.#faults.take('prepareFails');
-    return () => {
-      if (fails)
-        return failed(`${started}${unreachable(`bottlerocket-${release.variant}-${release.arch}-${release.version}-root.ext4.lz4`)}`);
+    const finish = () => {
+      if (fails) return failed(`${said}${unreachable(`bottlerocket-${release.variant}-${release.arch}-${release.version}-root.ext4.lz4`)}`);
       this.#disk.writeInactive(imageOf(release));
-      return { exitStatus: 0, stderr: started };
+      return { exitStatus: 0, stderr: said };
     };
+    return { said, finish };
   }
 
-  markForBoot(): Outcome {
+  markForBoot(): Run {
+    return { said: '', finish: () => this.#markForBoot() };
+  }
+
+  unmarkForBoot(): Run {
+    return { said: '', finish: () => this.#unmarkForBoot() };
+  }
+
+  #markForBoot(): Outcome {
     const refusal = this.#faults.take('activateFails') ? notMarkedValid : this.#disk.upgradeToInactive();
     return refusal === undefined ? succeeded : failed(refusal);
   }
 
-  unmarkForBoot(): Outcome {
+  #unmarkForBoot(): Outcome {
     if (this.#faults.take('deactivateFails')) return failed('Failed to modify OS disk partition table: Input/output error (os error 5)');
     this.#disk.cancelUpgrade();
     return succeeded;
@@ -112,6 +125,8 @@ export class Updater {
     return seed > maxSeed && !ignoreWaves && looksAtWaves;
   }
 }
+
+const over = (outcome: Outcome): Run => ({ said: outcome.stderr, finish: () => outcome });
 
 const imageOf = ({ arch, version, variant }: Release): Image => ({ arch, version, variant });
 
