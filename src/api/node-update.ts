@@ -44,6 +44,8 @@ export type BlockedPod = z.infer<typeof blockedPodSchema>;
 /** Status of a NodeUpdate: the controller's view of one node, written by the controller alone. */
 export const nodeUpdateStatusSchema = z.object({
   policy: z.optional(nameSchema()),
+  /** The claim that the phase belongs to, while the node is in flight. */
+  claim: z.optional(z.string().check(z.maxLength(253))),
   from: z.optional(versionText()),
   target: z.optional(versionText()),
   phase: z.optional(phaseSchema),
@@ -64,8 +66,10 @@ export const nodeUpdateStatusSchema = z.object({
   deadlines: z.optional(z.object({ drain: z.optional(timeSchema()), reboot: z.optional(timeSchema()), verify: z.optional(timeSchema()) })),
   retryAt: z.optional(timeSchema()),
   attempts: z.optional(z.int()),
+  /** The last order that failed and was counted, so that no failure is counted twice. */
+  failedOrder: z.optional(shortText()),
   failures: z.optional(z.array(failureSchema).check(z.maxLength(16))),
-  tokens: z.optional(z.object({ retry: z.optional(textSchema()) })),
+  tokens: z.optional(z.object({ retry: z.optional(textSchema()), policyRetry: z.optional(textSchema()) })),
   conditions: z.optional(conditionsSchema()),
   history: z.optional(
     z

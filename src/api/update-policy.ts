@@ -178,8 +178,11 @@ export const rolloutSchema = z.object({
       z.object({
         node: nameSchema(),
         hostID: z.string().check(z.maxLength(512)),
+        target: z.string().check(z.maxLength(64)),
         reason: z.string().check(z.maxLength(128)),
         at: timeSchema(),
+        /** Looked at by a person (`lockkeeper.dev/resume`): still known as bad on that host, no longer counted. */
+        resumed: z.optional(z.boolean()),
       }),
     )
     .check(z.maxLength(256)),
@@ -205,18 +208,6 @@ export const updatePolicyStatusSchema = z.object({
   observedGeneration: z.optional(z.int()),
   summary: z.optional(textSchema()),
   counts: z.optional(countsSchema),
-  releases: z.optional(
-    z
-      .array(
-        z.object({
-          variant: z.string().check(z.maxLength(128)),
-          arch: z.string().check(z.maxLength(32)),
-          version: z.string().check(z.maxLength(64)),
-          firstSeen: timeSchema(),
-        }),
-      )
-      .check(z.maxLength(256)),
-  ),
   claims: z.optional(
     field(z.array(claimSchema).check(z.maxLength(5000)), 'The lock: nodes that hold a slot. Written as a whole, before a node is touched.'),
   ),

@@ -1,0 +1,41 @@
+import type { Claim } from '../api/update-policy.ts';
+import { matches, namesKey } from './selector.ts';
+import type { NodeView, PolicyView } from './world.ts';
+
+const CONTROL_PLANE_LABELS = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'];
+const EKS_COMPUTE_TYPE = 'eks.amazonaws.com/compute-type';
+
+/** Whether a policy may ever have a node: Bottlerocket's, not EKS Auto's, and a control-plane node only where its label is named. */
+export function selects(policy: PolicyView, node: NodeView): boolean {
+  if (node.os === undefined || node.labels[EKS_COMPUTE_TYPE] === 'auto') return false;
+  const selector = policy.spec.nodeSelector;
+  const controlPlane = CONTROL_PLANE_LABELS.filter((label) => label in node.labels);
+  if (controlPlane.length > 0 && !controlPlane.some((label) => namesKey(selector, label))) return false;
+  return matches(selector, node.labels);
+}
+
+/**
+ * Which policy has which node, by node name: the one that claimed it as long as it is in flight, else the one with the highest
+ * priority of those that select it, then the first by name.
+ */
+export function assign(policies: readonly PolicyView[], nodes: readonly NodeView[]): Map<string, PolicyView> {
+  const ranked = [...policies].sort((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1));
+  const claimedBy = new Map<string, PolicyView>();
+  for (const policy of ranked)
+    for (const claim of policy.status.claims ?? []) if (!claimedBy.has(claim.uid)) claimedBy.set(claim.uid, policy);
+  const assigned = new Map<string, PolicyView>();
+  for (const node of nodes) {
+    const recorded =
+      typeof node.record === 'object'
+        ? ranked.find((policy) => policy.uid === (node.record as { policyUID: string }).policyUID)
+        : undefined;
+    const policy = recorded ?? claimedBy.get(node.uid) ?? ranked.find((candidate) => !candidate.deleting && selects(candidate, node));
+    if (policy !== undefined) assigned.set(node.name, policy);
+  }
+  return assigned;
+}
+
+/** The claim that a policy holds on a node; one on an earlier node of the same name is none. */
+export function claimOn(policy: PolicyView, node: NodeView): Claim | undefined {
+  return policy.status.claims?.find((claim) => claim.node === node.name && claim.uid === node.uid);
+}

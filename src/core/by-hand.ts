@@ -1,0 +1,48 @@
+import { BY_HAND } from '../api/names.ts';
+import { isVersion } from './versions.ts';
+import type { Annotations } from './world.ts';
+
+/** What people asked for by annotations on one object; what makes no sense is listed, and set to nothing. */
+export interface ByHand {
+  paused: boolean;
+  pin?: string;
+  approved?: string;
+  retry?: string;
+  resume?: string;
+  /** One sentence for each annotation whose value cannot be read. */
+  problems: readonly string[];
+}
+
+const MAX_TOKEN = 256;
+
+/** Reads the annotations that people write. Never throws: an unreadable value is a problem that it names. */
+export function readByHand(annotations: Annotations): ByHand {
+  const problems: string[] = [];
+  const read = <T>(name: string, parse: (value: string) => T | undefined, wanted: string): T | undefined => {
+    const value = annotations[name];
+    if (value === undefined || value === '') return undefined;
+    const parsed = parse(value);
+    if (parsed === undefined) problems.push(`annotation ${name} is ${JSON.stringify(value.slice(0, 64))}, but must be ${wanted}`);
+    return parsed;
+  };
+  const version = (value: string) => (isVersion(value) ? value : undefined);
+  const token = (value: string) => (value.length <= MAX_TOKEN ? value : undefined);
+  const pin = read(BY_HAND.pinVersion, version, 'a version such as 1.26.1');
+  const approved = read(BY_HAND.approvedVersion, version, 'a version such as 1.26.1');
+  const retry = read(BY_HAND.retry, token, `at most ${MAX_TOKEN} characters`);
+  const resume = read(BY_HAND.resume, token, `at most ${MAX_TOKEN} characters`);
+  const paused = read(BY_HAND.paused, (value) => (value === 'true' ? true : value === 'false' ? false : undefined), '"true" or "false"');
+  return {
+    paused: paused ?? false,
+    ...(pin !== undefined && { pin }),
+    ...(approved !== undefined && { approved }),
+    ...(retry !== undefined && { retry }),
+    ...(resume !== undefined && { resume }),
+    problems,
+  };
+}
+
+/** Joins what was asked on a NodeUpdate and on its Node: any pause pauses, the Node's pin, approval and token come first. */
+export function mergeByHand(node: ByHand, update: ByHand): ByHand {
+  return { ...update, ...node, paused: node.paused || update.paused, problems: [...node.problems, ...update.problems] };
+}

@@ -1,0 +1,72 @@
+import type { CordonRecord } from '../api/cordon-record.ts';
+import { KEEP_NODE_ANNOTATIONS } from '../api/names.ts';
+import { durationMs } from '../api/primitives.ts';
+import type { Claim } from '../api/update-policy.ts';
+import type { Command, Verdict } from './command.ts';
+import type { Facts, Member } from './facts.ts';
+import { readyDaemonSets } from './flight/draining.ts';
+import { cancelOrderID, inFlight, type Step } from './flight/flight.ts';
+import { enter } from './status.ts';
+import { type Instant, timestamp, type World } from './world.ts';
+
+/** A node that is claimed and carries no record yet: it is cordoned, or, where that is no longer right, its claim is given up. */
+export function claimedStep(world: World, facts: Facts, { node, byHand, target }: Member, claim: Claim, now: Instant): Step {
+  const status = node.update?.status ?? {};
+  const refused = whyNot(world, facts, { node, byHand, target });
+  if (refused !== undefined) {
+    const cancel: Command[] =
+      node.host === undefined || node.host.spec.order?.id === cancelOrderID(claim.id)
+        ? []
+        : [{ type: 'Order', order: { id: cancelOrderID(claim.id), action: 'Cancel' } }];
+    return { status: enter(status, 'Idle', refused, now), commands: [...cancel, { type: 'Fence', claim: claim.id }] };
+  }
+  const pods = world.pods.get(node.name);
+  if (pods === undefined || target.version === undefined || node.os === undefined) {
+    const verdict: Verdict = { reason: 'Claimed', message: 'holds a slot; its pods are being looked at' };
+    return { status: enter(status, 'Staged', verdict, now), commands: [], lookAt: true };
+  }
+  const { spec } = facts.view;
+  const { gracePeriodSeconds } = spec.drain;
+  const record: CordonRecord = {
+    policy: facts.view.name,
+    policyUID: facts.view.uid,
+    claim: claim.id,
+    rollout: claim.rollout,
+    from: node.os.version,
+    target: target.version,
+    bootID: node.bootID,
+    at: timestamp(now),
+    drainDeadline: timestamp(now + durationMs(spec.drain.timeout)),
+    drain: {
+      deleteEmptyDirData: spec.drain.deleteEmptyDirData,
+      force: spec.drain.force,
+      ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+    },
+    rebootTimeoutMs: durationMs(spec.reboot.timeout),
+    minReadySeconds: spec.rollout.minReadySeconds,
+    readyDaemonSets: readyDaemonSets(pods),
+    prior: {
+      unschedulable: node.unschedulable,
+      annotations: Object.fromEntries(Object.keys(KEEP_NODE_ANNOTATIONS).map((name) => [name, node.annotations[name] ?? null])),
+    },
+  };
+  const verdict: Verdict = { reason: 'Draining', message: 'cordoned; its pods are being looked at' };
+  return {
+    status: enter(status, 'Draining', verdict, now, inFlight({ record })),
+    commands: [{ type: 'Cordon', record, annotations: KEEP_NODE_ANNOTATIONS }],
+    lookAt: true,
+  };
+}
+
+function whyNot(world: World, { view }: Facts, { node, byHand, target }: Pick<Member, 'node' | 'byHand' | 'target'>): Verdict | undefined {
+  const back = 'its claim is given up';
+  if (view.deleting) return { reason: 'TakingBack', message: `policy ${view.name} is being deleted: ${back}` };
+  if (byHand.paused) return { reason: 'Paused', message: `the node was paused: ${back}` };
+  if (!world.guarded) return { reason: 'AdmissionPolicyMissing', message: `the agents' admission policy is missing: ${back}` };
+  if (node.deleting) return { reason: 'BeingDeleted', message: `the node is being deleted: ${back}` };
+  if (node.unschedulable) return { reason: 'CordonedByOther', message: `somebody else cordoned the node: ${back}` };
+  if (target.version === undefined) return { ...target.verdict, message: `${target.verdict.message}: ${back}` };
+  if (node.host?.status.staged?.version !== target.version)
+    return { reason: 'ProofLost', message: `it is no longer proven that ${target.version} is staged: ${back}` };
+  return undefined;
+}

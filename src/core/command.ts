@@ -1,0 +1,72 @@
+import type { CordonRecord } from '../api/cordon-record.ts';
+import type { Order } from '../api/node-host.ts';
+import type { NodeUpdateStatus } from '../api/node-update.ts';
+import type { Claim, UpdatePolicyStatus } from '../api/update-policy.ts';
+import type { Reason } from './reasons.ts';
+import type { Instant, PodView } from './world.ts';
+
+/**
+ * What is to be done to one node; each is one write, fenced by the resourceVersion that the decision saw.
+ * A node's commands are carried out in order, and the first that fails ends them: the next pass decides anew.
+ */
+export type Command =
+  /** Make the missing NodeUpdate, and NodeHost where `host` says so, owned by the Node; remove one that belongs to another uid. */
+  | { type: 'CreateObjects'; host: boolean; refreshInterval: string }
+  /** Persist what must be known before the commands that follow it. */
+  | { type: 'WriteStatus'; status: NodeUpdateStatus }
+  | { type: 'LabelManaged' }
+  | { type: 'SetRefreshInterval'; refreshInterval: string }
+  | { type: 'Order'; order: Order }
+  /** A Reboot order: only if a fresh list of the node's pods shows nothing left to evict; then the status (with the deadline), then the order. */
+  | { type: 'OrderReboot'; order: Order; record: CordonRecord; status: NodeUpdateStatus }
+  | { type: 'Cordon'; record: CordonRecord; annotations: Readonly<Record<string, string>> }
+  /** Somebody uncordoned a node in flight: cordon it again, the record stays. */
+  | { type: 'CordonAgain' }
+  /** Restore what the record says where it is still ours, remove the record, leave the fence. */
+  | { type: 'Uncordon'; record: CordonRecord }
+  /** Give up a claim whose node carries no record yet. */
+  | { type: 'Fence'; claim: string };
+
+/** Where a node is, and the one reason why: status, event, metric and page all show this. */
+export interface Verdict {
+  reason: Reason;
+  message: string;
+  /** When the reason may change by time alone. */
+  until?: Instant;
+}
+
+/** What was decided for one node. */
+export interface NodeDecision {
+  node: string;
+  status: NodeUpdateStatus;
+  commands: readonly Command[];
+}
+
+/** What was decided for one policy. */
+export interface PolicyDecision {
+  policy: string;
+  /** The whole list, as it is to be written before any node is touched; absent where it stays as it is. */
+  claims?: readonly Claim[];
+  status: UpdatePolicyStatus;
+}
+
+/** Pods to be evicted from a node, now and for as long as the next decisions say so. */
+export interface DrainDecision {
+  node: string;
+  claim: string;
+  evict: readonly PodView[];
+  gracePeriodSeconds?: number;
+}
+
+/** The outcome of one pass. */
+export interface Decision {
+  policies: readonly PolicyDecision[];
+  nodes: readonly NodeDecision[];
+  drains: readonly DrainDecision[];
+  /** Nodes whose pods the next decision wants to see. */
+  lookAt: readonly string[];
+  /** This replica's own node is next, and another replica should lead while it goes. */
+  handOver: boolean;
+  /** When to look again even if nothing happens. */
+  wakeAt?: Instant;
+}

@@ -1,0 +1,255 @@
+import { MANAGED_LABEL, ON_NODE } from '../api/names.ts';
+import type { NodeUpdateStatus } from '../api/node-update.ts';
+import type { Claim } from '../api/update-policy.ts';
+import { assign, claimOn } from './assign.ts';
+import { countOf } from './budget.ts';
+import { mergeByHand, readByHand } from './by-hand.ts';
+import { claimedStep } from './claimed.ts';
+import type { Command, Decision, DrainDecision, NodeDecision, PolicyDecision } from './command.ts';
+import { type Facts, factsOf, type Member } from './facts.ts';
+import { advance } from './flight/advance.ts';
+import type { Step } from './flight/flight.ts';
+import { type Ground, groundOf, stagingBegun } from './ground.ts';
+import { policyStatus } from './policy-status.ts';
+import { claimRules, stageRules } from './rules/index.ts';
+import { type Candidate, firstHold } from './rules/rule.ts';
+import { enter } from './status.ts';
+import { compareVersions } from './versions.ts';
+import { type Instant, type NodeView, type PolicyView, timestamp, type World } from './world.ts';
+
+/** Nodes whose pods are looked at before their turn: enough that blocked ones do not hold up the rest. */
+const MAX_LOOKED_AT = 64;
+
+/**
+ * The whole decision: what to do now with every policy and node, and the one reason for each node's being where it is.
+ * Pure: the same world and time give the same decision; any pass may be the first after a crash.
+ */
+export function decide(world: World, now: Instant): Decision {
+  const draft = new Draft(world, now);
+  const assigned = assign(world.policies, world.nodes);
+  const members = Map.groupBy(
+    world.nodes.filter((node) => assigned.has(node.name)),
+    (node) => assigned.get(node.name)?.uid ?? '',
+  );
+  for (const policy of world.policies) draft.decidePolicy(policy, members.get(policy.uid) ?? []);
+  for (const node of world.nodes) if (!assigned.has(node.name)) draft.decideUnassigned(node);
+  return draft.freeze();
+}
+
+class Draft {
+  readonly #world: World;
+  readonly #now: Instant;
+  readonly #nodesByName: ReadonlyMap<string, NodeView>;
+  readonly #policies: PolicyDecision[] = [];
+  readonly #nodes: NodeDecision[] = [];
+  readonly #drains: DrainDecision[] = [];
+  readonly #lookAt = new Set<string>();
+  #handOver = false;
+  #wakeAt: Instant | undefined;
+
+  constructor(world: World, now: Instant) {
+    this.#world = world;
+    this.#now = now;
+    this.#nodesByName = new Map(world.nodes.map((node) => [node.name, node]));
+  }
+
+  decidePolicy(policy: PolicyView, nodes: readonly NodeView[]): void {
+    const facts = factsOf(policy, nodes, this.#world, this.#now);
+    const kept = (policy.status.claims ?? []).filter((claim) => this.#holds(claim));
+    const begun: Claim[] = [];
+    const grounded: { member: Member; ground: Ground }[] = [];
+    let flying = 0;
+
+    for (const member of facts.members) {
+      const step = this.#flightStep(facts, member);
+      if (step === undefined) {
+        grounded.push({ member, ground: groundOf(this.#world, facts, member, this.#now) });
+      } else {
+        if (step.status.phase !== 'Failed') flying += 1;
+        this.#take(member.node, step);
+      }
+    }
+    const pending = this.#stage(facts, grounded);
+    this.#claim(facts, grounded, begun, flying + pending);
+
+    const claims = [...kept, ...begun];
+    const changed = begun.length > 0 || kept.length !== (policy.status.claims ?? []).length;
+    const statuses = new Map(this.#nodes.map((decision) => [decision.node, decision.status]));
+    const status = policyStatus(facts, claims, statuses, this.#now);
+    this.#policies.push({ policy: policy.name, status, ...(changed && { claims }) });
+  }
+
+  /** A node that no policy has: one in flight is finished or taken back by its record, any other is left alone. */
+  decideUnassigned(node: NodeView): void {
+    const { record, update } = node;
+    if (record === undefined) {
+      if (update?.status.phase === undefined) return;
+      const status = enter(update.status, 'Idle', { reason: 'NoPolicy', message: 'no policy selects the node' }, this.#now, {
+        policy: undefined,
+      });
+      this.#nodes.push({ node: node.name, status, commands: [] });
+      return;
+    }
+    const byHand = mergeByHand(readByHand(node.annotations), readByHand(update?.annotations ?? {}));
+    this.#take(node, this.#recordedStep(node, byHand, true));
+  }
+
+  freeze(): Decision {
+    return {
+      policies: this.#policies,
+      nodes: this.#nodes,
+      drains: this.#drains,
+      lookAt: [...this.#lookAt],
+      handOver: this.#handOver,
+      ...(this.#wakeAt !== undefined && { wakeAt: this.#wakeAt }),
+    };
+  }
+
+  /** A claim holds until its Node has changed: uncordoned or fenced under this claim's id, or gone. */
+  #holds(claim: Claim): boolean {
+    const node = this.#nodesByName.get(claim.node);
+    return node?.uid === claim.uid && node.annotations[ON_NODE.fence] !== claim.id;
+  }
+
+  #flightStep(facts: Facts, member: Member): Step | undefined {
+    const { node, byHand } = member;
+    if (node.record !== undefined) return this.#recordedStep(node, byHand, facts.view.deleting);
+    const claim = claimOn(facts.view, node);
+    if (claim === undefined || !this.#holds(claim)) return undefined;
+    return claimedStep(this.#world, facts, member, claim, this.#now);
+  }
+
+  #recordedStep(node: NodeView, byHand: Member['byHand'], orphaned: boolean): Step {
+    const status = node.update?.status ?? {};
+    if (node.record === undefined || node.record === 'unreadable') {
+      const message = 'the annotation lockkeeper.dev/cordon cannot be read: uncordon the node and remove the annotation by hand';
+      return { status: enter(status, 'Failed', { reason: 'RecordUnreadable', message }, this.#now), commands: [] };
+    }
+    return advance({ world: this.#world, node, record: node.record, status, byHand, orphaned, now: this.#now });
+  }
+
+  /** Gives Stage orders as far as slots go; returns how many nodes are downloading or about to. */
+  #stage(facts: Facts, grounded: readonly { member: Member; ground: Ground }[]): number {
+    const slots = countOf(facts.view.spec.staging.maxParallel, facts.members.length);
+    let downloading = grounded.filter(({ ground }) => ground.kind === 'staging').length;
+    let pending = downloading;
+    for (const { member, ground } of grounded) {
+      switch (ground.kind) {
+        case 'settled':
+          if (ground.until !== undefined) this.#wake(ground.until);
+          this.#settle(member.node, ground.status);
+          break;
+        case 'staging':
+          this.#settle(member.node, ground.status);
+          break;
+        case 'stage': {
+          const candidate = this.#candidate(facts, member, ground.version);
+          const hold = firstHold(stageRules, candidate, this.#now);
+          if (hold !== undefined) {
+            this.#settle(member.node, enter(ground.status, ground.status.phase ?? 'Idle', hold, this.#now));
+            break;
+          }
+          pending += 1;
+          if (downloading >= slots) {
+            this.#settle(member.node, ground.status);
+            break;
+          }
+          downloading += 1;
+          const begun = stagingBegun(ground.status, ground.version, this.#now);
+          this.#settle(member.node, begun.status, begun.commands);
+          break;
+        }
+        case 'staged':
+          break;
+      }
+    }
+    return pending;
+  }
+
+  /** Claims staged nodes in claim order, as far as the rules allow. */
+  #claim(facts: Facts, grounded: readonly { member: Member; ground: Ground }[], begun: Claim[], othersPending: number): void {
+    const claimed = new Set<string>();
+    let pending = othersPending;
+    const staged = grounded.flatMap(({ member, ground }) => (ground.kind === 'staged' ? [{ member, ground }] : []));
+    for (const { member, ground } of staged.sort((a, b) => this.#claimOrder(facts, a.member.node, b.member.node))) {
+      const { node } = member;
+      const candidate = { ...this.#candidate(facts, member, ground.version), claimed, othersPending: pending > 0 };
+      const hold = firstHold(claimRules, candidate, this.#now);
+      if (hold === undefined) {
+        claimed.add(node.name);
+        pending += 1;
+        begun.push({ id: claimID(node, this.#now), node: node.name, uid: node.uid, rollout: ground.rollout, at: timestamp(this.#now) });
+        this.#settle(
+          node,
+          enter(ground.status, 'Staged', { reason: 'Claimed', message: 'holds a slot and is about to be cordoned' }, this.#now),
+        );
+        this.#lookAt.add(node.name);
+        continue;
+      }
+      if (hold.reason === 'CapacityReached' || hold.reason === 'Preflight') pending += 1;
+      if (hold.reason === 'HandingOver') this.#handOver = true;
+      if (hold.reason === 'Preflight' || hold.reason === 'CannotEvict') this.#look(node.name);
+      if (hold.until !== undefined) this.#wake(hold.until);
+      this.#settle(node, enter(ground.status, hold.reason === 'CannotEvict' ? 'Blocked' : 'Staged', hold, this.#now));
+    }
+  }
+
+  #candidate(facts: Facts, member: Member, version: string): Candidate {
+    return { world: this.#world, facts, node: member.node, member, version, claimed: new Set(), othersPending: false };
+  }
+
+  #claimOrder(facts: Facts, a: NodeView, b: NodeView): number {
+    const own = this.#world.self?.node;
+    const zone = (node: NodeView) => node.labels[facts.view.spec.rollout.zoneKey] ?? '';
+    return (
+      Number(a.name === own) - Number(b.name === own) ||
+      byText(zone(a), zone(b)) ||
+      compareVersions(a.os?.version ?? '0.0.0', b.os?.version ?? '0.0.0') ||
+      byText(a.name, b.name)
+    );
+  }
+
+  #take(node: NodeView, step: Step): void {
+    if (step.drain !== undefined) this.#drains.push(step.drain);
+    if (step.lookAt === true) this.#lookAt.add(node.name);
+    if (step.until !== undefined) this.#wake(step.until);
+    this.#settle(node, step.status, step.commands);
+  }
+
+  #settle(node: NodeView, status: NodeUpdateStatus, commands: readonly Command[] = []): void {
+    this.#nodes.push({ node: node.name, status, commands: [...this.#upkeep(node, status), ...commands] });
+  }
+
+  /** What every node of a policy needs before anything else: its objects, its label, its refresh interval. */
+  #upkeep(node: NodeView, status: NodeUpdateStatus): Command[] {
+    const policy = this.#world.policies.find(({ name }) => name === status.policy);
+    const refreshInterval = policy?.spec.version.refreshInterval ?? '1h';
+    const commands: Command[] = [];
+    const hostMayBeMissing = node.record !== undefined;
+    if (node.update === undefined || (node.host === undefined && !hostMayBeMissing))
+      commands.push({ type: 'CreateObjects', refreshInterval });
+    if (
+      node.host !== undefined &&
+      node.record === undefined &&
+      policy !== undefined &&
+      node.host.spec.refreshInterval !== refreshInterval
+    ) {
+      commands.push({ type: 'SetRefreshInterval', refreshInterval });
+    }
+    if (node.labels[MANAGED_LABEL] !== 'true' && policy !== undefined) commands.push({ type: 'LabelManaged' });
+    return commands;
+  }
+
+  #look(name: string): void {
+    if (this.#lookAt.size < MAX_LOOKED_AT) this.#lookAt.add(name);
+  }
+
+  #wake(at: Instant): void {
+    if (Number.isFinite(at)) this.#wakeAt = Math.min(this.#wakeAt ?? at, at);
+  }
+}
+
+/** Unique for each claim: the node's uid and the time; names the claim's orders too. */
+const claimID = (node: NodeView, now: Instant): string => `${node.uid.slice(0, 13)}-${now.toString(36)}`;
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

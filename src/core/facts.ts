@@ -1,0 +1,93 @@
+import type { Rollout } from '../api/update-policy.ts';
+import { claimOn } from './assign.ts';
+import { unavailableLimit } from './budget.ts';
+import { type ByHand, mergeByHand, readByHand } from './by-hand.ts';
+import { isHalted, isOf, rolloutsOf } from './rollouts.ts';
+import { type Target, targetOf } from './target.ts';
+import { isRange } from './versions.ts';
+import type { Instant, NodeView, PolicyView, World } from './world.ts';
+
+/** What is true of one policy during one decision; computed once, used by every rule. */
+export interface Facts {
+  view: PolicyView;
+  byHand: ByHand;
+  members: readonly Member[];
+  rollouts: readonly Rollout[];
+  /** Why the policy counts as closed: what of its spec or annotations cannot be read. */
+  problems: readonly string[];
+  paused: boolean;
+  halted: boolean;
+  limit: number;
+  /** Names of members that are unavailable: cordoned by anyone, not Ready, in flight or claimed. */
+  unavailable: ReadonlySet<string>;
+}
+
+/** A node of a policy with what was asked of it by hand. */
+export interface Member {
+  node: NodeView;
+  byHand: ByHand;
+  /** A `retry` token, on the node or its policy, that was not acted upon yet. */
+  retried: boolean;
+  target: Target;
+}
+
+/** Gathers what the rules need to know of a policy. */
+export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: World, now: Instant): Facts {
+  const byHand = readByHand(view.annotations);
+  const seen = nodes.map((node) => {
+    const asked = mergeByHand(readByHand(node.annotations), readByHand(node.update?.annotations ?? {}));
+    return { node, byHand: asked, retried: isRetried(node, asked, byHand) };
+  });
+  const pin = byHand.pin ?? view.spec.version.pin;
+  const rollouts = rolloutsOf(
+    {
+      policy: view,
+      members: nodes,
+      nodes: world.nodes,
+      pin,
+      approved: byHand.approved,
+      resumed: byHand.resume !== undefined && byHand.resume !== view.status.tokens?.resume,
+      retried: new Set(seen.filter(({ retried }) => retried).map(({ node }) => node.hostID)),
+    },
+    now,
+  );
+  const problems = [...byHand.problems];
+  if (!isRange(view.spec.version.range)) problems.push(`spec.version.range ${JSON.stringify(view.spec.version.range)} is no semver range`);
+  return {
+    view,
+    byHand,
+    members: seen.map((member) => ({ ...member, target: memberTarget(view, member, rollouts, pin) })),
+    rollouts,
+    problems,
+    paused: view.spec.paused || byHand.paused,
+    halted: isHalted(view, rollouts, nodes.length),
+    limit: unavailableLimit(view.spec.rollout.maxUnavailable, nodes.length),
+    unavailable: new Set(nodes.filter((node) => isUnavailable(view, node)).map(({ name }) => name)),
+  };
+}
+
+function isRetried({ update, name: _ }: NodeView, node: ByHand, policy: ByHand): boolean {
+  const tokens = update?.status.tokens;
+  return (node.retry !== undefined && node.retry !== tokens?.retry) || (policy.retry !== undefined && policy.retry !== tokens?.policyRetry);
+}
+
+function memberTarget(
+  view: PolicyView,
+  { node, byHand }: { node: NodeView; byHand: ByHand },
+  rollouts: readonly Rollout[],
+  pin: string | undefined,
+): Target {
+  const { os } = node;
+  if (os === undefined) return { verdict: { reason: 'NoPolicy', message: 'the node no longer runs Bottlerocket' } };
+  return targetOf(
+    view,
+    rollouts.find((rollout) => isOf(rollout, os)),
+    os,
+    byHand,
+    pin,
+  );
+}
+
+function isUnavailable(policy: PolicyView, node: NodeView): boolean {
+  return node.unschedulable || !node.ready.status || node.record !== undefined || claimOn(policy, node) !== undefined;
+}

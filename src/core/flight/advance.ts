@@ -1,0 +1,63 @@
+import type { NodeUpdateStatus, Phase } from '../../api/node-update.ts';
+import { draining } from './draining.ts';
+import { failed } from './failed.ts';
+import { cancelled, type Flight, hasRebooted, rebootOrdered, type Step } from './flight.ts';
+import { uncordoning } from './outcomes.ts';
+import { rebooting } from './rebooting.ts';
+import { verifying } from './verifying.ts';
+
+type FlightPhase = 'Draining' | 'Rebooting' | 'Verifying' | 'Failed' | 'Uncordoning';
+
+/**
+ * One step in the flight of a node that carries our record. Any pass may be the first after a crash: the phase that was persisted is
+ * only believed where it belongs to this claim, and the letterbox and the boot ID overrule it.
+ */
+export function advance(seen: Flight): Step {
+  const flight = { ...seen, status: believed(seen) };
+  const phase = phaseOf(flight);
+  switch (phase) {
+    case 'Draining':
+      return draining(flight);
+    case 'Rebooting':
+      return rebooting(flight);
+    case 'Verifying':
+      return verifying(flight);
+    case 'Failed':
+      return failed(flight);
+    case 'Uncordoning':
+      return uncordoning(flight);
+  }
+}
+
+function believed({ status, record }: Flight): NodeUpdateStatus {
+  if (status.claim === record.claim) return status;
+  const { phase: _phase, since: _since, reason: _reason, next: _next, drain: _drain, deadlines: _deadlines, ...kept } = status;
+  return kept;
+}
+
+function phaseOf(flight: Flight): FlightPhase {
+  const { status, node } = flight;
+  const persisted = inFlightPhase(status.phase);
+  const lost = persisted === undefined && node.host === undefined;
+  const phase = persisted ?? (rebootOrdered(flight) || lost ? 'Rebooting' : 'Draining');
+  const underway = phase === 'Draining' || phase === 'Rebooting';
+  return underway && cancelled(flight) && !hasRebooted(flight) ? 'Uncordoning' : phase;
+}
+
+function inFlightPhase(phase: Phase | undefined): FlightPhase | undefined {
+  switch (phase) {
+    case 'Draining':
+    case 'Rebooting':
+    case 'Verifying':
+    case 'Failed':
+    case 'Uncordoning':
+      return phase;
+    case undefined:
+    case 'Idle':
+    case 'Staging':
+    case 'Staged':
+    case 'Blocked':
+    case 'RolledBack':
+      return undefined;
+  }
+}

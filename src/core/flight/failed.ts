@@ -1,0 +1,51 @@
+import type { Verdict } from '../command.ts';
+import { emptyToAbsent, enter, failureOf, LANDED, withHistory, withoutFailure } from '../status.ts';
+import { type Flight, hasRebooted, inFlight, type Step, stay } from './flight.ts';
+import { giveBack } from './outcomes.ts';
+import { verifying } from './verifying.ts';
+
+/** Failed: left alone until there is news of the node, a retry, a person's uncordon, or its removal. */
+export function failed(flight: Flight): Step {
+  const { node, record, now, status, byHand } = flight;
+  if (!node.unschedulable) return uncordonedByHand(flight);
+  const retried = byHand.retry !== undefined && byHand.retry !== status.tokens?.retry;
+  if (retried) {
+    const tokens = { ...status.tokens, retry: byHand.retry };
+    const forgiven = { ...flight, status: { ...status, tokens, failures: withoutFailure(status, record.target) } };
+    if (hasRebooted(flight)) return verifying(forgiven);
+    return giveBack(forgiven, 'Idle', { reason: 'TakingBack', message: 'a retry was asked for: the node is given back and begins anew' });
+  }
+  const failure = failureOf(status, record.target);
+  const news = failure === undefined || failure.bootID !== node.bootID || failure.readySince !== node.ready.since;
+  if (news && node.ready.status && hasRebooted(flight)) return verifying(flight);
+  const verdict: Verdict = {
+    reason: failure?.reason === 'VerificationTimeout' ? 'VerificationTimeout' : 'RebootTimeout',
+    message: failure?.message ?? status.message ?? 'the update of the node failed',
+  };
+  return stay(enter(status, 'Failed', verdict, now, inFlightFailed(flight)), verdict);
+}
+
+function uncordonedByHand(flight: Flight): Step {
+  const { record, now, status } = flight;
+  const verdict: Verdict = {
+    reason: 'UncordonedByHand',
+    message: `a person uncordoned the node; ${record.target} is not tried again by itself`,
+  };
+  const landed = enter(status, 'RolledBack', verdict, now, {
+    ...LANDED,
+    history: withHistory(status, { from: record.from, to: record.target, startedAt: record.at }, 'UncordonedByHand', now),
+    failures: emptyToAbsent(status.failures ?? []),
+  });
+  return {
+    status: landed,
+    commands: [
+      { type: 'Uncordon', record },
+      { type: 'WriteStatus', status: landed },
+    ],
+  };
+}
+
+function inFlightFailed(flight: Flight) {
+  const { deadlines: _, ...fields } = inFlight(flight);
+  return fields;
+}

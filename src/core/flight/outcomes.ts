@@ -1,0 +1,89 @@
+import type { Phase } from '../../api/node-update.ts';
+import type { Command, Verdict } from '../command.ts';
+import { asReason } from '../reasons.ts';
+import { enter, LANDED, type StatusChange, withFailure, withHistory } from '../status.ts';
+import { backoffMs, instant, timestamp } from '../world.ts';
+import { cancelled, cancelOrderID, type Flight, hasRebooted, inFlight, keepCordoned, rebootAsked, type Step, stay } from './flight.ts';
+
+/** Marks a node in flight as Failed: it stays cordoned, keeps its slot, and says what a person can do. */
+export function fail(flight: Flight, verdict: Verdict): Step {
+  const { record, node, now, status } = flight;
+  const failures = withFailure(status, node, record.target, verdict, now);
+  return stay(enter(status, 'Failed', verdict, now, { ...inFlight(flight), drain: undefined, deadlines: undefined, failures }), verdict);
+}
+
+/**
+ * Begins to give a node back without success: what is to be remembered is persisted first, then a Cancel is written (where no
+ * other boot has made every order void), and only then the node is uncordoned.
+ */
+export function giveBack(flight: Flight, next: Phase, verdict: Verdict, change: StatusChange = {}): Step {
+  const status = enter(flight.status, 'Uncordoning', verdict, flight.now, {
+    ...inFlight(flight),
+    drain: undefined,
+    deadlines: flight.status.deadlines,
+    ...change,
+    next,
+  });
+  const first: Command[] = [{ type: 'WriteStatus', status }, ...keepCordoned(flight)];
+  const step = uncordoning({ ...flight, status });
+  return { ...step, commands: [...first, ...step.commands] };
+}
+
+/** Gives a node back as Blocked: tried again by itself after a backoff that grows with each attempt. */
+export function giveBackBlocked(flight: Flight, verdict: Verdict): Step {
+  const attempts = (flight.status.attempts ?? 0) + 1;
+  const retryAt = timestamp(flight.now + backoffMs(flight.world.retry, attempts));
+  return giveBack(flight, 'Blocked', verdict, { attempts, retryAt });
+}
+
+/** Uncordoning: cancels what was ordered, and uncordons once no reboot can follow. Retried until it holds. */
+export function uncordoning(flight: Flight): Step {
+  const { node, record, now, status } = flight;
+  if (!hasRebooted(flight) && node.host !== undefined) {
+    if (!cancelled(flight)) return { status, commands: [{ type: 'Order', order: { id: cancelOrderID(record.claim), action: 'Cancel' } }] };
+    if (rebootAsked(flight)) return waitForAskedReboot(flight);
+  }
+  const next = status.next ?? 'Idle';
+  const verdict: Verdict = {
+    reason: asReason(status.reason) ?? 'TakenBack',
+    message: status.message ?? 'the node was given back before its reboot',
+  };
+  const landed = enter(status, next, verdict, now, {
+    ...LANDED,
+    history: withHistory(status, { from: record.from, to: record.target, startedAt: record.at }, outcomeOf(next), now),
+  });
+  return {
+    status: landed,
+    commands: [
+      { type: 'Uncordon', record },
+      { type: 'WriteStatus', status: landed },
+    ],
+  };
+}
+
+function waitForAskedReboot(flight: Flight): Step {
+  const { record, now, status } = flight;
+  const deadline = status.deadlines?.reboot;
+  const until = deadline === undefined ? instant(record.drainDeadline) + record.rebootTimeoutMs : instant(deadline);
+  if (until <= now)
+    return fail(flight, {
+      reason: 'RebootTimeout',
+      message: 'the host was asked to reboot before the node could be given back, and no other boot was reported in time',
+    });
+  const verdict: Verdict = {
+    reason: 'RebootAsked',
+    message: 'the host was asked to reboot before the node could be given back: waits for its kubelet to report another boot',
+    until,
+  };
+  return stay(enter(status, 'Rebooting', verdict, now, { next: undefined }), verdict, { commands: keepCordoned(flight), lookAt: true });
+}
+
+function outcomeOf(next: Phase): string {
+  switch (next) {
+    case 'Blocked':
+    case 'RolledBack':
+      return next;
+    default:
+      return 'TakenBack';
+  }
+}

@@ -1,0 +1,75 @@
+import type { Verdict } from '../command.ts';
+import { enter, withFailure } from '../status.ts';
+import { instant } from '../world.ts';
+import { draining } from './draining.ts';
+import { type Flight, hasRebooted, inFlight, keepCordoned, rebootAnswer, rebootAsked, rebootOrdered, type Step, stay } from './flight.ts';
+import { fail, giveBack, giveBackBlocked } from './outcomes.ts';
+import { verifying } from './verifying.ts';
+
+/** Rebooting: the order lies in the letterbox; waits for another boot ID, by the kubelet's word. */
+export function rebooting(flight: Flight): Step {
+  const { node, record, now, status, byHand } = flight;
+  const answer = rebootAnswer(flight);
+  if (hasRebooted(flight)) {
+    const ours = answer?.state === 'RebootAsked' || answer?.state === 'Done' || status.reason === 'RebootAsked' || node.host === undefined;
+    if (ours || node.os?.version === record.target) return verifying(flight);
+    return giveBack(flight, 'Staging', {
+      reason: 'ForeignReboot',
+      message: 'somebody else rebooted the node before the agent did: it is given back and stages again',
+    });
+  }
+  if (!rebootOrdered(flight) && node.host !== undefined) return draining(flight);
+
+  const deadline = status.deadlines?.reboot;
+  const until = deadline === undefined ? instant(record.drainDeadline) + record.rebootTimeoutMs : instant(deadline);
+  if (rebootAsked(flight) || node.host === undefined) {
+    const verdict: Verdict = {
+      reason: 'RebootAsked',
+      message: 'the host was asked to reboot; waits for its kubelet to report another boot',
+      until,
+    };
+    if (until <= now)
+      return fail(flight, {
+        reason: 'RebootTimeout',
+        message: `no other boot of the host was reported in time: look at the machine; when it comes back it is verified by itself`,
+      });
+    return wait(flight, verdict, deadline);
+  }
+  if (flight.orphaned) return giveBack(flight, 'Idle', { reason: 'TakingBack', message: 'its policy is gone: the node is given back' });
+  if (byHand.paused)
+    return giveBack(flight, 'Staged', { reason: 'Paused', message: 'the node was paused before its reboot was asked: it is given back' });
+  switch (answer?.state) {
+    case 'Failed':
+      return refused(flight, answer.error?.code, answer.error?.message ?? 'without a word');
+    case 'Unsupported':
+      return giveBackBlocked(flight, { reason: 'AgentOutdated', message: 'the agent does not know the Reboot order: upgrade the agents' });
+    default:
+  }
+  if (until <= now) {
+    return giveBackBlocked(flight, {
+      reason: 'RebootNotStarted',
+      message: 'the agent did not begin the reboot in time: the node is given back and tried again',
+    });
+  }
+  return wait(flight, { reason: 'RebootOrdered', message: `waits for the agent to activate ${record.target} and reboot`, until }, deadline);
+}
+
+function refused(flight: Flight, code: string | undefined, words: string): Step {
+  const { record, node, now, status } = flight;
+  if (code === 'ProofLost' || code === 'BootIDChanged') {
+    return giveBack(flight, 'Staging', {
+      reason: 'ProofLost',
+      message: `the agent refused to reboot (${words}): the node is given back and stages again`,
+    });
+  }
+  const verdict: Verdict = { reason: 'ActivationFailed', message: `${record.target} could not be activated: ${words}` };
+  return giveBack(flight, 'RolledBack', verdict, { failures: withFailure(status, node, record.target, verdict, now) });
+}
+
+function wait(flight: Flight, verdict: Verdict, deadline: string | undefined): Step {
+  const deadlines = { drain: flight.record.drainDeadline, ...(deadline !== undefined && { reboot: deadline }) };
+  return stay(enter(flight.status, 'Rebooting', verdict, flight.now, { ...inFlight(flight), drain: undefined, deadlines }), verdict, {
+    commands: keepCordoned(flight),
+    lookAt: true,
+  });
+}

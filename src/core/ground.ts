@@ -1,0 +1,146 @@
+import type { Order } from '../api/node-host.ts';
+import type { NodeUpdateStatus } from '../api/node-update.ts';
+import type { Command, Verdict } from './command.ts';
+import type { Facts, Member } from './facts.ts';
+import { asReason } from './reasons.ts';
+import { emptyToAbsent, enter, failureOf, LANDED, passed, type StatusChange, withoutFailure } from './status.ts';
+import { backoffMs, type Instant, instant, type NodeView, timestamp, type World } from './world.ts';
+
+/** A node on the ground: where it stands before any rule is asked. */
+export type Ground =
+  /** Nothing to be done now; the verdict says why. */
+  | { kind: 'settled'; status: NodeUpdateStatus; until?: Instant | undefined }
+  /** The agent is downloading. */
+  | { kind: 'staging'; status: NodeUpdateStatus }
+  /** It should download, as soon as the rules and a slot allow it. */
+  | { kind: 'stage'; status: NodeUpdateStatus; version: string; until?: Instant | undefined }
+  /** Staged and proven: it waits for its turn. */
+  | { kind: 'staged'; status: NodeUpdateStatus; version: string; rollout: string };
+
+/** Where a node stands that carries no record and no claim. Pure; the order of its questions is the order of what people read. */
+export function groundOf(world: World, facts: Facts, member: Member, now: Instant): Ground {
+  const { node, target, byHand } = member;
+  const before = member.retried ? forgiven(member) : (node.update?.status ?? {});
+  const base: StatusChange = { ...LANDED, policy: facts.view.name, tokens: tokensOf(before, byHand.retry, facts.byHand.retry) };
+  const settle = (phase: 'Idle' | 'Blocked' | 'RolledBack', verdict: Verdict, change: StatusChange = {}): Ground => ({
+    kind: 'settled',
+    status: enter(before, phase, verdict, now, { ...base, ...change }),
+    until: verdict.until,
+  });
+  const running = node.os?.version ?? '';
+
+  if (target.version === undefined) {
+    const done: StatusChange =
+      target.verdict.reason === 'UpToDate'
+        ? { behindSince: undefined, retryAt: undefined, attempts: undefined, failedOrder: undefined }
+        : {};
+    return settle('Idle', target.verdict, { from: running, target: running, ...done });
+  }
+  const { version, rollout } = target;
+  const wanted: StatusChange = { from: running, target: version, behindSince: before.behindSince ?? timestamp(now) };
+  const bad = knownBad(facts, node, before, version, member.retried);
+  if (bad !== undefined) return settle('RolledBack', bad, wanted);
+  if (before.phase === 'Blocked' && !passed(before.retryAt, now)) {
+    const until = instant(before.retryAt ?? '');
+    return settle('Blocked', { reason: asReason(before.reason) ?? 'CannotEvict', message: before.message ?? '', until }, wanted);
+  }
+  if (node.host?.status.version === undefined) {
+    const verdict: Verdict =
+      node.agent === 'missing'
+        ? { reason: 'AgentMissing', message: 'waits for a Ready agent pod on the node' }
+        : { reason: 'AwaitingReport', message: 'waits for the agent to report the host' };
+    return settle('Idle', verdict, wanted);
+  }
+  if (node.host.status.staged?.version === version) {
+    const status = enter(before, 'Staged', { reason: 'Preflight', message: `${version} is staged` }, now, {
+      ...base,
+      ...wanted,
+      retryAt: undefined,
+      failedOrder: undefined,
+      ...(before.failedOrder !== undefined && { attempts: undefined }),
+    });
+    return { kind: 'staged', status, version, rollout };
+  }
+  return staging(world, node, before, version, { ...base, ...wanted }, now);
+}
+
+function staging(world: World, node: NodeView, before: NodeUpdateStatus, version: string, change: StatusChange, now: Instant): Ground {
+  const order = node.host?.spec.order;
+  const answer = order !== undefined && node.host?.status.answer?.id === order.id ? node.host.status.answer : undefined;
+  if (order?.action !== 'Stage' || order.version !== version)
+    return { kind: 'stage', status: enter(before, 'Idle', toStage(version), now, change), version };
+  switch (answer?.state) {
+    case undefined:
+    case 'Running':
+    case 'RebootAsked': {
+      const verdict: Verdict =
+        node.agent === 'missing'
+          ? { reason: 'AgentMissing', message: `the agent that is to download ${version} is gone` }
+          : { reason: 'Staging', message: `the host downloads ${version}` };
+      return { kind: 'staging', status: enter(before, 'Staging', verdict, now, change) };
+    }
+    case 'Unsupported':
+      return {
+        kind: 'settled',
+        status: enter(
+          before,
+          'Idle',
+          { reason: 'AgentOutdated', message: 'the agent does not know the Stage order: upgrade the agents' },
+          now,
+          change,
+        ),
+      };
+    case 'Failed':
+    case 'Done': {
+      const words =
+        answer.error === undefined ? `${version} is no longer proven to be staged` : `${answer.error.code}: ${answer.error.message}`;
+      const counted = before.failedOrder === order.id;
+      const attempts = (before.attempts ?? 0) + (counted ? 0 : 1);
+      const retryAt = counted && before.retryAt !== undefined ? before.retryAt : timestamp(now + backoffMs(world.retry, attempts));
+      const verdict: Verdict = {
+        reason: 'StagingFailed',
+        message: `downloading ${version} failed ${attempts === 1 ? 'once' : `${attempts} times`}, is tried again at ${retryAt}: ${words}`,
+      };
+      const status = enter(before, 'Staging', verdict, now, { ...change, attempts, retryAt, failedOrder: order.id });
+      return passed(retryAt, now) ? { kind: 'stage', status, version } : { kind: 'settled', status, until: instant(retryAt) };
+    }
+  }
+}
+
+/** The order to download a version; each attempt is an order of its own. */
+export function stageOrder(version: string, now: Instant): Order {
+  return { id: `stage-${version}-${now.toString(36)}`, action: 'Stage', version };
+}
+
+/** The status of a node whose Stage order is being given. */
+export function stagingBegun(status: NodeUpdateStatus, version: string, now: Instant): { status: NodeUpdateStatus; commands: Command[] } {
+  return {
+    status: enter(status, 'Staging', { reason: 'Staging', message: `the host downloads ${version}` }, now, { retryAt: undefined }),
+    commands: [{ type: 'Order', order: stageOrder(version, now) }],
+  };
+}
+
+const toStage = (version: string): Verdict => ({ reason: 'AwaitingStagingSlot', message: `waits to download ${version}` });
+
+function knownBad(facts: Facts, node: NodeView, status: NodeUpdateStatus, version: string, retried: boolean): Verdict | undefined {
+  const failure = failureOf(status, version);
+  const hint = `not tried again by itself: annotate the node with a new lockkeeper.dev/retry`;
+  if (failure !== undefined) return { reason: 'KnownBad', message: `${failure.message ?? failure.reason}; ${hint}` };
+  const onHost = facts.rollouts
+    .flatMap((rollout) => rollout.failed)
+    .find((entry) => entry.hostID === node.hostID && entry.target === version);
+  return onHost === undefined || retried
+    ? undefined
+    : { reason: 'KnownBad', message: `${version} failed on this machine before (${onHost.reason}); ${hint}` };
+}
+
+function forgiven({ node, target }: Member): NodeUpdateStatus {
+  const { attempts: _attempts, retryAt: _retryAt, failures: _failures, ...kept } = node.update?.status ?? {};
+  const failures = emptyToAbsent(target.version === undefined ? [] : withoutFailure(node.update?.status ?? {}, target.version));
+  return { ...kept, ...(failures !== undefined && { failures }) };
+}
+
+function tokensOf(status: NodeUpdateStatus, retry: string | undefined, policyRetry: string | undefined): NodeUpdateStatus['tokens'] {
+  if (retry === undefined && policyRetry === undefined) return status.tokens;
+  return { ...status.tokens, ...(retry !== undefined && { retry }), ...(policyRetry !== undefined && { policyRetry }) };
+}

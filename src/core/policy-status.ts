@@ -1,0 +1,130 @@
+import { BY_HAND } from '../api/names.ts';
+import type { NodeUpdateStatus } from '../api/node-update.ts';
+import type { Condition } from '../api/primitives.ts';
+import type { Claim, Counts, UpdatePolicyStatus } from '../api/update-policy.ts';
+import type { Facts } from './facts.ts';
+import { countedFailures } from './rollouts.ts';
+import { type Instant, timestamp } from './world.ts';
+
+/** A policy's status: the lock, the rollouts, the counts, and the conditions that a person or a GitOps tool reads. */
+export function policyStatus(
+  facts: Facts,
+  claims: readonly Claim[],
+  statuses: ReadonlyMap<string, NodeUpdateStatus>,
+  now: Instant,
+): UpdatePolicyStatus {
+  const { view, byHand, rollouts } = facts;
+  const counts = countsOf(facts, statuses);
+  const tokens = {
+    ...view.status.tokens,
+    ...(byHand.retry !== undefined && { retry: byHand.retry }),
+    ...(byHand.resume !== undefined && { resume: byHand.resume }),
+  };
+  return {
+    observedGeneration: view.generation,
+    summary: summaryOf(counts),
+    counts,
+    claims: [...claims],
+    rollouts: [...rollouts],
+    ...(Object.keys(tokens).length > 0 && { tokens }),
+    conditions: conditionsOf(facts, counts, statuses, now),
+  };
+}
+
+function countsOf({ members, unavailable }: Facts, statuses: ReadonlyMap<string, NodeUpdateStatus>): Counts {
+  const counts: Counts = {
+    nodes: members.length,
+    updated: 0,
+    outdated: 0,
+    staging: 0,
+    staged: 0,
+    inFlight: 0,
+    blocked: 0,
+    failed: 0,
+    unavailable: unavailable.size,
+  };
+  for (const { node } of members) {
+    const status = statuses.get(node.name);
+    if (status?.reason === 'UpToDate') counts.updated += 1;
+    else if (status?.target !== undefined && status.target !== status.from) counts.outdated += 1;
+    switch (status?.phase) {
+      case 'Staging':
+        counts.staging += 1;
+        break;
+      case 'Staged':
+        counts.staged += 1;
+        break;
+      case 'Draining':
+      case 'Rebooting':
+      case 'Verifying':
+      case 'Uncordoning':
+        counts.inFlight += 1;
+        break;
+      case 'Blocked':
+        counts.blocked += 1;
+        break;
+      case 'RolledBack':
+      case 'Failed':
+        counts.failed += 1;
+        break;
+      case 'Idle':
+      case undefined:
+        break;
+    }
+  }
+  return counts;
+}
+
+function summaryOf(counts: Counts): string {
+  const parts = [`${counts.updated}/${counts.nodes} up to date`];
+  if (counts.inFlight > 0) parts.push(`${counts.inFlight} in flight`);
+  if (counts.staging > 0) parts.push(`${counts.staging} downloading`);
+  if (counts.staged > 0) parts.push(`${counts.staged} staged`);
+  if (counts.blocked > 0) parts.push(`${counts.blocked} blocked`);
+  if (counts.failed > 0) parts.push(`${counts.failed} failed`);
+  return parts.join(', ');
+}
+
+function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string, NodeUpdateStatus>, now: Instant): Condition[] {
+  const { view, problems, paused, halted, rollouts } = facts;
+  const set = (type: string, holds: boolean, reason: string, message: string): Condition => {
+    const status = holds ? 'True' : 'False';
+    const before = view.status.conditions?.find((condition) => condition.type === type);
+    const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timestamp(now);
+    return { type, status, reason, message, lastTransitionTime, observedGeneration: view.generation };
+  };
+  const failed = countedFailures(rollouts);
+  const halt = `nodes failed: ${failed
+    .map(({ node, reason }) => `${node} (${reason})`)
+    .slice(0, 10)
+    .join(', ')}; to go on: kubectl annotate updatepolicy ${view.name} --overwrite ${BY_HAND.resume}=$(date +%s)`;
+  const progress = progressOf(facts, counts, statuses);
+  return [
+    set(
+      'Ready',
+      problems.length === 0,
+      problems.length === 0 ? 'Accepted' : 'PolicyNotReady',
+      problems.join('; ') || 'the spec is valid and observed',
+    ),
+    set('Progressing', progress.holds, progress.reason, progress.message),
+    set('Paused', paused, paused ? 'Paused' : 'NotPaused', paused ? 'no node is begun; what is in flight finishes' : 'not paused'),
+    set('Halted', halted, halted ? 'FailureBudgetReached' : 'WithinFailureBudget', halted ? halt : 'the failure budget is not used up'),
+  ];
+}
+
+function progressOf(
+  { members, paused, halted }: Facts,
+  counts: Counts,
+  statuses: ReadonlyMap<string, NodeUpdateStatus>,
+): { holds: boolean; reason: string; message: string } {
+  if (counts.inFlight > 0 || counts.staging > 0) return { holds: true, reason: 'RollingOut', message: summaryOf(counts) };
+  if (counts.outdated === 0) return { holds: false, reason: 'UpToDate', message: summaryOf(counts) };
+  if (halted) return { holds: false, reason: 'Halted', message: summaryOf(counts) };
+  if (paused) return { holds: false, reason: 'Paused', message: summaryOf(counts) };
+  const waiting = members
+    .map(({ node }) => statuses.get(node.name))
+    .find(
+      (status) => status?.phase === 'Staged' || status?.phase === 'Blocked' || (status?.phase === 'Idle' && status.target !== status.from),
+    );
+  return { holds: false, reason: waiting?.reason ?? 'Waiting', message: waiting?.message ?? summaryOf(counts) };
+}

@@ -1,0 +1,134 @@
+import type { Rollout } from '../api/update-policy.ts';
+import { countOf } from './budget.ts';
+import { compareVersions, inRange, newest } from './versions.ts';
+import { type Instant, instant, type NodeOS, type NodeView, type PolicyView, timestamp } from './world.ts';
+
+const MAX_ROLLOUTS = 64;
+const MAX_FAILED = 256;
+
+/** What a rollout's target is chosen by, besides the policy's spec. */
+export interface RolloutInput {
+  policy: PolicyView;
+  /** The policy's own nodes. */
+  members: readonly NodeView[];
+  /** All nodes: a release counts as seen by what any of them reports. */
+  nodes: readonly NodeView[];
+  pin: string | undefined;
+  approved: string | undefined;
+  /** The policy's `resume` token is new: failures so far count no longer. */
+  resumed: boolean;
+  /** Machines (host IDs) whose `retry` token is new: what failed on them is forgotten. */
+  retried: ReadonlySet<string>;
+}
+
+/** The rollouts of a policy as they are now: one for each variant and architecture that has a target. */
+export function rolloutsOf(input: RolloutInput, now: Instant): Rollout[] {
+  const before = input.policy.status.rollouts ?? [];
+  const rollouts: Rollout[] = [];
+  for (const os of variantsOf(input.members)) {
+    const previous = before.find((rollout) => isOf(rollout, os));
+    const target = chooseTarget(input, os, previous);
+    if (target === undefined) continue;
+    const rollout = previous?.target === target ? previous : begin(input, os, target, previous, now);
+    rollouts.push(count(input, rollout, now));
+  }
+  return rollouts.slice(0, MAX_ROLLOUTS);
+}
+
+/** Whether a rollout is of a node's variant and architecture. */
+export const isOf = (rollout: { variant: string; arch: string }, os: NodeOS): boolean =>
+  rollout.variant === os.variant && rollout.arch === os.arch;
+
+/** Failures that count against the budget: those that no person has looked at since. */
+export const countedFailures = (rollouts: readonly Rollout[]) =>
+  rollouts.flatMap((rollout) => rollout.failed.filter((failure) => failure.resumed !== true));
+
+/** Whether a policy's failures have used up its budget. */
+export function isHalted(policy: PolicyView, rollouts: readonly Rollout[], members: number): boolean {
+  return countedFailures(rollouts).length >= countOf(policy.spec.rollout.failureBudget, members);
+}
+
+function variantsOf(nodes: readonly NodeView[]): NodeOS[] {
+  const variants = new Map<string, NodeOS>();
+  for (const { os } of nodes) if (os !== undefined) variants.set(`${os.variant} ${os.arch}`, os);
+  return [...variants].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, os]) => os);
+}
+
+function chooseTarget(
+  { policy, members, nodes, pin, approved }: RolloutInput,
+  os: NodeOS,
+  previous: Rollout | undefined,
+): string | undefined {
+  const seen = seenReleases(nodes, os);
+  if (pin !== undefined) return seen.has(pin) || previous?.target === pin ? pin : undefined;
+  const { range } = policy.spec.version;
+  const best = newest([...seen].filter((version) => inRange(version, range)));
+  const current = previous !== undefined && inRange(previous.target, range) ? previous.target : undefined;
+  if (best === undefined || current === undefined) return best ?? current;
+  if (compareVersions(best, current) <= 0) return current;
+  const finished = members.every((node) => node.os === undefined || !isOf(os, node.os) || node.os.version === current);
+  const held = policy.spec.approval === 'Manual' && approved === current && !finished;
+  return held ? current : best;
+}
+
+/**
+ * Releases that two nodes of a variant and architecture report, or the only one there is: so one lying agent can announce none
+ * where there are others.
+ */
+function seenReleases(nodes: readonly NodeView[], os: NodeOS): Set<string> {
+  const reports = new Map<string, number>();
+  let peers = 0;
+  for (const node of nodes) {
+    if (node.os === undefined || !isOf(os, node.os)) continue;
+    peers += 1;
+    for (const version of new Set(node.host?.status.available ?? [])) reports.set(version, (reports.get(version) ?? 0) + 1);
+  }
+  return new Set([...reports].filter(([, count]) => count >= Math.min(2, peers)).map(([version]) => version));
+}
+
+function begin({ policy, members }: RolloutInput, os: NodeOS, target: string, previous: Rollout | undefined, now: Instant): Rollout {
+  const halted = previous !== undefined && isHalted(policy, [previous], members.length);
+  return {
+    id: `${os.variant}-${os.arch}-${target}-${now.toString(36)}`,
+    variant: os.variant,
+    arch: os.arch,
+    target,
+    startedAt: timestamp(now),
+    updated: 0,
+    failed: halted ? previous.failed.filter((failure) => failure.resumed !== true) : [],
+  };
+}
+
+function count({ members, resumed, retried }: RolloutInput, rollout: Rollout, now: Instant): Rollout {
+  const peers = members.filter((node) => node.os !== undefined && isOf(rollout, node.os));
+  const byHost = new Map(peers.map((node) => [node.hostID, node]));
+  const failed = new Map<string, Rollout['failed'][number]>();
+  for (const failure of rollout.failed) {
+    if (retried.has(failure.hostID)) continue;
+    const node = byHost.get(failure.hostID);
+    const known = node?.update?.status.failures?.some(({ target }) => target === failure.target);
+    // A node of that machine that has lost the failure, although it was there to keep it, was retried or has succeeded.
+    const kept = node === undefined || known === true || instant(failure.at) < createdSince(node, now);
+    if (kept) failed.set(key(failure), resumed ? { ...failure, resumed: true } : failure);
+  }
+  for (const node of peers) {
+    if (retried.has(node.hostID)) continue;
+    for (const { target, reason, at } of node.update?.status.failures ?? []) {
+      if (target !== rollout.target) continue;
+      const failure = { node: node.name, hostID: node.hostID, target, reason, at };
+      if (!failed.has(key(failure))) failed.set(key(failure), resumed ? { ...failure, resumed: true } : failure);
+    }
+  }
+  return {
+    ...rollout,
+    updated: peers.filter((node) => node.os?.version === rollout.target).length,
+    failed: [...failed.values()].slice(-MAX_FAILED),
+  };
+}
+
+const key = (failure: { hostID: string; target: string }): string => `${failure.hostID} ${failure.target}`;
+
+/** When the node's NodeUpdate began to keep failures: one that registered anew has none of the earlier node's. */
+function createdSince(node: NodeView, now: Instant): Instant {
+  return node.update === undefined ? now : instant(node.createdAt);
+}

@@ -1,0 +1,19 @@
+import { agentPresent } from './agent-present.ts';
+import { approval } from './approval.ts';
+import { beingDeleted } from './being-deleted.ts';
+import { capacity } from './capacity.ts';
+import { cordonedByOther } from './cordoned-by-other.ts';
+import { failureBudget } from './failure-budget.ts';
+import { guarded } from './guarded.ts';
+import { leaderLast } from './leader-last.ts';
+import { managedByOther } from './managed-by-other.ts';
+import { paused } from './paused.ts';
+import { preflight } from './preflight.ts';
+import { readable } from './readable.ts';
+import type { Rule } from './rule.ts';
+
+/** What must not hold for a download to begin, in this order. */
+export const stageRules: readonly Rule[] = [guarded, readable, paused, managedByOther, beingDeleted, agentPresent];
+
+/** What must not hold for a staged node to be claimed, in this order. */
+export const claimRules: readonly Rule[] = [...stageRules, cordonedByOther, approval, failureBudget, leaderLast, capacity, preflight];

@@ -1,0 +1,32 @@
+import type { Verdict } from '../command.ts';
+import type { Facts, Member } from '../facts.ts';
+import type { Instant, NodeView, World } from '../world.ts';
+
+/** What a rule looks at: one node that could be begun, its policy, and what this decision has begun already. */
+export interface Candidate {
+  world: World;
+  facts: Facts;
+  node: NodeView;
+  member: Member;
+  /** The version that the node would be brought to. */
+  version: string;
+  /** Names of the nodes that this decision has claimed already. */
+  claimed: ReadonlySet<string>;
+  /** Other members that are in flight, or that could still be begun before this one. */
+  othersPending: boolean;
+}
+
+/** The answer of a rule that has nothing against it. */
+export const pass = undefined;
+
+/** Holds a candidate, with the one reason that people read, or passes. Pure. */
+export type Rule = (candidate: Candidate, now: Instant) => Verdict | typeof pass;
+
+/** The first rule's verdict that holds a candidate, or pass. */
+export function firstHold(rules: readonly Rule[], candidate: Candidate, now: Instant): Verdict | typeof pass {
+  for (const rule of rules) {
+    const verdict = rule(candidate, now);
+    if (verdict !== pass) return verdict;
+  }
+  return pass;
+}

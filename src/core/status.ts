@@ -1,0 +1,69 @@
+import type { Failure, NodeUpdateStatus, Phase } from '../api/node-update.ts';
+import type { Verdict } from './command.ts';
+import { type Instant, instant, type NodeView, timestamp } from './world.ts';
+
+const MAX_FAILURES = 16;
+const MAX_HISTORY = 10;
+const MAX_MESSAGE = 1024;
+
+/** Fields of a status that a step sets besides phase and verdict; `undefined` removes one. */
+export type StatusChange = { [Key in keyof NodeUpdateStatus]?: NodeUpdateStatus[Key] | undefined };
+
+/** The status of a node that is now in a phase for a reason; `since` moves only when the phase does. */
+export function enter(
+  previous: NodeUpdateStatus,
+  phase: Phase,
+  verdict: Verdict,
+  now: Instant,
+  change: StatusChange = {},
+): NodeUpdateStatus {
+  const since = previous.phase === phase && previous.since !== undefined ? previous.since : timestamp(now);
+  const message = verdict.message.length > MAX_MESSAGE ? `${verdict.message.slice(0, MAX_MESSAGE - 1)}…` : verdict.message;
+  const merged: Record<string, unknown> = { ...previous, ...change, phase, reason: verdict.reason, message, since };
+  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined)) as NodeUpdateStatus;
+}
+
+/** Fields that only mean something while a node is in flight: removed when it is released. */
+export const LANDED: StatusChange = { claim: undefined, next: undefined, bootIDBefore: undefined, drain: undefined, deadlines: undefined };
+
+/** A node's failures with one more, remembered with what the node looked like, so that later news of it can be told. */
+export function withFailure(previous: NodeUpdateStatus, node: NodeView, target: string, verdict: Verdict, now: Instant): Failure[] {
+  const failure: Failure = {
+    target,
+    at: timestamp(now),
+    reason: verdict.reason,
+    message: verdict.message.slice(0, MAX_MESSAGE),
+    bootID: node.bootID,
+    readySince: node.ready.since,
+  };
+  return [...withoutFailure(previous, target), failure].slice(-MAX_FAILURES);
+}
+
+/** A node's failures without those of one target. */
+export function withoutFailure(previous: NodeUpdateStatus, target: string): Failure[] {
+  return (previous.failures ?? []).filter((failure) => failure.target !== target);
+}
+
+/** The remembered failure of a target on a node. */
+export function failureOf(status: NodeUpdateStatus | undefined, target: string): Failure | undefined {
+  return status?.failures?.find((failure) => failure.target === target);
+}
+
+/** A node's history with one more update that has ended. */
+export function withHistory(
+  previous: NodeUpdateStatus,
+  entry: { from: string; to: string; startedAt: string },
+  outcome: string,
+  now: Instant,
+) {
+  return [...(previous.history ?? []), { ...entry, finishedAt: timestamp(now), outcome }].slice(-MAX_HISTORY);
+}
+
+/** Whether a time that a status carries has passed; one that is absent or unreadable has. */
+export function passed(time: string | undefined, now: Instant): boolean {
+  const at = time === undefined ? Number.NaN : instant(time);
+  return !(at > now);
+}
+
+/** An empty list is left out of a status. */
+export const emptyToAbsent = <T>(list: T[]): T[] | undefined => (list.length === 0 ? undefined : list);

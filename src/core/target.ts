@@ -1,0 +1,43 @@
+import type { Rollout } from '../api/update-policy.ts';
+import type { ByHand } from './by-hand.ts';
+import type { Verdict } from './command.ts';
+import { compareVersions } from './versions.ts';
+import type { NodeOS, PolicyView } from './world.ts';
+
+/** What a node should become: a version with the rollout that it belongs to, or nothing, with the reason. */
+export type Target = { version: string; rollout: string } | { version?: never; verdict: Verdict };
+
+/** The verdict of a node that runs what it should. */
+export const upToDate = (version: string): Verdict => ({ reason: 'UpToDate', message: `runs ${version}` });
+
+/** The target of a node: its own pin, else the frozen target of its variant's rollout; downgrades only by a pin, and by leave. */
+export function targetOf(
+  policy: PolicyView,
+  rollout: Rollout | undefined,
+  os: NodeOS,
+  node: ByHand,
+  policyPin: string | undefined,
+): Target {
+  const pin = node.pin ?? policyPin;
+  const version = node.pin ?? rollout?.target;
+  if (version === undefined) {
+    if (pin === undefined || pin === os.version) return { verdict: upToDate(os.version) };
+    return {
+      verdict: {
+        reason: 'NotOffered',
+        message: `waits for ${pin} to be offered to two nodes of ${os.variant} (${os.arch}); the node runs ${os.version}`,
+      },
+    };
+  }
+  const order = compareVersions(version, os.version);
+  if (order === 0 || (order < 0 && pin === undefined)) return { verdict: upToDate(os.version) };
+  if (order < 0 && !policy.spec.version.allowDowngrade) {
+    return {
+      verdict: {
+        reason: 'DowngradeNotAllowed',
+        message: `pinned to ${version}, older than ${os.version}: set version.allowDowngrade on the policy to go back`,
+      },
+    };
+  }
+  return { version, rollout: rollout?.id ?? `pinned-${version}` };
+}

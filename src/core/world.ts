@@ -1,0 +1,104 @@
+import type { CordonRecord } from '../api/cordon-record.ts';
+import type { NodeHostSpec, NodeHostStatus } from '../api/node-host.ts';
+import type { BlockedPod, NodeUpdateStatus } from '../api/node-update.ts';
+import type { UpdatePolicySpec, UpdatePolicyStatus } from '../api/update-policy.ts';
+
+/** Milliseconds since the epoch, by the API server's clock. */
+export type Instant = number;
+
+/** An RFC 3339 time, as statuses carry it. */
+export const timestamp = (at: Instant): string => new Date(at).toISOString();
+
+/** The instant of a time that a status carries; not a number where it is unreadable. */
+export const instant = (time: string): Instant => Date.parse(time);
+
+/** Annotations that people may have set on an object, by name. */
+export type Annotations = Readonly<Record<string, string>>;
+
+/** An UpdatePolicy as the decision sees it. */
+export interface PolicyView {
+  name: string;
+  uid: string;
+  resourceVersion: string;
+  generation: number;
+  deleting: boolean;
+  annotations: Annotations;
+  spec: UpdatePolicySpec;
+  status: UpdatePolicyStatus;
+}
+
+/** What a Bottlerocket node says of its OS, by its osImage and nodeInfo: the Node's own word, never the agent's. */
+export interface NodeOS {
+  version: string;
+  variant: string;
+  arch: string;
+}
+
+/** A Node with its NodeUpdate and NodeHost, as the decision sees it. */
+export interface NodeView {
+  name: string;
+  uid: string;
+  resourceVersion: string;
+  /** When the node registered. */
+  createdAt: string;
+  labels: Readonly<Record<string, string>>;
+  annotations: Annotations;
+  unschedulable: boolean;
+  /** Ready's status and its last transition. */
+  ready: { status: boolean; since: string };
+  bootID: string;
+  /** Identity of the machine, kept when it registers anew: providerID, else systemUUID. */
+  hostID: string;
+  /** Being deleted, by an administrator or by an autoscaler. */
+  deleting: boolean;
+  /** Absent where the node is not Bottlerocket's. */
+  os?: NodeOS;
+  record?: CordonRecord | 'unreadable';
+  update?: { resourceVersion: string; annotations: Annotations; status: NodeUpdateStatus };
+  host?: { resourceVersion: string; spec: NodeHostSpec; status: NodeHostStatus };
+  /** Whether a pod of the agent is Ready there; `unknown` where agents do not run as pods. */
+  agent: 'ready' | 'missing' | 'unknown';
+}
+
+/** A pod, as far as a drain looks at it. */
+export interface PodView {
+  namespace: string;
+  name: string;
+  uid: string;
+  labels: Readonly<Record<string, string>>;
+  /** The controlling owner. */
+  controller?: { apiVersion: string; kind: string; name: string };
+  phase: string;
+  ready: boolean;
+  terminating: boolean;
+  mirror: boolean;
+  emptyDir: boolean;
+}
+
+/** All that one decision looks at: plain data. */
+export interface World {
+  policies: readonly PolicyView[];
+  nodes: readonly NodeView[];
+  /** The agents' ValidatingAdmissionPolicy and its binding are there and in force. */
+  guarded: boolean;
+  /** This controller's own pod; absent out of the cluster. */
+  self?: { namespace: string; pod: string; node: string };
+  /** Another controller replica is Ready on another node, which is itself neither cordoned nor in flight. */
+  standby: boolean;
+  /** Pods by node, for the nodes that are being looked at; a node without an entry has not been listed yet. */
+  pods: ReadonlyMap<string, readonly PodView[]>;
+  /** What the running drains could not evict yet, by node. */
+  blockedPods: ReadonlyMap<string, readonly BlockedPod[]>;
+  retry: RetrySettings;
+}
+
+/** First wait after a failure that is retried by itself, and the longest one. */
+export interface RetrySettings {
+  baseMs: number;
+  maxMs: number;
+}
+
+/** Wait before the given attempt (1 is the first retry): doubles from base to max. */
+export function backoffMs({ baseMs, maxMs }: RetrySettings, attempt: number): number {
+  return Math.min(maxMs, baseMs * 2 ** Math.min(30, Math.max(0, attempt - 1)));
+}
