@@ -48,6 +48,8 @@ interface Term {
 
 const renewBackoff = { baseMs: 500, maxMs: 2_000, jitter: 0.5 };
 const standbyBackoff = { baseMs: 500, maxMs: 5_000, jitter: 0.5 };
+/** After a lost race: the watch may still show the state from before it. */
+const raceMs = 200;
 const slowWorkMs = 30_000;
 
 /** Leader election by a Lease: one write each `renewIntervalMs` by the leader, a quiet watch by the others. */
@@ -103,17 +105,19 @@ export class Elector {
 
   /** Stands by and leads, in turn, until `signal` is aborted; then gives the Lease back. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
+    const { random } = this.#options;
     let failures = 0;
     while (!signal.aborted) {
       try {
         const term = await this.#acquire(signal);
         if (term) await this.#lead(term, signal);
+        else await delay(this.#clock, raceMs * (0.5 + random()), signal);
         failures = 0;
       } catch (error) {
         if (signal.aborted) break;
         failures += 1;
         this.#options.logger.warn({ error, failures }, 'cannot take the lease');
-        await delay(this.#clock, backoffMs(standbyBackoff, failures, this.#options.random), signal);
+        await delay(this.#clock, backoffMs(standbyBackoff, failures, random), signal);
       }
     }
     await this.#givingBack;

@@ -1,0 +1,84 @@
+import type { Cancel, Clock } from '../clock.ts';
+
+interface Timer {
+  readonly at: number;
+  readonly fn: () => void;
+}
+
+/** A clock that stands still until a test moves it. */
+export class FakeClock implements Clock {
+  #monotonic = 0;
+  #epoch: number;
+  readonly #timers = new Set<Timer>();
+
+  constructor(epoch: number = Date.parse('2026-01-01T00:00:00Z')) {
+    this.#epoch = epoch;
+  }
+
+  /** How many timers are armed. */
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  now(): number {
+    return this.#epoch + this.#monotonic;
+  }
+
+  monotonic(): number {
+    return this.#monotonic;
+  }
+
+  setTimeout(fn: () => void, ms: number): Cancel {
+    const timer = { at: this.#monotonic + Math.max(0, ms), fn };
+    this.#timers.add(timer);
+    return () => {
+      this.#timers.delete(timer);
+    };
+  }
+
+  /** Moves time and fires what is due, in order. What a timer wakes goes on only after the test awaits something. */
+  advance(ms: number): void {
+    const end = this.#monotonic + ms;
+    for (;;) {
+      let next: Timer | undefined;
+      for (const timer of this.#timers) if (timer.at <= end && (next === undefined || timer.at < next.at)) next = timer;
+      if (next === undefined) break;
+      this.#timers.delete(next);
+      this.#monotonic = Math.max(this.#monotonic, next.at);
+      next.fn();
+    }
+    this.#monotonic = end;
+  }
+
+  /** As `advance`, in steps; between them what was woken may run, network on this machine included. */
+  async advanceGently(ms: number, stepMs = 100): Promise<void> {
+    for (let left = ms; left > 0; left -= stepMs) {
+      this.advance(Math.min(stepMs, left));
+      await settle();
+    }
+  }
+
+  /** Moves time without firing anything: a process that was stopped and goes on. */
+  freeze(ms: number): void {
+    this.#monotonic += ms;
+  }
+
+  /** Somebody sets the machine's clock. */
+  setWallClock(ms: number): void {
+    this.#epoch = ms - this.#monotonic;
+  }
+}
+
+/** Lets promises and the event loop go round a few times. */
+export async function settle(rounds = 5): Promise<void> {
+  for (let i = 0; i < rounds; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Waits until `condition` holds; throws when it does not within `withinMs` of real time. */
+export async function eventually(condition: () => boolean, what = 'the condition', withinMs = 10_000): Promise<void> {
+  const end = performance.now() + withinMs;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`${what} did not come true`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
