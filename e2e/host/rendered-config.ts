@@ -35,7 +35,7 @@ export class RenderedConfig {
     this.#renderDispatcher();
   }
 
-  renderAfter(delay: Delay, timers: Timers): void {
+  renderAfter(delay: Delay, timers: Pick<Timers, 'after' | 'draw'>): void {
     const steps = [() => this.#renderUpdater(), () => this.#renderDispatcher()];
     if (this.#random() < 0.5) steps.reverse();
     const [first, second] = steps as [() => void, () => void];
