@@ -10,9 +10,13 @@ export const chart = join(repository, 'charts/lockkeeper');
 /** Runs a Helm command with a release's name (`['install', 'name', …flags]`) on our chart, and gives what it prints. */
 export async function helm(plane: ControlPlane, [command = '', ...rest]: readonly string[]): Promise<string> {
   const { helm: program } = await binaries({ only: ['helm'] });
-  const names = rest.slice(0, rest.findIndex((word) => word.startsWith('-')) >>> 0);
+  const flagsFrom = rest.findIndex((word) => word.startsWith('-'));
+  const names = flagsFrom === -1 ? rest : rest.slice(0, flagsFrom);
   const flags = rest.slice(names.length);
   const env = { HOME: plane.home.scratch, KUBECONFIG: plane.kubeconfig };
-  const { stdout } = await promisify(execFile)(program, [command, ...names, chart, ...flags], { env, maxBuffer: 16 * 1024 * 1024 });
+  const { stdout } = await promisify(execFile)(program, [command, ...names, ...(command === 'uninstall' ? [] : [chart]), ...flags], {
+    env,
+    maxBuffer: 16 * 1024 * 1024,
+  });
   return stdout;
 }

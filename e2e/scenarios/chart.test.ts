@@ -1,0 +1,248 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parseAllDocuments } from 'yaml';
+import { AGENT_ADMISSION_POLICY, COMPONENT_LABEL, MANAGED_LABEL, PART_OF } from '../../src/api/names.ts';
+import { ApiError, type KubeObject } from '../bed/api.ts';
+import { type ControlPlane, startControlPlane } from '../bed/control-plane.ts';
+import { eventually } from '../bed/eventually.ts';
+import { helm } from './helm.ts';
+
+const namespace = 'lockkeeper-system';
+const inNamespace = ['--namespace', namespace];
+
+interface PodSpec {
+  serviceAccountName: string;
+  securityContext: object;
+  tolerations?: object[];
+  nodeSelector: Record<string, string>;
+  containers: { image: string; command: string[]; args: string[]; securityContext: object }[];
+}
+type Manifest = KubeObject & { spec: { replicas?: number; template: { metadata: KubeObject['metadata']; spec: PodSpec } } };
+
+let plane: ControlPlane;
+
+beforeAll(async () => {
+  plane = await startControlPlane({ name: 'chart' });
+}, 120_000);
+
+afterAll(async () => {
+  await plane?.stop();
+});
+
+/** What the chart renders with these values, such as `logLevel=debug`. */
+async function rendered(...values: string[]): Promise<Manifest[]> {
+  const text = await helm(plane, ['template', 'lockkeeper', ...inNamespace, ...values.flatMap((value) => ['--set', value])]);
+  return parseAllDocuments(text).flatMap((document) => (document.contents ? [document.toJS() as Manifest] : []));
+}
+
+function the(manifests: readonly Manifest[], kind: string, name: string): Manifest {
+  const found = manifests.find((one) => one.kind === kind && one.metadata.name === name);
+  if (found === undefined) throw new Error(`no ${kind} ${name}`);
+  return found;
+}
+
+const podOf = (manifest: Manifest) => manifest.spec.template.spec;
+
+describe('the chart', () => {
+  test('passes helm lint --strict', async () => {
+    expect(await helm(plane, ['lint', '--strict'])).toContain('0 chart(s) failed');
+  });
+
+  test('is installed and upgraded; its objects are taken as they are written', async () => {
+    const printed = await helm(plane, ['install', 'lockkeeper', ...inNamespace, '--create-namespace']);
+    expect(printed).toContain('kubectl get updatepolicies,nodeupdates');
+    expect(printed).toContain('kubectl annotate updatepolicy default lockkeeper.dev/approved-version=');
+    expect(printed).toContain('defaultPolicy.spec.approval=Automatic');
+    const policy = await plane.client.get<KubeObject & { spec: { approval: string } }>(
+      '/apis/lockkeeper.dev/v1alpha1/updatepolicies/default',
+    );
+    expect(policy.spec.approval).toBe('Manual');
+
+    for (const manifest of await rendered()) {
+      const [applied] = await plane.client.apply(manifest);
+      expect(applied).toMatchObject(manifest);
+    }
+    await helm(plane, ['upgrade', 'lockkeeper', ...inNamespace, '--set', 'defaultPolicy.spec.approval=Automatic', '--force-conflicts']);
+    expect(await plane.client.get('/apis/lockkeeper.dev/v1alpha1/updatepolicies/default')).toMatchObject({
+      spec: { approval: 'Automatic' },
+    });
+  });
+
+  test('names the admission policy as the controller looks for it', async () => {
+    const manifests = await rendered();
+    the(manifests, 'ValidatingAdmissionPolicyBinding', AGENT_ADMISSION_POLICY);
+    const { metadata, spec } = the(manifests, 'ValidatingAdmissionPolicy', AGENT_ADMISSION_POLICY);
+    expect({ name: metadata.name, spec }).toMatchObject({ name: 'lockkeeper-agent', spec: { failurePolicy: 'Fail' } });
+  });
+
+  test('labels its pods, and selects nodes, by the names that the programs know', async () => {
+    const manifests = await rendered();
+    for (const [kind, component] of [
+      ['Deployment', 'controller'],
+      ['DaemonSet', 'agent'],
+    ] as const) {
+      const { metadata } = the(manifests, kind, `lockkeeper-${component}`).spec.template;
+      expect(metadata.labels).toMatchObject({
+        'app.kubernetes.io/name': 'lockkeeper',
+        [PART_OF.key]: PART_OF.value,
+        [COMPONENT_LABEL]: component,
+      });
+    }
+    expect(podOf(the(manifests, 'DaemonSet', 'lockkeeper-agent')).nodeSelector).toEqual({ [MANAGED_LABEL]: 'true' });
+  });
+
+  test('puts everything that has a namespace into the release', async () => {
+    for (const { kind, metadata } of await rendered()) {
+      const namespaced = ['ServiceAccount', 'Role', 'RoleBinding', 'Deployment', 'DaemonSet', 'Service', 'PodDisruptionBudget'];
+      expect({ kind, namespace: metadata.namespace }).toEqual({ kind, namespace: namespaced.includes(kind ?? '') ? namespace : undefined });
+    }
+  });
+});
+
+describe('its pods', () => {
+  const levels = { restricted: 'controller', privileged: 'agent' } as const;
+
+  test.each(Object.entries(levels))('are allowed by the Pod Security level %s: the %s', async (level, component) => {
+    expect(await violations(level, component)).toBe('');
+  });
+
+  test('the agent needs no more of the level baseline than its network, its socket and its SELinux type', async () => {
+    expect(await violations('baseline', 'agent')).toBe(
+      'host namespaces (hostNetwork=true), hostPath volumes (volume "api-socket"), seLinuxOptions (container "agent" set forbidden securityContext.seLinuxOptions: type "control_t"; user may not be set; role may not be set)',
+    );
+  });
+
+  test('the agent runs without privileges: no root, no capability, no writing', async () => {
+    const { containers, securityContext } = podOf(the(await rendered(), 'DaemonSet', 'lockkeeper-agent'));
+    expect(securityContext).toMatchObject({ runAsNonRoot: true, supplementalGroups: [274], seccompProfile: { type: 'RuntimeDefault' } });
+    expect(containers.map((container) => container.securityContext)).toEqual([
+      {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+        seLinuxOptions: { user: 'system_u', role: 'system_r', type: 'control_t', level: 's0' },
+      },
+    ]);
+  });
+
+  /** What a Pod Security level has against a component's pod. */
+  async function violations(level: string, component: string): Promise<string> {
+    const name = `${level}-${component}`;
+    const labels = { 'pod-security.kubernetes.io/enforce': level };
+    await plane.client.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
+    await plane.client.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: `lockkeeper-${component}`, namespace: name } });
+    const kind = component === 'agent' ? 'DaemonSet' : 'Deployment';
+    const spec = podOf(the(await rendered(), kind, `lockkeeper-${component}`));
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod' }, spec };
+    try {
+      await plane.client.request('POST', `/api/v1/namespaces/${name}/pods`, { body: pod, query: { dryRun: 'All' } });
+      return '';
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      return /violates PodSecurity "[^"]+": (.*)/.exec(error.message)?.[1] ?? error.message;
+    }
+  }
+});
+
+describe('its values', () => {
+  test('each changes what it names', async () => {
+    const manifests = await rendered(
+      ...['image.repository=example.com/a', 'image.tag=v9', 'logLevel=debug', 'controller.replicas=1', 'controller.lease.duration=4s'],
+      ...['controller.lease.renewInterval=1s', 'controller.lease.giveUpAfter=3s', 'controller.extraArgs={--a=b}', 'agent.extraArgs={--c}'],
+    );
+    const controller = the(manifests, 'Deployment', 'lockkeeper-controller');
+    expect(controller.spec.replicas).toBe(1);
+    expect(podOf(controller).containers[0]).toMatchObject({
+      image: 'example.com/a:v9',
+      command: ['node', '/app/lockkeeper.js'],
+      args: [
+        'controller',
+        '--lease-name=lockkeeper',
+        '--lease-duration=4s',
+        '--renew-interval=1s',
+        '--give-up-after=3s',
+        '--listen=:8080',
+        '--log-level=debug',
+        '--a=b',
+      ],
+    });
+    expect(podOf(the(manifests, 'DaemonSet', 'lockkeeper-agent')).containers[0]).toMatchObject({
+      image: 'example.com/a:v9',
+      args: ['--socket=/run/api.sock', '--log-level=debug', '--c'],
+    });
+    expect(manifests.filter(({ kind }) => kind === 'PodDisruptionBudget')).toEqual([]);
+    const digest = `sha256:${'0'.repeat(64)}`;
+    const pinned = the(await rendered(`image.digest=${digest}`), 'Deployment', 'lockkeeper-controller');
+    expect(podOf(pinned).containers[0]?.image).toBe(`lockkeeper@${digest}`);
+  });
+
+  test('without a default policy there is none', async () => {
+    expect((await rendered('defaultPolicy.create=false')).filter(({ kind }) => kind === 'UpdatePolicy')).toEqual([]);
+  });
+
+  test.each([
+    ['controler.replicas=1', 'controler'],
+    ['controller.replica=1', 'replica'],
+    ['controller.replicas=two', 'replicas'],
+    ['controller.lease.duration=13', 'duration'],
+    ['controller.extraArgs={lease}', 'extraArgs'],
+    ['controller.tolerations[0].operator=Exists', 'tolerations'],
+    ['controller.tolerations[0].key=node.kubernetes.io/unschedulable', 'tolerations'],
+    ['image.digest=sha256:1', 'digest'],
+    ['logLevel=loud', 'logLevel'],
+    ['defaultPolicy.enabled=true', 'enabled'],
+  ])('%s is refused', async (value, named) => {
+    await expect(rendered(value)).rejects.toMatchObject({ stderr: expect.stringContaining(named) });
+  });
+});
+
+describe("the controller's rights", () => {
+  const can = async (verb: string, group: string, resource: string, { subresource = '', name = '', where = '' } = {}) => {
+    const spec = {
+      user: `system:serviceaccount:${namespace}:lockkeeper-controller`,
+      groups: ['system:authenticated', 'system:serviceaccounts', `system:serviceaccounts:${namespace}`],
+      resourceAttributes: { verb, group, resource, subresource, name, namespace: where },
+    };
+    const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec };
+    const { status } = await plane.client.create<{ status: { allowed: boolean } }>(
+      '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+      body,
+    );
+    return status.allowed;
+  };
+
+  test('are enough to cordon, to evict, to order and to lead', async () => {
+    expect(await can('patch', '', 'nodes')).toBe(true);
+    expect(await can('create', '', 'pods', { subresource: 'eviction', where: 'any' })).toBe(true);
+    expect(await can('patch', 'lockkeeper.dev', 'nodehosts')).toBe(true);
+    expect(await can('patch', 'coordination.k8s.io', 'leases', { name: 'lockkeeper', where: namespace })).toBe(true);
+    expect(await can('get', 'admissionregistration.k8s.io', 'validatingadmissionpolicies', { name: AGENT_ADMISSION_POLICY })).toBe(true);
+  });
+
+  test.each<[verb: string, group: string, resource: string, more?: object]>([
+    ['delete', '', 'pods', { where: 'any' }],
+    ['create', '', 'pods', { where: namespace }],
+    ['get', '', 'secrets', { where: namespace }],
+    ['delete', '', 'nodes'],
+    ['patch', '', 'nodes', { subresource: 'status' }],
+    ['create', '', 'serviceaccounts', { subresource: 'token', name: 'lockkeeper-agent', where: namespace }],
+    ['patch', 'lockkeeper.dev', 'nodehosts', { subresource: 'status' }],
+    ['patch', 'lockkeeper.dev', 'updatepolicies'],
+    ['patch', 'coordination.k8s.io', 'leases', { name: 'other', where: namespace }],
+    ['patch', 'coordination.k8s.io', 'leases', { name: 'lockkeeper', where: 'kube-system' }],
+    ['patch', 'admissionregistration.k8s.io', 'validatingadmissionpolicies', { name: AGENT_ADMISSION_POLICY }],
+  ])('do not include to %s %s %s', async (...[verb, group, resource, more]) => {
+    expect(await can(verb, group, resource, more)).toBe(false);
+  });
+});
+
+test('helm uninstall leaves the CRDs, and with them what people and nodes wrote, and nothing else', async () => {
+  await helm(plane, ['uninstall', 'lockkeeper', ...inNamespace]);
+  for (const path of [
+    '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies',
+    '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+  ]) {
+    expect((await plane.client.list(path)).filter(({ metadata }) => metadata.name.startsWith('lockkeeper'))).toEqual([]);
+  }
+  // The first read of a kind may be told to come again while its storage is being set up.
+  expect(await eventually(() => plane.client.list('/apis/lockkeeper.dev/v1alpha1/nodeupdates'))).toEqual([]);
+});
