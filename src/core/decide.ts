@@ -225,9 +225,9 @@ class Draft {
     const policy = this.#world.policies.find(({ name }) => name === status.policy);
     const refreshInterval = policy?.spec.version.refreshInterval ?? '1h';
     const commands: Command[] = [];
-    const hostMayBeMissing = node.record !== undefined;
-    if (node.update === undefined || (node.host === undefined && !hostMayBeMissing))
-      commands.push({ type: 'CreateObjects', refreshInterval });
+    // In flight a lost letterbox is not replaced: what was asked by the lost one is waited for.
+    const host = node.host === undefined && node.record === undefined;
+    if (node.update === undefined || host) commands.push({ type: 'CreateObjects', host, refreshInterval });
     if (
       node.host !== undefined &&
       node.record === undefined &&
