@@ -41,12 +41,7 @@ export class ObjectStore<T> {
   /** The answer to a write of our own, or to a read: taken where it is newer than what is known. */
   observe(seen: Seen<T>): void {
     if (this.#watermark !== undefined && compareResourceVersions(seen.resourceVersion, this.#watermark) <= 0) return;
-    if (!this.#isNewer(seen)) return;
-    this.#put(seen);
-    if (seen.value === undefined) {
-      this.#known.set(seen.key, { uid: seen.uid, resourceVersion: seen.resourceVersion });
-      this.#withoutValue.add(seen.key);
-    }
+    this.#putAhead(seen);
   }
 
   /** An ADDED or MODIFIED event, in the watch's order. */
@@ -71,7 +66,7 @@ export class ObjectStore<T> {
 
   /** One page of a list. Part of a list says nothing about what is not in it, so deletions wait for `endList`. */
   putListed(seen: Seen<T>): void {
-    if (this.#isNewer(seen)) this.#put(seen);
+    this.#putAhead(seen);
   }
 
   /** The whole list of that resourceVersion held just these keys: what is older and not in it, is gone. */
@@ -94,6 +89,15 @@ export class ObjectStore<T> {
   #isNewer({ key, resourceVersion }: Seen<T>): boolean {
     const known = this.#known.get(key);
     return known === undefined || compareResourceVersions(resourceVersion, known.resourceVersion) > 0;
+  }
+
+  /** Where the watermark is still behind, a state without a value must be remembered, or an older one would pass for news. */
+  #putAhead(seen: Seen<T>): void {
+    if (!this.#isNewer(seen)) return;
+    this.#put(seen);
+    if (seen.value !== undefined) return;
+    this.#known.set(seen.key, { uid: seen.uid, resourceVersion: seen.resourceVersion });
+    this.#withoutValue.add(seen.key);
   }
 
   #put({ key, uid, resourceVersion, value }: Seen<T>): void {
