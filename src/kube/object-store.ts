@@ -33,6 +33,11 @@ export class ObjectStore<T> {
     return this.#items;
   }
 
+  /** The value kept of this very object, not of a namesake. */
+  valueOf(key: string, uid: string): T | undefined {
+    return this.#known.get(key)?.uid === uid ? this.#items.get(key) : undefined;
+  }
+
   /** All that happened up to this resourceVersion is in the store. */
   get watermark(): string | undefined {
     return this.#watermark;

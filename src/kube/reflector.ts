@@ -251,7 +251,7 @@ export class Reflector<T> {
       value = this.#options.project(raw);
     } catch (error) {
       this.#options.logger.error({ path: this.#options.path, key, error }, 'cannot project an object: its last known state stays');
-      value = this.#store.items.get(key);
+      value = this.#store.valueOf(key, uid);
     }
     return { key, uid, resourceVersion, value };
   }
