@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { durationSchema, field, metadataSchema, textSchema, timeSchema, versionSchema } from './primitives.ts';
+import { describeFields, durationSchema, field, metadataSchema, textSchema, timeSchema, versionSchema } from './primitives.ts';
 
 const shortText = () => z.string().check(z.maxLength(128));
 const versionText = () => z.string().check(z.maxLength(64));
@@ -64,6 +64,13 @@ export const answerSchema = z.object({
   finishedAt: z.optional(timeSchema()),
 });
 export type Answer = z.infer<typeof answerSchema>;
+describeFields(answerSchema, {
+  id: 'The order that this answers.',
+  state: 'How far it is. RebootAsked is written before the host is touched.',
+  error: "Why it failed: a code from a closed list, and the host's own words.",
+  startedAt: 'When the agent began.',
+  finishedAt: 'When it was done.',
+});
 
 /** Settings of the host as they were before we changed them. */
 export const savedSettingsSchema = z.object({ versionLock: z.optional(shortText()), ignoreWaves: z.optional(z.boolean()) });
@@ -82,21 +89,26 @@ export const nodeHostStatusSchema = z.object({
   variant: z.optional(shortText()),
   arch: z.optional(z.string().check(z.maxLength(32))),
   bootID: z.optional(shortText()),
-  available: z.optional(
-    field(z.array(versionText()).check(z.maxLength(64)), 'Versions that the host was offered at its last refresh, newest first.'),
-  ),
-  staged: z.optional(
-    field(
-      z.object({ version: versionText(), provenAt: timeSchema(), lastCommandAt: timeSchema() }),
-      "What the host's own answer proved to be staged, and its last command since; null where there is no such proof.",
-    ),
-  ),
+  available: z.optional(z.array(versionText()).check(z.maxLength(64))),
+  staged: z.optional(z.object({ version: versionText(), provenAt: timeSchema(), lastCommandAt: timeSchema() })),
   refreshError: z.optional(z.object({ code: z.enum(ERROR_CODES), message: textSchema(), at: timeSchema() })),
   agentVersion: z.optional(shortText()),
   savedSettings: z.optional(savedSettingsSchema),
   answer: z.optional(answerSchema),
 });
 export type NodeHostStatus = z.infer<typeof nodeHostStatusSchema>;
+describeFields(nodeHostStatusSchema, {
+  version: 'The version that the host runs.',
+  variant: "The host's variant, such as aws-k8s-1.31.",
+  arch: "The host's architecture, such as x86_64.",
+  bootID: 'The boot that all of this speaks of.',
+  available: 'Versions that the host was offered at its last refresh, newest first.',
+  staged: "What the host's own answer proved to be staged, and its last command since; absent where there is no such proof.",
+  refreshError: 'Why the last refresh failed; absent where it did not.',
+  agentVersion: 'The version of the agent.',
+  savedSettings: 'Settings of the host as they were before the agent changed them; absent where all are as they were.',
+  answer: 'The answer to the last order.',
+});
 
 /** A NodeHost as the API server gives it: the letterbox between controller and agent, one a node, owned by it. */
 export const nodeHostSchema = z.object({

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { conditionsSchema, metadataSchema, nameSchema, textSchema, timeSchema } from './primitives.ts';
+import { conditionsSchema, describeFields, metadataSchema, nameSchema, textSchema, timeSchema } from './primitives.ts';
 
 /** Where a node is in its life (docs/architecture.md has the picture). */
 export const PHASES = [
@@ -31,6 +31,14 @@ export const failureSchema = z.object({
   readySince: shortText(),
 });
 export type Failure = z.infer<typeof failureSchema>;
+describeFields(failureSchema, {
+  target: 'The version that failed.',
+  at: 'When.',
+  reason: 'What went wrong, in one word.',
+  message: 'What went wrong, for people.',
+  bootID: 'The boot ID at the failure: another one is news of the node.',
+  readySince: "The last transition of the node's Ready condition at the failure: another one is news of the node.",
+});
 
 /** A pod that could not be evicted yet. */
 export const blockedPodSchema = z.object({
@@ -40,6 +48,12 @@ export const blockedPodSchema = z.object({
   message: z.optional(textSchema()),
 });
 export type BlockedPod = z.infer<typeof blockedPodSchema>;
+describeFields(blockedPodSchema, {
+  pod: 'The pod, as namespace/name.',
+  reason: 'Why it stays, in one word.',
+  budget: 'The PodDisruptionBudget that keeps it, as namespace/name.',
+  message: "Why it stays, in the API server's words.",
+});
 
 /** Status of a NodeUpdate: the controller's view of one node, written by the controller alone. */
 export const nodeUpdateStatusSchema = z.object({
@@ -78,6 +92,28 @@ export const nodeUpdateStatusSchema = z.object({
   ),
 });
 export type NodeUpdateStatus = z.infer<typeof nodeUpdateStatusSchema>;
+describeFields(nodeUpdateStatusSchema, {
+  policy: 'The policy that has this node.',
+  claim: 'The claim that the phase belongs to, while the node is in flight.',
+  from: 'The version that it runs, or ran when its update began.',
+  target: 'The version that it is to run.',
+  phase: 'Where the node is in its life.',
+  next: 'The phase that follows once the node is given back.',
+  reason: 'The one reason why it is where it is: event, metric and condition have the same.',
+  message: 'The reason, for people.',
+  since: 'Since when it is in this phase.',
+  behindSince: 'Since when it is behind its target.',
+  bootIDBefore: 'The boot ID before the reboot: another one says that the node has rebooted.',
+  drain: 'How far the drain is, and which pods stay.',
+  deadlines: 'Until when the present step may take; kept here so that no restart of the controller starts them again.',
+  retryAt: 'When it is tried again.',
+  attempts: 'How often it was tried without success.',
+  failedOrder: 'The last order that failed and was counted, so that no failure is counted twice.',
+  failures: 'Targets that failed on this node, and are not tried again by themselves.',
+  tokens: 'The annotations acted upon, so that each counts once.',
+  conditions: 'What is true of this node now; one condition of each type.',
+  history: 'Its last updates, newest last.',
+});
 
 /** A NodeUpdate as the API server gives it: one a node, of the node's name, owned by it. */
 export const nodeUpdateSchema = z.object({ metadata: metadataSchema, status: z._default(nodeUpdateStatusSchema, {}) });

@@ -20,6 +20,17 @@ export function field<S extends z.ZodMiniType>(schema: S, description: string, m
   return schema;
 }
 
+/** Attaches a description to every field of an object; a field without one does not compile. */
+export function describeFields<Shape extends z.core.$ZodShape>(
+  { shape }: z.ZodMiniObject<Shape>,
+  descriptions: { readonly [Name in keyof Shape]: string },
+): void {
+  for (const [name, description] of Object.entries<string>(descriptions)) {
+    const schema = shape[name];
+    if (schema) fields.add(schema, { ...fields.get(schema), description });
+  }
+}
+
 const DURATION = /^([0-9]{1,6}(h|m|s|ms))+$/;
 
 /** A duration as Go writes it (`30m`, `1h30m`, `500ms`), at most 32 characters. */

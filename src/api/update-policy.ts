@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import {
   conditionsSchema,
+  describeFields,
   durationSchema,
   field,
   metadataSchema,
@@ -164,6 +165,13 @@ export const claimSchema = z.object({
   at: timeSchema(),
 });
 export type Claim = z.infer<typeof claimSchema>;
+describeFields(claimSchema, {
+  id: 'Names this claim; the record on the node and its NodeUpdate name it too.',
+  node: 'The node.',
+  uid: 'Its uid: a node that registers anew under the same name is another node.',
+  rollout: 'The rollout that the claim belongs to.',
+  at: 'When it was made.',
+});
 
 /** One target for one variant and architecture; frozen until a newer one supersedes it. */
 export const rolloutSchema = z.object({
@@ -188,6 +196,15 @@ export const rolloutSchema = z.object({
     .check(z.maxLength(256)),
 });
 export type Rollout = z.infer<typeof rolloutSchema>;
+describeFields(rolloutSchema, {
+  id: 'Names this rollout.',
+  variant: 'The variant of the nodes that it is for.',
+  arch: 'The architecture of the nodes that it is for.',
+  target: 'The version that they are brought to; it never changes, a newer one is a new rollout.',
+  startedAt: 'When it began.',
+  updated: 'How many nodes it has brought to the target.',
+  failed: 'The hosts on which it failed, known by hostID so that one that registers anew does not start over.',
+});
 
 /** How many of a policy's nodes are where. */
 export const countsSchema = z.object({
@@ -202,20 +219,38 @@ export const countsSchema = z.object({
   unavailable: z.int(),
 });
 export type Counts = z.infer<typeof countsSchema>;
+describeFields(countsSchema, {
+  nodes: 'Nodes that this policy has.',
+  updated: 'Those at the version that is wanted.',
+  outdated: 'Those behind it.',
+  staging: 'Those that download it.',
+  staged: 'Those that hold it, proven, and wait for their turn.',
+  inFlight: 'Those being drained, rebooted, verified or given back.',
+  blocked: 'Those that could not be drained.',
+  failed: 'Those that a person must look at.',
+  unavailable: 'Those that are cordoned by anybody, not ready, failed or rebooting: what maxUnavailable limits.',
+});
 
 /** Status of an UpdatePolicy, written by the controller alone. */
 export const updatePolicyStatusSchema = z.object({
   observedGeneration: z.optional(z.int()),
   summary: z.optional(textSchema()),
   counts: z.optional(countsSchema),
-  claims: z.optional(
-    field(z.array(claimSchema).check(z.maxLength(5000)), 'The lock: nodes that hold a slot. Written as a whole, before a node is touched.'),
-  ),
+  claims: z.optional(z.array(claimSchema).check(z.maxLength(5000))),
   rollouts: z.optional(z.array(rolloutSchema).check(z.maxLength(64))),
   tokens: z.optional(z.object({ retry: z.optional(textSchema()), resume: z.optional(textSchema()) })),
   conditions: z.optional(conditionsSchema()),
 });
 export type UpdatePolicyStatus = z.infer<typeof updatePolicyStatusSchema>;
+describeFields(updatePolicyStatusSchema, {
+  observedGeneration: 'The generation of the spec that this status speaks of.',
+  summary: 'Where the nodes are and what they wait for, in one line.',
+  counts: 'How many of the nodes are where.',
+  claims: 'The lock: nodes that hold a slot. Written as a whole, before a node is touched.',
+  rollouts: 'What is being brought to which variant and architecture.',
+  tokens: 'The annotations acted upon, so that each counts once.',
+  conditions: 'Ready, Progressing, Paused and others; one condition of each type.',
+});
 
 /** An UpdatePolicy as the API server gives it. */
 export const updatePolicySchema = z.object({
