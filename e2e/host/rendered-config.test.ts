@@ -9,11 +9,12 @@ function committed(random: number) {
   const settings = new SettingsStore({ updates: old });
   const config = new RenderedConfig(settings, () => random);
   const renderings: (() => void)[] = [];
+  const delays: unknown[] = [];
   settings.patch('a', { updates: { 'version-lock': '1.26.1', 'ignore-waves': true } });
   settings.commit('a');
-  config.renderAfter(50, { draw: (delay) => Number(delay), after: (_, action) => renderings.push(action) });
+  config.renderAfter(50, { draw: (delay) => Number(delay), after: (delay, action) => delays.push(delay) && renderings.push(action) });
   const step = () => renderings.shift()?.();
-  return { config, step };
+  return { config, step, delays };
 }
 
 test('nothing changes before the rendering', () => {
@@ -26,9 +27,10 @@ test.each([
   [0.1, '1.26.1', { versionLock: 'latest', ignoreWaves: false, seed: 1 }],
   [0.9, 'latest', { versionLock: '1.26.1', ignoreWaves: true, seed: 1 }],
 ])('between the two files either may be the new one (%d)', (random, lock, updater) => {
-  const { config, step } = committed(random);
+  const { config, step, delays } = committed(random);
   step();
   expect([config.dispatcherLock, config.updater]).toEqual([lock, updater]);
   step();
   expect([config.dispatcherLock, config.updater]).toEqual(['1.26.1', { versionLock: '1.26.1', ignoreWaves: true, seed: 1 }]);
+  expect(delays).toEqual([50, 2.5]);
 });
