@@ -11,6 +11,8 @@ let client: KubeClient;
 let clock: FakeClock;
 let stop: AbortController;
 let running: Promise<void>[];
+/** Watches whose head the client has seen. */
+let opened: number;
 let told: string[];
 let logger: ReturnType<typeof recordingLogger>;
 
@@ -18,7 +20,8 @@ beforeEach(async () => {
   server = new FakeApiServer();
   await server.start();
   clock = new FakeClock();
-  client = testClient(server, { clock });
+  opened = 0;
+  client = countingClient();
   stop = new AbortController();
   running = [];
   told = [];
@@ -31,6 +34,14 @@ afterEach(async () => {
   client.close();
   await server.stop();
 });
+
+const countingClient = (): KubeClient =>
+  testClient(server, {
+    clock,
+    onRequest({ watch, status }) {
+      if (watch && status === 200) opened += 1;
+    },
+  });
 
 const label = ({ type, key, value }: Change<string>): string => `${type} ${key}${value === undefined ? '' : `=${value}`}`;
 
@@ -52,7 +63,7 @@ function start(options: Partial<ReflectorOptions<string>> = {}): Reflector<strin
 async function started(options: Partial<ReflectorOptions<string>> = {}): Promise<Reflector<string>> {
   const reflector = start(options);
   await reflector.waitForSync(stop.signal);
-  await eventually(() => server.watches === 1, 'the watch');
+  await eventually(() => server.watches === 1 && opened === 1, 'the watch');
   return reflector;
 }
 
@@ -235,7 +246,8 @@ describe('a reflector', () => {
     server.fault = () => undefined;
     server.put('b', { v: 1 });
     await inTime(() => told.includes('put b=1'), 'the event missed');
-    server.closeWatches();
+    server.cutConnections();
+    await eventually(() => server.watches === 0);
     expect(await inTime(() => server.watches === 1, 'the next watch')).toBeLessThanOrEqual(1_100);
   });
 
@@ -400,7 +412,7 @@ describe('a reflector of one object, by stream', () => {
     await server.stop();
     server = new FakeApiServer({ initialBookmark: true });
     await server.start();
-    client = testClient(server, { clock });
+    client = countingClient();
     const reflector = await started({ ...one, client });
     expect(reflector.items.size).toBe(0);
     expect(server.requests).toHaveLength(1);
