@@ -15,11 +15,10 @@ import { UpdateDispatcher, type UpdateStatus } from './update-dispatcher.ts';
 import { Updater } from './updater.ts';
 
 export type { RequestRecord } from './api-server.ts';
-export { type FaultName, Faults, faultDescriptions, faultNames } from './faults.ts';
 export type { HostOptions, RunningOS } from './host-options.ts';
-export { defaultWaves, type Release, type Repository, type Wave } from './repository.ts';
-export { type Delay, defaultTimings, type HostTimings } from './timers.ts';
-export type { UpdateCommand, UpdateState, UpdateStatus } from './update-dispatcher.ts';
+export type { Release, Repository } from './repository.ts';
+export type { HostTimings } from './timers.ts';
+export type { UpdateStatus } from './update-dispatcher.ts';
 
 interface HostEvents {
   /** The host is down: its socket is gone. */

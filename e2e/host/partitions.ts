@@ -1,7 +1,7 @@
 import type { Image } from './repository.ts';
 
 /** The boot bits of one partition set. The loader takes the highest priority that was successful once or has a try left. */
-export interface BootBits {
+interface BootBits {
   priority: number;
   triesLeft: number;
   successful: boolean;

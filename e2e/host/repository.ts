@@ -64,7 +64,7 @@ export function waveIsOpen(release: Release, seed: number, now: Date): boolean {
 }
 
 /** The newest version that a release lets hosts run. */
-export function maxVersionOf(repository: Repository, release: Release): string {
+function maxVersionOf(repository: Repository, release: Release): string {
   const siblings = repository.releases.filter(({ variant, arch }) => variant === release.variant && arch === release.arch);
   return (
     release.maxVersion ??

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type HostOptions, type HostTimings, type Release, type Repository, SimulatedHost } from './host.ts';
 
 /** An answer as it came over the socket. */
-export interface Reply {
+interface Reply {
   status: number;
   text: string;
   headers: IncomingHttpHeaders;

@@ -7,7 +7,7 @@ import type { Delay, HostTimings, Timers } from './timers.ts';
 import type { Outcome, Run, Updater } from './updater.ts';
 
 export type UpdateCommand = 'refresh' | 'prepare' | 'activate' | 'deactivate';
-export type UpdateState = 'Idle' | 'Available' | 'Staged' | 'Ready';
+type UpdateState = 'Idle' | 'Available' | 'Staged' | 'Ready';
 
 /** GET /updates/status, as it goes over the wire. */
 export interface UpdateStatus {
