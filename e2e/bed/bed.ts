@@ -1,24 +1,37 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type HostOptions, type Release, type Repository, SimulatedHost } from '../host/host.ts';
 import type { Api } from './api.ts';
+import { type AuditLog, auditLog } from './audit.ts';
 import { binaries } from './binaries.ts';
+import { type ChartOptions, type Helm, helmFor } from './chart.ts';
+import { type Cluster, existingCluster } from './cluster.ts';
+import { runCommand } from './command.ts';
+import { bedEnvironment, repository as repositoryRoot } from './config.ts';
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane.ts';
 import { eventually } from './eventually.ts';
-import { openHome } from './home.ts';
+import { type Gate, type GateState, openGate } from './gate.ts';
+import { type Home, openHome } from './home.ts';
 import { startKwok } from './kwok.ts';
 import { Machine, type MachineOptions } from './machine.ts';
+import type { NodeObject } from './node-object.ts';
+import { type PodRunner, startPodRunner } from './pod-runner.ts';
+import { recordHistory, type WatchHistory } from './watch-history.ts';
 
 export interface BedOptions extends Pick<ControlPlaneOptions, 'name' | 'dir' | 'features' | 'controllerQps'> {
   /** What the update repository holds at first. */
   readonly releases?: readonly Release[];
-  /** Seconds; longer for thousands of nodes. */
+  /** Of nodes' leases; longer for thousands of nodes. */
   readonly leaseSeconds?: number;
+  /** The folder that stands for the image's /app; `dist/` unless told. */
+  readonly app?: string;
 }
 
-export type BedMachineOptions = MachineOptions & {
+export interface BedMachineOptions extends MachineOptions {
+  /** Timings, seed, settings of the simulated host. */
   readonly host?: Partial<Omit<HostOptions, 'socketPath' | 'bootIDFile' | 'os' | 'repository'>>;
-};
+}
 
 /** A cluster to test on: a real control plane, simulated machines, and our programs as processes. */
 export interface Bed {
@@ -26,12 +39,17 @@ export interface Bed {
   /** As a member of system:masters. */
   readonly client: Api;
   readonly kubeconfig: string;
+  /** @throws Error on a cluster that is not the bed's own */
   readonly controlPlane: ControlPlane;
+  /** @throws Error on a cluster that is not the bed's own */
+  readonly audit: AuditLog;
+  readonly home: Home;
   /** Shared by all hosts; a release added to it is seen at the next refresh. */
   readonly repository: Repository;
   readonly machines: ReadonlyMap<string, Machine>;
+  readonly pods: PodRunner;
   addMachine(options: BedMachineOptions): Promise<Machine>;
-  /** Adds machines named `node-1`, `node-2`, … over three zones; `each` changes one of them. */
+  /** Adds machines named `node-1`, `node-2`, … over three zones; `each` (counting from 0) changes one of them. */
   addMachines(
     count: number,
     options?: Omit<BedMachineOptions, 'name'>,
@@ -39,7 +57,22 @@ export interface Bed {
   ): Promise<Machine[]>;
   /** @throws Error where there is none of that name */
   machine(name: string): Machine;
+  /** Installs the chart, or upgrades it; waits until the controllers are ready, unless told not to. */
+  installChart(options?: ChartOptions): Promise<void>;
+  uninstallChart(): Promise<void>;
+  /**
+   * Cuts a node off from the API server: `refuse` resets connections, `silent` leaves them hanging, `open` ends it. With
+   * `only: 'service'` the address that the host's own settings name goes on working.
+   */
+  isolate(node: string, state: GateState, options?: { readonly only?: 'service' }): void;
+  /** Records all versions of all nodes from now on. */
+  nodeHistory(): Promise<WatchHistory<NodeObject>>;
+  /** @throws CommandError */
+  kubectl(...args: string[]): Promise<string>;
+  /** @throws CommandError */
+  helm(...args: string[]): Promise<string>;
   eventually: typeof eventually;
+  /** Ends everything. Logs are removed, unless told to keep them, or a test of the file has failed (with the bed's jest environment). */
   stop(options?: { readonly keepLogs?: boolean }): Promise<void>;
 }
 
@@ -47,68 +80,137 @@ const zones = ['eu-west-1a', 'eu-west-1b', 'eu-west-1c'] as const;
 
 /** Starts a bed without machines; several may run side by side. */
 export async function startBed(options: BedOptions = {}): Promise<Bed> {
-  const programs = await binaries();
-  const home = await openHome(options);
-  const controlPlane = await startControlPlane({ ...options, home, binaries: programs });
-  const repository: Repository = { releases: [...(options.releases ?? [])] };
-  const machines = new Map<string, Machine>();
-  let added = 0;
-  const kubelet = controlPlane.client.as({ userAgent: 'bed', token: controlPlane.accessOf('bed').token ?? '' });
-  await mkdir(path.join(home.scratch, 'm'));
-  await startKwok(home, {
-    program: programs.kwok,
-    kubeconfig: controlPlane.kubeconfigOf('kwok'),
-    ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
-  });
+  const environment = bedEnvironment();
+  const home = await openHome({ ...options, environment });
+  try {
+    const { cluster, controlPlane } = await openCluster();
+    return await standOn(cluster, controlPlane);
+  } catch (error) {
+    await home.close({ keepLogs: true });
+    throw error;
+  }
 
-  const bed: Bed = {
-    name: home.name,
-    client: controlPlane.client,
-    kubeconfig: controlPlane.kubeconfig,
-    controlPlane,
-    repository,
-    machines,
-    eventually,
-    async addMachine({ host: hostOptions, ...machineOptions }) {
-      const index = ++added;
-      const socketPath = path.join(home.scratch, 'm', `${index}.sock`);
-      const bootIDFile = path.join(home.scratch, 'm', `${index}.boot-id`);
-      const { version = '1.26.0', variant = 'aws-k8s-1.31', arch = 'x86_64' } = machineOptions;
-      const host =
-        machineOptions.osImage === undefined
-          ? new SimulatedHost({ ...hostOptions, socketPath, bootIDFile, os: { version, variant, arch }, repository })
-          : undefined;
-      const machine = new Machine(machineOptions, {
-        api: kubelet,
-        processes: { nodeDown: async () => undefined, nodeUp: () => undefined, renewTokens: () => undefined },
-        index,
-        host,
-        socketPath,
-        bootIDFile,
-      });
-      machines.set(machine.name, machine);
-      await machine.start();
-      return machine;
-    },
-    async addMachines(count, shared = {}, each = () => ({})) {
-      const first = added + 1;
-      const all = Array.from({ length: count }, (_, offset) => ({
-        name: `node-${first + offset}`,
-        zone: zones[(first + offset - 1) % zones.length] ?? zones[0],
-        ...shared,
-        ...each(offset),
-      }));
-      return Promise.all(all.map((one) => bed.addMachine(one)));
-    },
-    machine(name) {
-      const machine = machines.get(name);
-      if (machine === undefined) throw new Error(`no machine ${name}; there are ${[...machines.keys()].join(', ') || 'none'}`);
-      return machine;
-    },
-    async stop(how) {
-      await Promise.all([...machines.values()].map((machine) => machine.stop()));
-      await controlPlane.stop(how);
-    },
-  };
-  return bed;
+  async function openCluster(): Promise<{ cluster: Cluster; controlPlane?: ControlPlane }> {
+    if (environment.kubeconfig !== undefined) return { cluster: await existingCluster(environment.kubeconfig, home) };
+    const controlPlane = await startControlPlane({ ...options, home });
+    const { client, kubeconfig } = controlPlane;
+    const access = controlPlane.accessOf('bed');
+    const kubelet = client.as({ userAgent: 'bed', token: access.token ?? '' });
+    const kwokKubeconfig = controlPlane.kubeconfigOf('kwok');
+    const cluster = { client, kubeconfig, ca: access.ca ?? '', kubelet, kwokKubeconfig, stop: controlPlane.stop };
+    return { cluster, controlPlane };
+  }
+
+  async function standOn(cluster: Cluster, controlPlane: ControlPlane | undefined): Promise<Bed> {
+    const programs = await binaries({ only: ['kwok', 'helm', 'kubectl'], environment });
+    const { client, kubeconfig } = cluster;
+    const { hostname, port } = new URL(client.access.server);
+    const repository: Repository = { releases: [...(options.releases ?? [])] };
+    const machines = new Map<string, Machine>();
+    const gates = new Map<string, Gate>();
+    let added = 0;
+
+    await mkdir(path.join(home.scratch, 'm'));
+    await startKwok(home, {
+      program: programs.kwok,
+      kubeconfig: cluster.kwokKubeconfig,
+      ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
+    });
+    const runtime = path.join(repositoryRoot, 'node_modules', 'node', 'bin', 'node');
+    const app = options.app ?? path.join(repositoryRoot, 'dist');
+    const pods = await startPodRunner({
+      home,
+      api: cluster.kubelet,
+      machines,
+      app,
+      node: existsSync(runtime) ? runtime : process.execPath,
+    });
+    const env = { HOME: home.scratch, KUBECONFIG: kubeconfig, PATH: process.env['PATH'] ?? '' };
+    const tool = (program: string) => (args: readonly string[], input?: string) =>
+      runCommand(program, args, { env, cwd: repositoryRoot, timeoutMs: 300_000, ...(input === undefined ? {} : { input }) });
+    const helm: Helm = helmFor({ run: tool(programs.helm), client, app });
+    const kubectl = tool(programs.kubectl);
+
+    const own = <T>(part: T | undefined, what: string): T => {
+      if (part === undefined) throw new Error(`BED_KUBECONFIG is set: the bed has no ${what} of its own`);
+      return part;
+    };
+    const bed: Bed = {
+      name: home.name,
+      client,
+      kubeconfig,
+      get controlPlane() {
+        return own(controlPlane, 'control plane');
+      },
+      get audit() {
+        return auditLog(own(controlPlane, 'audit log').auditLog);
+      },
+      home,
+      repository,
+      machines,
+      pods,
+      async addMachine({ host: hostOptions, ...machineOptions }) {
+        const index = ++added;
+        const socketPath = path.join(home.scratch, 'm', `${index}.sock`);
+        const bootIDFile = path.join(home.scratch, 'm', `${index}.boot-id`);
+        const { name, version = '1.26.0', variant = 'aws-k8s-1.31', arch = 'x86_64', osImage } = machineOptions;
+        const gate = await openGate({ host: hostname, port: Number(port) });
+        gates.set(name, gate);
+        const kubernetesSettings = {
+          'api-server': `https://127.0.0.1:${gate.port}`,
+          'cluster-certificate': Buffer.from(cluster.ca).toString('base64'),
+          'cluster-dns-ip': '10.96.0.10',
+          'cluster-name': 'bed',
+        };
+        const os = { version, variant, arch };
+        const host =
+          osImage === undefined
+            ? new SimulatedHost({ kubernetesSettings, ...hostOptions, socketPath, bootIDFile, os, repository })
+            : undefined;
+        const parts = { api: cluster.kubelet, processes: pods, index, host, socketPath, bootIDFile };
+        const machine = new Machine(machineOptions, parts);
+        machines.set(name, machine);
+        await machine.start();
+        return machine;
+      },
+      async addMachines(count, shared = {}, each = () => ({})) {
+        const first = added + 1;
+        const all = Array.from({ length: count }, (_, offset) => ({
+          name: `node-${first + offset}`,
+          zone: zones[(first + offset - 1) % zones.length] ?? zones[0],
+          ...shared,
+          ...each(offset),
+        }));
+        return Promise.all(all.map((one) => bed.addMachine(one)));
+      },
+      machine(name) {
+        const machine = machines.get(name);
+        if (machine === undefined) throw new Error(`no machine ${name}; there are ${[...machines.keys()].join(', ') || 'none'}`);
+        return machine;
+      },
+      installChart: helm.install,
+      uninstallChart: helm.uninstall,
+      isolate(node, state, { only } = {}) {
+        pods.cut(node, state);
+        if (only !== 'service') gates.get(node)?.set(state);
+      },
+      nodeHistory: () => recordHistory<NodeObject>(client, '/api/v1/nodes'),
+      kubectl: (...args) => kubectl(args),
+      helm: (...args) => tool(programs.helm)(args),
+      eventually,
+      async stop({ keepLogs = testHasFailed() } = {}) {
+        const ended = await Promise.allSettled([pods.stop(), ...[...machines.values()].map((machine) => machine.stop())]);
+        await Promise.all([...gates.values()].map((gate) => gate.close()));
+        const wrong = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+        await cluster.stop({ keepLogs: keepLogs || wrong.length > 0 });
+        if (wrong.length > 0) throw new AggregateError(wrong, `the bed ${home.name} itself failed; its logs are in ${home.out}`);
+      },
+    };
+    return bed;
+  }
+}
+
+/** What the bed's jest environment has noted about the file that runs. */
+function testHasFailed(): boolean {
+  return (globalThis as { bedTestFailed?: boolean }).bedTestFailed === true;
 }

@@ -32,9 +32,6 @@ const tools = {
 /** The name of a program that the bed starts. */
 export type ToolName = keyof typeof tools;
 
-/** Absolute paths of the programs that the bed starts. */
-export type Binaries = Readonly<Record<ToolName, string>>;
-
 /** The bed cannot get a program; a retry helps only after a person has done what the message says. */
 export class BinaryError extends Error {
   override readonly name = 'BinaryError';

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Api, type ApiAccess, createApi } from './api.ts';
-import { type Binaries, binaries } from './binaries.ts';
+import { binaries } from './binaries.ts';
 import type { Child } from './children.ts';
 import { eventually } from './eventually.ts';
 import { type Home, openHome, tail } from './home.ts';
@@ -50,7 +50,6 @@ export interface ControlPlaneOptions {
   /** The controller manager's requests per second; raise it for thousands of nodes. */
   readonly controllerQps?: number;
   readonly home?: Home;
-  readonly binaries?: Binaries;
 }
 
 /** The control plane did not get ready; the message ends with the log of the part that failed. */
@@ -61,6 +60,8 @@ export class ControlPlaneError extends Error {
 /** A part ended before it was ready, which somebody else's hold on its port causes: worth another try. */
 class EndedEarly extends ControlPlaneError {}
 
+type Programs = Readonly<Record<'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler', string>>;
+
 const readyTimeoutMs = 60_000;
 /** Asked to end, it closes its port at once and then waits a minute for open watches. */
 const serverEndMs = 1500;
@@ -68,17 +69,18 @@ const auditPolicy = fileURLToPath(new URL('audit-policy.yaml', import.meta.url))
 
 /** Starts etcd, API server, controller manager and scheduler as plain processes on free loopback ports, and waits until they serve. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const programs = options.binaries ?? (await binaries());
+  const only = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const;
+  const programs = await binaries({ only });
   const home = options.home ?? (await openHome(options));
   try {
     return await start(home, programs, options);
   } catch (error) {
-    await home.close({ keepLogs: true });
+    if (options.home === undefined) await home.close({ keepLogs: true });
     throw error;
   }
 }
 
-async function start(home: Home, programs: Binaries, options: ControlPlaneOptions): Promise<ControlPlane> {
+async function start(home: Home, programs: Programs, options: ControlPlaneOptions): Promise<ControlPlane> {
   const file = (name: string) => path.join(home.scratch, name);
   const tokens = new Map<UserName, string>();
   for (const user of Object.keys(users) as UserName[]) tokens.set(user, randomBytes(24).toString('hex'));
@@ -206,7 +208,7 @@ async function start(home: Home, programs: Binaries, options: ControlPlaneOption
     ]);
   }
 
-  function spawn(name: keyof Binaries, args: readonly string[]): Promise<Child> {
+  function spawn(name: keyof Programs, args: readonly string[]): Promise<Child> {
     return home.children.spawn({
       name,
       command: programs[name],

@@ -8,11 +8,13 @@ import {
   type NodeCondition,
   type NodeFacts,
   type NodeObject,
+  nodeAddress,
   nodeObject,
   providerID,
   readyCondition,
   type Taint,
 } from './node-object.ts';
+import { podPath } from './pod-object.ts';
 
 /** How the kubelet comes back from a reboot; may be changed at any time, and counts from the next event on. */
 export interface KubeletBehaviour {
@@ -50,7 +52,7 @@ export interface NodeProcesses {
   nodeDown(node: string): Promise<void>;
   nodeUp(node: string): void;
   /** The kubelet has lost what it kept: tokens are asked for anew. */
-  renewTokens(node: string): void;
+  renewTokens(node: string): Promise<void>;
 }
 
 export interface MachineParts {
@@ -116,6 +118,10 @@ export class Machine {
     return this.#parts.socketPath;
   }
 
+  get ip(): string {
+    return nodeAddress(this.#facts.index);
+  }
+
   get bootIDFile(): string {
     return this.#parts.bootIDFile;
   }
@@ -161,15 +167,17 @@ export class Machine {
       this.#facts = { ...this.#facts, providerID: providerID(this.#facts.zone, `${this.name}#${this.#incarnation}`) };
     }
     const node = await this.#register();
-    this.#parts.processes.renewTokens(this.name);
+    await this.#parts.processes.renewTokens(this.name);
     return node;
   }
 
-  /** The machine is gone for good, and its Node with it. */
+  /** The machine is gone for good, its Node with it, and its pods: the garbage collector would take them 40 s later. */
   async remove(): Promise<void> {
     await this.stop();
     await this.#parts.processes.nodeDown(this.name);
     await this.#parts.api.delete(this.path);
+    const pods = await this.#parts.api.list('/api/v1/pods', { fieldSelector: `spec.nodeName=${this.name}` });
+    await Promise.all(pods.map((pod) => this.#parts.api.delete(podPath(pod), { gracePeriodSeconds: 0 })));
   }
 
   /** Settles when everything that the host has said so far is reported. Throws what went wrong on the way. */
@@ -229,10 +237,9 @@ export class Machine {
       const pods = await this.#parts.api.list<KubeObject>('/api/v1/pods', { fieldSelector: `spec.nodeName=${this.name}` });
       const wrong = pods.filter((pod) => (pod.metadata.annotations?.[downAnnotation] ?? null) !== value);
       await Promise.all(
-        wrong.map(async ({ metadata }) => {
-          const path = `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}`;
+        wrong.map(async (pod) => {
           try {
-            await this.#parts.api.patch(path, { metadata: { annotations: { [downAnnotation]: value } } });
+            await this.#parts.api.patch(podPath(pod), { metadata: { annotations: { [downAnnotation]: value } } });
           } catch (error) {
             if (!(error instanceof ApiError && error.status === 404)) throw error;
           }

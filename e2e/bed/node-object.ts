@@ -54,6 +54,11 @@ export function providerID(zone: string, identity: string): string {
   return `aws:///${zone}/i-0${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`;
 }
 
+/** An address of its own for every machine; nothing listens on it. */
+export function nodeAddress(index: number): string {
+  return `10.${(index >> 16) & 63}.${(index >> 8) & 255}.${index & 255}`;
+}
+
 /** The Node that this machine's kubelet registers. */
 export function nodeObject(facts: NodeFacts, now: string): NodeObject {
   const architecture = facts.arch === 'x86_64' ? 'amd64' : 'arm64';
@@ -80,7 +85,7 @@ export function nodeObject(facts: NodeFacts, now: string): NodeObject {
       allocatable: size,
       conditions: [...healthy(now), readyCondition('True', now)],
       addresses: [
-        { type: 'InternalIP', address: `10.${(facts.index >> 16) & 63}.${(facts.index >> 8) & 255}.${facts.index & 255}` },
+        { type: 'InternalIP', address: nodeAddress(facts.index) },
         { type: 'Hostname', address: facts.name },
       ],
       nodeInfo: {

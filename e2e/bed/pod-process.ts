@@ -1,0 +1,377 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Api, ApiError, ApiUnreachable } from './api.ts';
+import type { Child, Children } from './children.ts';
+import { type Gate, type GateState, openGate } from './gate.ts';
+import { commandOf } from './pod-command.ts';
+import { type PodObject, podPath } from './pod-object.ts';
+import { type ProcessState, podStatus } from './pod-status.ts';
+import { mountVolumes, type PodVolumes, serviceAccountMount } from './pod-volumes.ts';
+import { freePort } from './ports.ts';
+
+/** The machine that a pod runs on, as its kubelet knows it. */
+export interface PodMachine {
+  readonly ip: string;
+  readonly socketPath: string;
+  readonly bootIDFile: string;
+}
+
+export interface PodProcessParts {
+  readonly api: Api;
+  readonly children: Children;
+  readonly machine: PodMachine;
+  readonly server: { readonly host: string; readonly port: number };
+  /** Stands for the image's /app. */
+  readonly app: string;
+  /** Stands for the image's `node`. */
+  readonly node: string;
+  /** For its volumes. */
+  readonly folder: string;
+  readonly log: string;
+  /** What should not happen: the bed is wrong, not what it tests. */
+  readonly onError: (error: unknown) => void;
+  /** Whether the machine is up when the pod is seen first. */
+  readonly up: boolean;
+}
+
+const probeEveryMs = 100;
+const backoffMs = { least: 200, most: 5000, forgottenAfter: 10_000 };
+
+/** A pod of ours as a real process of this machine, with what a kubelet does for it. */
+export class PodProcess {
+  readonly log: string;
+  readonly #parts: PodProcessParts;
+  readonly #gone = new AbortController();
+  #pod: PodObject;
+  #child: Child | undefined;
+  #volumes: PodVolumes | undefined;
+  #gate: Gate | undefined;
+  #ports = new Map<number, number>();
+  #state: ProcessState = { startedAt: undefined, ready: false, restarts: 0 };
+  #up: boolean;
+  #held = false;
+  #deleting = false;
+  #changed = Promise.withResolvers<void>();
+  #reporting: Promise<void> | undefined;
+  #unreported = false;
+  readonly #finished: Promise<void>;
+
+  constructor(pod: PodObject, parts: PodProcessParts) {
+    this.#pod = pod;
+    this.#parts = parts;
+    this.#up = parts.up;
+    this.log = parts.log;
+    this.#finished = this.#live();
+  }
+
+  get name(): string {
+    return this.#pod.metadata.name;
+  }
+
+  get uid(): string {
+    return this.#pod.metadata.uid ?? '';
+  }
+
+  get node(): string {
+    return this.#pod.spec.nodeName ?? '';
+  }
+
+  /** `agent` or `controller`, or what else its label says. */
+  get component(): string {
+    return this.#pod.metadata.labels?.['app.kubernetes.io/component'] ?? '';
+  }
+
+  /** The pod as the API server showed it last. */
+  get pod(): PodObject {
+    return this.#pod;
+  }
+
+  /** Undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#child?.running ? this.#child.pid : undefined;
+  }
+
+  get restarts(): number {
+    return this.#state.restarts;
+  }
+
+  get ready(): boolean {
+    return this.#state.ready;
+  }
+
+  /** The root of what it serves, by the name of the container's port; its first one unless named. */
+  url(port?: string): string {
+    const ports = this.#container.ports ?? [];
+    const wanted = port === undefined ? ports[0] : ports.find((one) => one.name === port);
+    const real = wanted === undefined ? undefined : this.#ports.get(wanted.containerPort);
+    if (real === undefined) throw new Error(`${this.name} serves no port ${port ?? ''} (yet)`);
+    return `http://127.0.0.1:${real}`;
+  }
+
+  get metricsUrl(): string {
+    return `${this.url('metrics')}/metrics`;
+  }
+
+  /** The service-account token that it holds now. */
+  async token(): Promise<string> {
+    const folder = this.#volumes?.mounts.get(serviceAccountMount);
+    if (folder === undefined) throw new Error(`${this.name} has no service-account token (yet)`);
+    return readFile(path.join(folder, 'token'), 'utf8');
+  }
+
+  /** Sends a signal; what it ends is started again, as its restart policy says. */
+  kill(signal: NodeJS.Signals = 'SIGKILL'): void {
+    this.#child?.signal(signal);
+  }
+
+  pause(): void {
+    this.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.kill('SIGCONT');
+  }
+
+  /** Kills it and does not start it again until `release`. */
+  async hold(): Promise<void> {
+    this.#held = true;
+    this.#wake();
+    await this.#child?.stop(0);
+  }
+
+  release(): void {
+    this.#held = false;
+    this.#wake();
+  }
+
+  /** Cuts it off from the API server's service address, or joins it again. */
+  cut(state: GateState): void {
+    this.#gate?.set(state);
+  }
+
+  /** A newer version of the pod. */
+  update(pod: PodObject): void {
+    if (!this.#adopt(pod)) return;
+    const seen = pod.status?.conditions?.find((condition) => condition.type === 'Ready')?.status === 'True';
+    if (this.#state.startedAt !== undefined && seen !== this.#state.ready) this.#report();
+    if (pod.metadata.deletionTimestamp !== undefined && !this.#deleting) {
+      this.#deleting = true;
+      this.#wake();
+      void this.#child?.stop((pod.metadata.deletionGracePeriodSeconds ?? 30) * 1000);
+    }
+  }
+
+  /** The power is off. */
+  async machineDown(): Promise<void> {
+    this.#up = false;
+    this.#wake();
+    await this.#child?.stop(0);
+    this.#become({ ready: false });
+  }
+
+  machineUp(): void {
+    this.#up = true;
+    this.#wake();
+    this.#report();
+  }
+
+  async renewTokens(): Promise<void> {
+    await this.#persist(async () => this.#volumes?.renew());
+  }
+
+  /** The pod is gone from the API, or the bed ends. */
+  async end(): Promise<void> {
+    this.#gone.abort();
+    this.#wake();
+    await this.#child?.stop(0);
+    await this.#finished;
+    await this.#reporting;
+    await this.#gate?.close();
+  }
+
+  get #container() {
+    const [container, ...others] = this.#pod.spec.containers;
+    if (container === undefined || others.length > 0) throw new Error(`${this.name}: the bed runs pods of one container`);
+    return container;
+  }
+
+  async #live(): Promise<void> {
+    try {
+      if (await this.#until(() => this.#up)) await this.#prepare();
+      let wait = backoffMs.least;
+      while (await this.#until(() => this.#up && !this.#held)) {
+        const startedAt = performance.now();
+        const exitCode = await this.#once();
+        if (this.#deleting || this.#gone.signal.aborted) break;
+        if (this.#up && !this.#held && this.#isOver(exitCode)) break;
+        const waiting = this.#up && !this.#held ? 'CrashLoopBackOff' : 'ContainerCreating';
+        this.#become({ ready: false, restarts: this.#state.restarts + 1, waiting });
+        if (performance.now() - startedAt > backoffMs.forgottenAfter || !this.#up || this.#held) wait = backoffMs.least;
+        else wait = Math.min(wait * 2, backoffMs.most);
+        await sleep(wait, undefined, { signal: this.#gone.signal });
+      }
+      if (this.#deleting) await this.#finalize();
+    } catch (error) {
+      if (!this.#gone.signal.aborted) this.#parts.onError(error);
+    }
+  }
+
+  /** Tries until it succeeds, or the pod goes: a service account or a config map may come later than the pod. */
+  async #prepare(): Promise<void> {
+    const { api, folder, machine, server } = this.#parts;
+    const hostPaths = new Map([['/run/api.sock', machine.socketPath]]);
+    await mkdir(folder, { recursive: true });
+    this.#gate = await openGate(server);
+    for (const { containerPort } of this.#container.ports ?? []) this.#ports.set(containerPort, await freePort());
+    while (this.#volumes === undefined && !this.#deleting) {
+      try {
+        this.#volumes = await mountVolumes(api, this.#pod, folder, hostPaths);
+      } catch (error) {
+        if (!(error instanceof ApiError || error instanceof ApiUnreachable)) throw error;
+        this.#become({ waiting: 'CreateContainerConfigError' });
+        await sleep(500, undefined, { signal: this.#gone.signal });
+      }
+    }
+    void this.#keepTokens();
+  }
+
+  /** Runs the program once, to its end. */
+  async #once(): Promise<number> {
+    const { app, children, log, machine, node } = this.#parts;
+    const mounts = this.#volumes?.mounts ?? new Map<string, string>();
+    const container = this.#container;
+    const onHost = mounts.has('/run/api.sock');
+    const names = (flag: string) => container.args?.some((arg) => arg === flag || arg.startsWith(`${flag}=`)) ?? false;
+    const extraArgs = onHost ? [`--boot-id-file=${machine.bootIDFile}`] : [];
+    if (onHost && !names('--socket')) extraArgs.unshift(`--socket=${machine.socketPath}`);
+    const extraEnv = {
+      HOME: this.#parts.folder,
+      KUBERNETES_SERVICE_HOST: this.#gate?.host ?? '',
+      KUBERNETES_SERVICE_PORT: String(this.#gate?.port ?? ''),
+      LOCKKEEPER_SERVICE_ACCOUNT_DIR: mounts.get(serviceAccountMount) ?? '',
+    };
+    const ports = this.#ports;
+    const command = commandOf({ pod: this.#pod, container, mounts, app, node, ports, hostIP: machine.ip, extraArgs, extraEnv });
+    const child = await children.spawn({ name: this.name, ...command, log, cwd: this.#parts.folder });
+    this.#child = child;
+    // What was asked for while it started counts too.
+    if (!this.#up || this.#held || this.#deleting || this.#gone.signal.aborted) await child.stop(0);
+    this.#become({ startedAt: new Date().toISOString(), waiting: undefined, ready: false });
+    const probing = this.#probe(child);
+    const { code } = await child.ended;
+    await probing;
+    return code ?? 137;
+  }
+
+  async #probe(child: Child): Promise<void> {
+    const probe = this.#container.readinessProbe?.httpGet;
+    const everyMs = (this.#container.readinessProbe?.periodSeconds ?? 10) * 1000;
+    let failures = 0;
+    while (child.running && !this.#gone.signal.aborted) {
+      const passed = probe === undefined || (await answers(`${this.#probedPort(probe.port)}${probe.path ?? '/'}`));
+      if (!child.running) break;
+      failures = passed ? 0 : failures + 1;
+      if (passed && !this.#state.ready && this.#up) this.#become({ ready: true });
+      if (failures === 3 && this.#state.ready) this.#become({ ready: false });
+      const wait = sleep(this.#state.ready ? everyMs : probeEveryMs, undefined, { ref: false });
+      await Promise.race([wait, child.ended]);
+    }
+  }
+
+  #probedPort(port: string | number): string {
+    return typeof port === 'string' ? this.url(port) : `http://127.0.0.1:${this.#ports.get(port) ?? port}`;
+  }
+
+  /** Whether a program that has ended stays so; what the power or a test has ended does not count. */
+  #isOver(exitCode: number): boolean {
+    const { restartPolicy = 'Always' } = this.#pod.spec;
+    if (restartPolicy === 'Always' || (restartPolicy === 'OnFailure' && exitCode !== 0)) return false;
+    this.#become({ ready: false, ended: { exitCode, finishedAt: new Date().toISOString() } });
+    return true;
+  }
+
+  async #keepTokens(): Promise<void> {
+    while (!this.#gone.signal.aborted) {
+      const wait = Math.min(Math.max((this.#volumes?.renewAt ?? 0) - Date.now(), 1000), 3_600_000);
+      await sleep(wait, undefined, { signal: this.#gone.signal, ref: false }).catch(() => undefined);
+      if (this.#up && Date.now() >= (this.#volumes?.renewAt ?? 0)) await this.renewTokens().catch(() => undefined);
+    }
+  }
+
+  /** The process has ended: now the pod may go, where its kubelet is there to say so. */
+  async #finalize(): Promise<void> {
+    while (!this.#up && !this.#gone.signal.aborted) await this.#changed.promise;
+    await this.#persist(async () => {
+      await this.#parts.api.delete(podPath(this.#pod), { gracePeriodSeconds: 0, preconditions: { uid: this.uid } });
+    });
+  }
+
+  #become(change: { [K in keyof ProcessState]?: ProcessState[K] | undefined }): void {
+    this.#state = { ...this.#state, ...change } as ProcessState;
+    this.#report();
+  }
+
+  /** Writes the state as it is by then; several changes may become one write. */
+  #report(): void {
+    this.#unreported = true;
+    this.#reporting ??= this.#writeStatus().finally(() => {
+      this.#reporting = undefined;
+    });
+  }
+
+  async #writeStatus(): Promise<void> {
+    while (this.#unreported && !this.#gone.signal.aborted) {
+      this.#unreported = false;
+      await this.#persist(async () => {
+        const status = podStatus(this.#pod, this.#state, this.#parts.machine.ip, new Date().toISOString());
+        const body = { metadata: { uid: this.uid }, status };
+        this.#adopt(await this.#parts.api.patch<PodObject>(`${podPath(this.#pod)}/status`, body, 'strategic'));
+      }).catch((error: unknown) => {
+        if (!this.#gone.signal.aborted) this.#parts.onError(error);
+      });
+    }
+  }
+
+  /** Answers to our own writes overtake the watch, and the other way round. */
+  #adopt(pod: PodObject): boolean {
+    const isNewer = Number(pod.metadata.resourceVersion) >= Number(this.#pod.metadata.resourceVersion);
+    if (isNewer) this.#pod = pod;
+    return isNewer;
+  }
+
+  /** False where the pod is being deleted or gone. */
+  async #until(condition: () => boolean): Promise<boolean> {
+    const over = () => this.#gone.signal.aborted || (this.#deleting && !this.#child?.running);
+    while (!condition() && !over()) await this.#changed.promise;
+    return !over();
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  /** A kubelet does not give up; a pod that is gone, or another one of that name, is not its business any more. */
+  async #persist(work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return;
+        if (!(error instanceof ApiUnreachable || (error instanceof ApiError && error.canRetry))) throw error;
+      }
+      await sleep(200, undefined, { signal: this.#gone.signal });
+    }
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
