@@ -154,7 +154,8 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
         const socketPath = path.join(home.scratch, 'm', `${index}.sock`);
         const bootIDFile = path.join(home.scratch, 'm', `${index}.boot-id`);
         const { name, version = '1.26.0', variant = 'aws-k8s-1.31', arch = 'x86_64', osImage } = machineOptions;
-        const gate = await openGate({ host: hostname, port: Number(port) });
+        if (machines.has(name)) throw new Error(`there is a machine ${name} already`);
+        const gate = gates.get(name) ?? (await openGate({ host: hostname, port: Number(port) }));
         gates.set(name, gate);
         const kubernetesSettings = {
           'api-server': `https://127.0.0.1:${gate.port}`,
@@ -167,7 +168,8 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
           osImage === undefined
             ? new SimulatedHost({ kubernetesSettings, ...hostOptions, socketPath, bootIDFile, os, repository })
             : undefined;
-        const parts = { api: cluster.kubelet, processes: pods, index, host, socketPath, bootIDFile };
+        const onRemoved = () => machines.delete(name);
+        const parts = { api: cluster.kubelet, processes: pods, index, host, socketPath, bootIDFile, onRemoved };
         const machine = new Machine(machineOptions, parts);
         machines.set(name, machine);
         await machine.start();
@@ -199,6 +201,8 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
       helm: (...args) => tool(programs.helm)(args),
       eventually,
       async stop({ keepLogs = testHasFailed() } = {}) {
+        // Nobody ends while it waits for an API server that a test has frozen.
+        controlPlane?.resumeApiServer();
         const ended = await Promise.allSettled([pods.stop(), ...[...machines.values()].map((machine) => machine.stop())]);
         await Promise.all([...gates.values()].map((gate) => gate.close()));
         const wrong = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));

@@ -63,6 +63,7 @@ export interface MachineParts {
   readonly host: SimulatedHost | undefined;
   readonly socketPath: string;
   readonly bootIDFile: string;
+  readonly onRemoved: () => void;
 }
 
 const downAnnotation = 'bed.lockkeeper.dev/node-down';
@@ -134,7 +135,9 @@ export class Machine {
   /** Boots the host and creates the Node, Ready. */
   async start(): Promise<void> {
     await this.#parts.host?.start();
+    this.#facts = { ...this.#facts, bootID: this.#parts.host?.bootID ?? this.#facts.bootID };
     await this.#register();
+    this.#parts.processes.nodeUp(this.name);
   }
 
   async #register(): Promise<NodeObject> {
@@ -175,6 +178,7 @@ export class Machine {
   async remove(): Promise<void> {
     await this.stop();
     await this.#parts.processes.nodeDown(this.name);
+    this.#parts.onRemoved();
     await this.#parts.api.delete(this.path);
     const pods = await this.#parts.api.list('/api/v1/pods', { fieldSelector: `spec.nodeName=${this.name}` });
     await Promise.all(pods.map((pod) => this.#parts.api.delete(podPath(pod), { gracePeriodSeconds: 0 })));

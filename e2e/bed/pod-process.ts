@@ -33,6 +33,8 @@ export interface PodProcessParts {
   readonly onError: (error: unknown) => void;
   /** Whether the machine is up when the pod is seen first. */
   readonly up: boolean;
+  /** Whether it reaches the API server's service address at first. */
+  readonly gate: GateState;
 }
 
 const probeEveryMs = 100;
@@ -47,6 +49,7 @@ export class PodProcess {
   #child: Child | undefined;
   #volumes: PodVolumes | undefined;
   #gate: Gate | undefined;
+  #cut: GateState;
   #ports = new Map<number, number>();
   #state: ProcessState = { startedAt: undefined, ready: false, restarts: 0 };
   #up: boolean;
@@ -61,6 +64,7 @@ export class PodProcess {
     this.#pod = pod;
     this.#parts = parts;
     this.#up = parts.up;
+    this.#cut = parts.gate;
     this.log = parts.log;
     this.#finished = this.#live();
   }
@@ -147,6 +151,7 @@ export class PodProcess {
 
   /** Cuts it off from the API server's service address, or joins it again. */
   cut(state: GateState): void {
+    this.#cut = state;
     this.#gate?.set(state);
   }
 
@@ -223,6 +228,7 @@ export class PodProcess {
     const hostPaths = new Map([['/run/api.sock', machine.socketPath]]);
     await mkdir(folder, { recursive: true });
     this.#gate = await openGate(server);
+    this.#gate.set(this.#cut);
     for (const { containerPort } of this.#container.ports ?? []) this.#ports.set(containerPort, await freePort());
     while (this.#volumes === undefined && !this.#deleting) {
       try {

@@ -37,6 +37,7 @@ export async function startPodRunner({ home, api, machines, app, node }: PodRunn
   const processes = new Map<string, PodProcess>();
   const ends = new Set<Promise<void>>();
   const down = new Set<string>();
+  const cuts = new Map<string, GateState>();
   const { hostname, port } = new URL(api.access.server);
   const synced = Promise.withResolvers<void>();
   let started = 0;
@@ -68,6 +69,7 @@ export async function startPodRunner({ home, api, machines, app, node }: PodRunn
       return found;
     },
     cut(name, state) {
+      cuts.set(name, state);
       for (const one of onNode(name)) one.cut(state);
     },
     async nodeDown(name) {
@@ -121,6 +123,7 @@ export async function startPodRunner({ home, api, machines, app, node }: PodRunn
       onError,
       log: home.log(`pod-${pod.metadata.name}`),
       up: !down.has(name),
+      gate: cuts.get(name) ?? 'open',
     });
     if (pod.metadata.deletionTimestamp !== undefined) one.update(pod);
     processes.set(uid, one);

@@ -243,6 +243,23 @@ describe('two beds side by side', () => {
     history.stop();
   });
 
+  test('the chart runs as processes, on a node that is cut off too', async () => {
+    await bed.installChart({ values: { controller: { replicas: 2 } } });
+    const controllers = bed.pods.processes('controller');
+    expect(controllers).toHaveLength(2);
+    expect((await ask(`${controllers[0]?.url('metrics')}/who`)).status.userInfo.username).toBe(
+      'system:serviceaccount:lockkeeper:lockkeeper-controller',
+    );
+    bed.isolate('node-2', 'silent');
+    await bed.client.patch(bed.machine('node-2').path, { metadata: { labels: { 'lockkeeper.dev/managed': 'true' } } });
+    const agent = await eventually(() => bed.pods.on('node-2', 'agent'));
+    await eventually(() => agent.ready);
+    expect(agent.pid).toBeDefined();
+    bed.isolate('node-2', 'open');
+    await bed.uninstallChart();
+    await eventually(() => bed.pods.processes('controller').length + bed.pods.processes('agent').length === 0);
+  });
+
   test('a machine goes for good', async () => {
     await bed.machine('node-3').remove();
     expect(await bed.client.find('/api/v1/nodes/node-3')).toBeUndefined();

@@ -1,0 +1,28 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, test } from '@jest/globals';
+import { BinaryError, binaries, requiredVersion } from './binaries.ts';
+
+test.each([
+  ['k8s.io/kubernetes v1.36.3 // indirect', 'v1.36.3'],
+  ['require k8s.io/kubernetes v1.36.3', 'v1.36.3'],
+  ['k8s.io/kubernetes/staging v0.1.0\n\tk8s.io/kubernetes v1.30.14', 'v1.30.14'],
+])('the version in %p', (goMod, version) => expect(requiredVersion(goMod, 'kubernetes')).toBe(version));
+
+test('a go.mod without its subject', () => {
+  expect(() => requiredVersion('module x', 'helm')).toThrow(BinaryError);
+});
+
+test('takes what KUBEBUILDER_ASSETS has', async () => {
+  const assets = await mkdtemp(path.join(tmpdir(), 'assets-'));
+  try {
+    const etcd = path.join(assets, 'etcd');
+    await writeFile(etcd, '');
+    await chmod(etcd, 0o755);
+    const environment = { cache: assets, kubebuilderAssets: assets, kubeconfig: undefined, out: assets, scratch: assets };
+    expect(await binaries({ environment, only: ['etcd'] })).toEqual({ etcd });
+  } finally {
+    await rm(assets, { recursive: true });
+  }
+});
