@@ -1,0 +1,44 @@
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'core-is-pure',
+      comment: 'src/core decides; it reads no clock, no cluster and no file. It may use the kinds and libraries without effects.',
+      severity: 'error',
+      from: { path: '^src/core/', pathNot: '\\.test\\.ts$|^src/core/testing/' },
+      to: { pathNot: '^src/core/|^src/api/|^node_modules/(semver|@types/semver)/' },
+    },
+    {
+      name: 'api-imports-nothing-of-ours',
+      severity: 'error',
+      from: { path: '^src/api/', pathNot: '\\.test\\.ts$' },
+      to: { pathNot: '^src/api/|^node_modules/zod/' },
+    },
+    {
+      name: 'kube-knows-no-other-room',
+      severity: 'error',
+      from: { path: '^src/kube/' },
+      to: { path: '^src/(core|controller|agent|cli|dashboard)/' },
+    },
+    {
+      name: 'agent-stays-small',
+      comment: 'No Kubernetes client library, no web framework, nothing of the controller in the agent.',
+      severity: 'error',
+      from: { path: '^src/agent/', pathNot: '\\.test\\.ts$|/testing/' },
+      to: { reachable: true, path: '^src/(core|controller|cli)/|node_modules/(@kubernetes|express|pino|prom-client|commander)/' },
+    },
+    {
+      name: 'no-product-code-from-tests',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.test\\.ts$|/testing/' },
+      to: { path: '^(e2e|scripts)/|\\.test\\.ts$|/testing/' },
+    },
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.json'] },
+  },
+};

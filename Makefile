@@ -1,0 +1,44 @@
+# Lockkeeper. A bare `make` lists the targets.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+.DEFAULT_GOAL := help
+SOURCES := $(shell find src package.json scripts/build.ts -type f ! -name '*.test.ts' 2>/dev/null)
+
+.PHONY: help demo test unit e2e lint build crds bench format
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## a real control plane, five simulated hosts, one rolling update (DEMO_NODES=5, DEMO_KEEP=1)
+	@node e2e/demo/main.ts
+
+test: build ## everything: lint, unit tests, end-to-end tests; ends with 'N passed, N failed'
+	@node scripts/test.ts
+
+unit: node_modules/.ready ## unit tests alone
+	@node scripts/test.ts unit
+
+e2e: build ## end-to-end tests alone, on control planes of their own
+	@node scripts/test.ts e2e
+
+lint: node_modules/.ready ## types, Biome, dependency rules, dead exports, stale CRDs
+	@node scripts/test.ts lint
+
+build: dist/.ready ## the two bundles in dist/
+
+crds: node_modules/.ready ## generate crds/ and the chart's copies from src/api
+	@node scripts/generate-crds.ts
+
+bench: build ## measure, print a table, write bench/latest.json
+	@node e2e/bench/main.ts
+
+format: node_modules/.ready ## let Biome format and fix
+	@biome check --write .
+
+dist/.ready: node_modules/.ready $(SOURCES)
+	@node scripts/build.ts
+	@touch $@
+
+node_modules/.ready: package-lock.json
+	@npm ci --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,71 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'lockkeeper-test-'));
+const started = Date.now();
+const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+
+/** A static check counts as one test. */
+function check(name: string, command: readonly string[]): void {
+  const ok = run(name, command).status === 0;
+  add({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
+}
+
+/** A jest project counts as many as it ran; one that ends without a count is a failure. */
+function jest(project: string, more: readonly string[]): void {
+  const counts = join(folder, `${project}.json`);
+  const { status } = run(`jest ${project}`, ['jest', '--selectProjects', project, ...more], {
+    LOCKKEEPER_COUNTS: counts,
+    NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
+  });
+  const ran = read(counts);
+  if (ran === undefined || (status !== 0 && ran.failed === 0) || ran.passed + ran.failed === 0) add({ passed: 0, failed: 1, skipped: 0 });
+  if (ran !== undefined) add(ran);
+}
+
+function run(name: string, [command = '', ...args]: readonly string[], env: Record<string, string> = {}) {
+  console.log(`\n== ${name}`);
+  return spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+}
+
+function add(counts: Counts): void {
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped += counts.skipped;
+}
+
+function read(file: string): Counts | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Counts;
+  } catch {
+    return undefined;
+  }
+}
+
+const only = new Set(process.argv.slice(2));
+const wanted = (step: string): boolean => only.size === 0 || only.has(step);
+try {
+  if (wanted('lint')) {
+    check('types', ['tsc', '-p', '.']);
+    check('biome', ['biome', 'check', '--error-on-warnings', '.']);
+    check('dependency rules', ['depcruise', '--config', '.dependency-cruiser.cjs', 'src', 'e2e', 'scripts']);
+    check('dead exports', ['knip']);
+    check('generated CRDs', ['node', 'scripts/generate-crds.ts', '--check']);
+  }
+  if (wanted('unit')) jest('unit', []);
+  if (wanted('e2e')) jest('e2e', ['--maxWorkers=2']);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+const minutes = ((Date.now() - started) / 60_000).toFixed(1);
+console.log(`\n${minutes} minutes`);
+console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
+process.exitCode = total.failed === 0 ? 0 : 1;

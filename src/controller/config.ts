@@ -1,0 +1,131 @@
+import { hostname } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { durationMs, durationSchema } from '../api/primitives.ts';
+
+/** Everything that the controller can be told from outside; durations are milliseconds. */
+export interface ControllerConfig {
+  /** Absent: in the cluster, by the pod's own service account. */
+  kubeconfig?: string;
+  context?: string;
+  namespace: string;
+  identity: string;
+  /** Where this process runs as a pod; absent out of the cluster. */
+  nodeName?: string;
+  leaseName: string;
+  leaseDurationMs: number;
+  renewIntervalMs: number;
+  giveUpAfterMs: number;
+  retryBaseMs: number;
+  retryMaxMs: number;
+  listen: { host: string; port: number };
+  logLevel: string;
+  inCluster: { directory?: string; host: string; port: string };
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
+
+/** The `controller` command with its flags and the environment that stands in for them; `run` gets what was asked for. */
+export function controllerCommand(run: (config: ControllerConfig) => Promise<void>, env: NodeJS.ProcessEnv = process.env): Command {
+  const command = new Command('controller')
+    .description('Coordinates the updates: decides, cordons, drains, orders, verifies and uncordons. Several replicas elect a leader.')
+    .option('--kubeconfig <file>', 'run outside the cluster with this kubeconfig (default: the service account of the pod)')
+    .option('--context <name>', 'context of the kubeconfig (default: its current one)')
+    .addOption(new Option('--namespace <name>', 'namespace of the Lease and of the agents').env('POD_NAMESPACE').default('lockkeeper'))
+    .addOption(new Option('--pod-name <name>', 'name of this replica (default: the host name and the process id)').env('POD_NAME'))
+    .addOption(new Option('--node-name <name>', 'node that this replica runs on, which goes last').env('NODE_NAME'))
+    .option('--lease-name <name>', 'name of the Lease by which the replicas elect a leader', 'lockkeeper')
+    .addOption(
+      new Option('--lease-duration <duration>', 'a Lease that was not renewed for so long is free')
+        .argParser(duration)
+        .default(13_000, '13s'),
+    )
+    .addOption(new Option('--renew-interval <duration>', 'how often the leader renews it').argParser(duration).default(5_000, '5s'))
+    .addOption(
+      new Option('--give-up-after <duration>', 'a leader that could not renew it for so long stops acting')
+        .argParser(duration)
+        .default(9_000, '9s'),
+    )
+    .addOption(
+      new Option('--retry-base <duration>', 'first wait after a failed download or a blocked drain; doubles each time')
+        .argParser(duration)
+        .default(15_000, '15s'),
+    )
+    .addOption(new Option('--retry-max <duration>', 'longest such wait').argParser(duration).default(1_800_000, '30m'))
+    .addOption(
+      new Option('--listen <[host]:port>', 'address of /metrics, /healthz and /readyz')
+        .argParser(address)
+        .default({ host: '0.0.0.0', port: 8080 }, ':8080'),
+    )
+    .addOption(new Option('--log-level <level>', 'least level that is logged').choices(LOG_LEVELS).default('info'))
+    .addHelpText(
+      'after',
+      `
+Environment:
+  POD_NAMESPACE, POD_NAME, NODE_NAME     stand in for --namespace, --pod-name and --node-name
+  KUBERNETES_SERVICE_HOST, _PORT         the API server, in the cluster
+  LOCKKEEPER_SERVICE_ACCOUNT_DIR         folder of token and ca.crt, in the cluster
+                                         (default: /var/run/secrets/kubernetes.io/serviceaccount)
+  KUBECONFIG                             is not read: name the file with --kubeconfig`,
+    );
+  return command.action(async (options) => run(readConfig(command, options, env)));
+}
+
+interface Options {
+  kubeconfig?: string;
+  context?: string;
+  namespace: string;
+  podName?: string;
+  nodeName?: string;
+  leaseName: string;
+  leaseDuration: number;
+  renewInterval: number;
+  giveUpAfter: number;
+  retryBase: number;
+  retryMax: number;
+  listen: { host: string; port: number };
+  logLevel: string;
+}
+
+function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv): ControllerConfig {
+  const { kubeconfig, context, podName, nodeName } = options;
+  if (!(options.renewInterval < options.giveUpAfter && options.giveUpAfter < options.leaseDuration)) {
+    command.error('error: --renew-interval must be shorter than --give-up-after, and that shorter than --lease-duration', { exitCode: 2 });
+  }
+  if (options.retryBase > options.retryMax) command.error('error: --retry-base must not be longer than --retry-max', { exitCode: 2 });
+  const host = env['KUBERNETES_SERVICE_HOST'] ?? '';
+  if (kubeconfig === undefined && host === '') {
+    command.error('error: not in a cluster (KUBERNETES_SERVICE_HOST is not set): name a kubeconfig with --kubeconfig FILE', {
+      exitCode: 2,
+    });
+  }
+  const directory = env['LOCKKEEPER_SERVICE_ACCOUNT_DIR'];
+  return {
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(context !== undefined && { context }),
+    ...(nodeName !== undefined && { nodeName }),
+    namespace: options.namespace,
+    identity: podName ?? `${hostname()}-${process.pid}`,
+    leaseName: options.leaseName,
+    leaseDurationMs: options.leaseDuration,
+    renewIntervalMs: options.renewInterval,
+    giveUpAfterMs: options.giveUpAfter,
+    retryBaseMs: options.retryBase,
+    retryMaxMs: options.retryMax,
+    listen: options.listen,
+    logLevel: options.logLevel,
+    inCluster: { host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443', ...(directory !== undefined && { directory }) },
+  };
+}
+
+function duration(text: string): number {
+  if (!durationSchema().safeParse(text).success || durationMs(text) === 0)
+    throw new InvalidArgumentError('must be a duration such as 500ms, 13s or 1h30m.');
+  return durationMs(text);
+}
+
+function address(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3] ?? Number.NaN);
+  if (match === null || !(port <= 65_535)) throw new InvalidArgumentError('must be [HOST]:PORT, such as :8080 or 127.0.0.1:0.');
+  return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
+}

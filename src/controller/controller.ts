@@ -1,0 +1,156 @@
+import type { AddressInfo } from 'node:net';
+import { KubeClient } from '../kube/client.ts';
+import { systemClock } from '../kube/clock.ts';
+import { Elector } from '../kube/elector.ts';
+import { inClusterCredentials } from '../kube/in-cluster.ts';
+import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
+import type { Logger } from '../kube/logger.ts';
+import { WorkQueue } from '../kube/work-queue.ts';
+import { VERSION } from '../version.ts';
+import { Announcer } from './announcer.ts';
+import { createApp } from './app.ts';
+import { Applier } from './apply.ts';
+import type { ControllerConfig } from './config.ts';
+import { Drainer } from './drainer.ts';
+import { EventRecorder } from './events.ts';
+import { standbyPod } from './gather.ts';
+import { createMetrics } from './metrics.ts';
+import { PodViews } from './pod-views.ts';
+import { Reconciler } from './reconciler.ts';
+import { createReflectors } from './reflectors.ts';
+import { ProgressThrottle } from './throttle.ts';
+
+/** A pass that has not ended for so long means a process that does not work, in milliseconds. */
+const STUCK_MS = 120_000;
+const PASS = 'pass';
+
+/** Runs a controller replica until the signal is aborted: fills its caches, stands by, and leads when elected. */
+export async function runController(config: ControllerConfig, logger: Logger, signal: AbortSignal): Promise<void> {
+  const clock = systemClock;
+  const random = Math.random;
+  const credentials =
+    config.kubeconfig === undefined
+      ? inClusterCredentials({ ...config.inCluster, clock })
+      : kubeconfigCredentials(config.kubeconfig, config.context, clock);
+  const now = (): number => clock.now() + client.clockOffsetMs;
+  const metrics = createMetrics(now);
+  const client = new KubeClient({
+    credentials,
+    userAgent: `lockkeeper-controller/${VERSION}`,
+    clock,
+    logger,
+    onRequest: metrics.requested,
+  });
+  const self = config.nodeName === undefined ? undefined : { namespace: config.namespace, pod: config.identity, node: config.nodeName };
+
+  let term: Term | undefined;
+  const wake = (): void => term?.queue.add(PASS);
+  const deps = { client, clock, random, logger };
+  const reflectors = createReflectors(deps, config.namespace, {
+    changed: wake,
+    budgetChanged: (namespace) => term?.drainer.budgetChanged(namespace),
+  });
+  const events = new EventRecorder(client, config.identity, now, logger);
+
+  const lead = async (leading: AbortSignal): Promise<void> => {
+    await reflectors.waitForSync(leading);
+    const assertLeading = (): void => elector.assertLeading();
+    const podViews = new PodViews(deps, wake);
+    const drainer = new Drainer({
+      ...deps,
+      budgets: () => [...reflectors.budgets.items.values()],
+      assertLeading,
+      changed: wake,
+      onEviction: metrics.evicted,
+    });
+    const reconciler = new Reconciler({
+      reflectors,
+      podViews,
+      drainer,
+      applier: new Applier({ client, reflectors, podViews, logger, assertLeading }),
+      announcer: new Announcer(events, logger, metrics.phaseChanged),
+      throttle: new ProgressThrottle(),
+      self,
+      retry: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs },
+      now,
+      clock,
+      logger,
+      handOver: () => {
+        const to = standbyPod(reflectors, self);
+        if (to === undefined) return;
+        logger.info({ action: 'HandOver', to }, 'this node is next: another replica takes over');
+        elector.handOver(to).catch((error) => logger.warn({ error }, 'the lease could not be handed over'));
+      },
+      onDecision: metrics.decided,
+    });
+    const queue = new WorkQueue<string>({
+      worker: async (_key, passSignal) => {
+        passStarted = clock.monotonic();
+        try {
+          return await reconciler.pass(passSignal);
+        } finally {
+          passStarted = undefined;
+        }
+      },
+      concurrency: 1,
+      backoff: { baseMs: 500, maxMs: 10_000, jitter: 0.5 },
+      random,
+      clock,
+      logger,
+    });
+    term = { queue, drainer };
+    metrics.leads(true);
+    logger.info({ identity: config.identity }, 'leading');
+    wake();
+    try {
+      await queue.run(leading);
+    } finally {
+      term = undefined;
+      metrics.leads(false);
+      metrics.forget();
+      await reconciler.stop();
+      logger.info({ identity: config.identity }, 'no longer leading');
+    }
+  };
+
+  let passStarted: number | undefined;
+  const elector = new Elector({
+    client,
+    namespace: config.namespace,
+    name: config.leaseName,
+    identity: config.identity,
+    leaseDurationMs: config.leaseDurationMs,
+    renewIntervalMs: config.renewIntervalMs,
+    giveUpAfterMs: config.giveUpAfterMs,
+    clock,
+    random,
+    logger,
+    onStartedLeading: lead,
+  });
+
+  const app = createApp({
+    registry: metrics.registry,
+    healthy: () => passStarted === undefined || clock.monotonic() - passStarted < STUCK_MS,
+    ready: reflectors.synced,
+  });
+  const server = app.listen(config.listen.port, config.listen.host);
+  await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
+  const { address, port } = server.address() as AddressInfo;
+  logger.info(
+    { version: VERSION, identity: config.identity, server: credentials.server.href, listen: `${address}:${port}` },
+    'controller started',
+  );
+  try {
+    await Promise.all([reflectors.run(signal), elector.run(signal)]);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+    client.close();
+    logger.info({}, 'controller stopped');
+  }
+}
+
+interface Term {
+  queue: WorkQueue<string>;
+  drainer: Drainer;
+}

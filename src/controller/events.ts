@@ -1,0 +1,61 @@
+import { API_VERSION } from '../api/names.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Logger } from '../kube/logger.ts';
+
+/** What an Event is about. */
+export type EventTarget = { kind: 'Node' | 'UpdatePolicy'; name: string; uid: string };
+
+/** One Event, as `kubectl describe` shows it. */
+export interface EventNote {
+  about: EventTarget;
+  type: 'Normal' | 'Warning';
+  reason: string;
+  message: string;
+}
+
+/** Writes Events; never in the way of the work, and bounded: what cannot be written is dropped. */
+export class EventRecorder {
+  readonly #client: Pick<KubeClient, 'create'>;
+  readonly #instance: string;
+  readonly #now: () => number;
+  readonly #logger: Logger;
+  #pending = 0;
+  #sequence = 0;
+
+  constructor(client: Pick<KubeClient, 'create'>, instance: string, now: () => number, logger: Logger) {
+    this.#client = client;
+    this.#instance = instance;
+    this.#now = now;
+    this.#logger = logger;
+  }
+
+  /** Sends an Event in the background. */
+  record({ about, type, reason, message }: EventNote): void {
+    if (this.#pending >= MAX_PENDING) return;
+    this.#pending += 1;
+    const at = this.#now();
+    this.#sequence += 1;
+    const time = new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
+    const event = {
+      metadata: { name: `${about.name.slice(0, 200)}.${at.toString(16)}${this.#sequence.toString(16)}`, namespace: 'default' },
+      involvedObject: { apiVersion: about.kind === 'Node' ? 'v1' : API_VERSION, kind: about.kind, name: about.name, uid: about.uid },
+      type,
+      reason,
+      message: message.slice(0, 1000),
+      source: { component: 'lockkeeper' },
+      reportingComponent: 'lockkeeper.dev/controller',
+      reportingInstance: this.#instance.slice(0, 128),
+      firstTimestamp: time,
+      lastTimestamp: time,
+      count: 1,
+    };
+    this.#client
+      .create('/api/v1/namespaces/default/events', event)
+      .catch((error) => this.#logger.debug({ error, reason }, 'an Event could not be written'))
+      .finally(() => {
+        this.#pending -= 1;
+      });
+  }
+}
+
+const MAX_PENDING = 256;

@@ -1,0 +1,165 @@
+import { type Kind, kindPath, NODE_HOST, NODE_UPDATE } from '../api/kinds.ts';
+import { API_VERSION, MANAGED_LABEL } from '../api/names.ts';
+import type { NodeUpdateStatus } from '../api/node-update.ts';
+import type { Command } from '../core/command.ts';
+import { planDrain, podKey } from '../core/drain-plan.ts';
+import { ridesThrough } from '../core/flight/draining.ts';
+import type { NodeView, World } from '../core/world.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { isAlreadyExists } from '../kube/errors.ts';
+import type { Reflector } from '../kube/reflector.ts';
+import { cordonAgainPatch, cordonPatch, fencePatch, mergePatchBetween, orderPatch, uncordonPatch } from './patches.ts';
+import type { PodViews } from './pod-views.ts';
+import type { Reflectors } from './reflectors.ts';
+
+/** The world has moved on since the decision: nothing is wrong, the next pass decides anew. */
+export class StaleDecisionError extends Error {
+  readonly retryable = true;
+
+  constructor(message: string) {
+    super(message);
+    this.name = 'StaleDecisionError';
+  }
+}
+
+/** What writing to a node and its objects needs. */
+export interface WriterDeps {
+  client: KubeClient;
+  reflectors: Reflectors;
+  podViews: PodViews;
+  /** Throws where this replica may no longer act. */
+  assertLeading: () => void;
+}
+
+/** An object as the API server answers with it, as far as the next write needs it. */
+type Written = { metadata: { resourceVersion: string } };
+
+/**
+ * Carries out the commands of one node, each write under the resourceVersion that the decision saw, or that its own
+ * last write left behind: whatever anybody else changed since then refuses it.
+ */
+export class NodeWriter {
+  readonly #deps: WriterDeps;
+  readonly #world: World;
+  readonly #signal: AbortSignal;
+  #node: NodeView;
+
+  constructor(deps: WriterDeps, world: World, node: NodeView, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#world = world;
+    this.#node = node;
+    this.#signal = signal;
+  }
+
+  /** Carries out one command; rejects with the API server's error, or a StaleDecisionError. */
+  async carryOut(command: Command): Promise<void> {
+    this.#deps.assertLeading();
+    switch (command.type) {
+      case 'CreateObjects':
+        return this.#createObjects(command.host, command.refreshInterval);
+      case 'WriteStatus':
+        await this.writeStatus(command.status);
+        return;
+      case 'LabelManaged':
+        return this.#patchNode({ metadata: { resourceVersion: this.#node.resourceVersion, labels: { [MANAGED_LABEL]: 'true' } } });
+      case 'SetRefreshInterval':
+        return this.#patchHost((resourceVersion) => ({
+          metadata: { resourceVersion },
+          spec: { refreshInterval: command.refreshInterval },
+        }));
+      case 'Order':
+        return this.#patchHost((resourceVersion) => orderPatch(resourceVersion, command.order));
+      case 'OrderReboot':
+        return this.#orderReboot(command);
+      case 'Cordon':
+        return this.#patchNode(cordonPatch(this.#node, command.record, command.annotations));
+      case 'CordonAgain':
+        return this.#patchNode(cordonAgainPatch(this.#node));
+      case 'Uncordon':
+        return this.#patchNode(uncordonPatch(this.#node, command.record));
+      case 'Fence':
+        return this.#patchNode(fencePatch(this.#node, command.claim));
+    }
+  }
+
+  /** Writes the NodeUpdate's status; false where it is so already. */
+  async writeStatus(status: NodeUpdateStatus): Promise<boolean> {
+    const { update, name } = this.#node;
+    if (update === undefined) throw new StaleDecisionError(`the NodeUpdate of ${name} is not there`);
+    const patch = mergePatchBetween({ ...update.status }, { ...status });
+    if (patch === undefined) return false;
+    this.#deps.assertLeading();
+    const body = { metadata: { resourceVersion: update.resourceVersion }, status: patch };
+    const written = await this.#patch(kindPath(NODE_UPDATE, name, 'status'), body, this.#deps.reflectors.nodeUpdates);
+    this.#node = { ...this.#node, update: { ...update, resourceVersion: written.metadata.resourceVersion, status } };
+    return true;
+  }
+
+  async #orderReboot({ order, record, status }: Command & { type: 'OrderReboot' }): Promise<void> {
+    const { name } = this.#node;
+    const pods = await this.#deps.podViews.list(name, this.#signal);
+    const plan = planDrain(pods, record.drain, ridesThrough({ world: this.#world, node: this.#node }));
+    const left = [...plan.evict, ...plan.waitFor].map(podKey);
+    if (left.length > 0 || plan.errors.length > 0) {
+      throw new StaleDecisionError(
+        `pods have come to ${name} since it was drained: ${left.slice(0, 5).join(', ')}${plan.errors.join('; ')}`,
+      );
+    }
+    await this.writeStatus(status);
+    await this.#patchHost((resourceVersion) => orderPatch(resourceVersion, order));
+  }
+
+  async #createObjects(host: boolean, refreshInterval: string): Promise<void> {
+    const { nodeUpdates, nodeHosts } = this.#deps.reflectors;
+    if (this.#node.update === undefined) {
+      const { metadata } = await this.#create(nodeUpdates, NODE_UPDATE, {});
+      this.#node = { ...this.#node, update: { resourceVersion: metadata.resourceVersion, annotations: {}, status: {} } };
+    }
+    if (host && this.#node.host === undefined) {
+      const { metadata } = await this.#create(nodeHosts, NODE_HOST, { spec: { refreshInterval } });
+      this.#node = { ...this.#node, host: { resourceVersion: metadata.resourceVersion, spec: { refreshInterval }, status: {} } };
+    }
+  }
+
+  /** Creates an object that the Node owns; one of an earlier node of the same name is deleted, and made anew in the next pass. */
+  async #create(reflector: Pick<Reflector<unknown>, 'observe'>, kind: Kind, fields: object): Promise<Written> {
+    const { name, uid } = this.#node;
+    const { client } = this.#deps;
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid }];
+    try {
+      const created = await client.create<Written>(
+        kindPath(kind),
+        { apiVersion: API_VERSION, kind: kind.kind, metadata: { name, ownerReferences }, ...fields },
+        { signal: this.#signal },
+      );
+      reflector.observe(created);
+      return created;
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      const path = kindPath(kind, name);
+      const existing = await client.get<{ metadata: { uid: string; ownerReferences?: { uid: string }[] } }>(path, { signal: this.#signal });
+      const owned = existing.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false;
+      if (owned) reflector.observe(existing);
+      else await client.delete(path, { preconditions: { uid: existing.metadata.uid } }, { signal: this.#signal });
+      throw new StaleDecisionError(`the ${kind.kind} of ${name} ${owned ? 'was there already' : 'belonged to an earlier node'}`);
+    }
+  }
+
+  async #patchNode(body: object): Promise<void> {
+    const written = await this.#patch(`/api/v1/nodes/${encodeURIComponent(this.#node.name)}`, body, this.#deps.reflectors.nodes);
+    this.#node = { ...this.#node, resourceVersion: written.metadata.resourceVersion };
+  }
+
+  async #patchHost(body: (resourceVersion: string) => object): Promise<void> {
+    const { host, name } = this.#node;
+    if (host === undefined) throw new StaleDecisionError(`the NodeHost of ${name} is not there`);
+    const written = await this.#patch(kindPath(NODE_HOST, name), body(host.resourceVersion), this.#deps.reflectors.nodeHosts);
+    this.#node = { ...this.#node, host: { ...host, resourceVersion: written.metadata.resourceVersion } };
+  }
+
+  async #patch(path: string, body: object, reflector: Pick<Reflector<unknown>, 'observe'>): Promise<Written> {
+    const written = await this.#deps.client.mergePatch<Written>(path, body, { signal: this.#signal });
+    reflector.observe(written);
+    return written;
+  }
+}

@@ -1,0 +1,61 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { CordonRecord } from '../api/cordon-record.ts';
+import { KEEP_NODE_ANNOTATIONS, ON_NODE } from '../api/names.ts';
+import type { Order } from '../api/node-host.ts';
+import type { BareNode } from './views.ts';
+
+type Json = Record<string, unknown>;
+
+/** The merge patch (RFC 7386) that turns one object into another; undefined where they are equal. */
+export function mergePatchBetween(before: Json, after: Json): Json | undefined {
+  const patch: Json = {};
+  for (const key of Object.keys(before)) if (after[key] === undefined && before[key] !== undefined) patch[key] = null;
+  for (const [key, value] of Object.entries(after)) {
+    const old = before[key];
+    if (value === undefined || isDeepStrictEqual(old, value)) continue;
+    patch[key] = isObject(value) && isObject(old) ? mergePatchBetween(old, value) : value;
+  }
+  return Object.keys(patch).length === 0 ? undefined : patch;
+}
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Cordon and record in one patch. */
+export function cordonPatch(node: BareNode, record: CordonRecord, annotations: Readonly<Record<string, string>>): Json {
+  return {
+    metadata: { resourceVersion: node.resourceVersion, annotations: { ...annotations, [ON_NODE.cordon]: JSON.stringify(record) } },
+    spec: { unschedulable: true },
+  };
+}
+
+/** Cordons a node again that carries our record. */
+export const cordonAgainPatch = (node: BareNode): Json => ({
+  metadata: { resourceVersion: node.resourceVersion },
+  spec: { unschedulable: true },
+});
+
+/** Restores what the record says where it is still as we set it, removes the record, and leaves the fence. */
+export function uncordonPatch(node: BareNode, record: CordonRecord): Json {
+  const restored: Record<string, string | null> = {};
+  for (const [name, prior] of Object.entries(record.prior.annotations)) {
+    if (node.annotations[name] === KEEP_NODE_ANNOTATIONS[name] && node.annotations[name] !== (prior ?? undefined)) restored[name] = prior;
+  }
+  return {
+    metadata: {
+      resourceVersion: node.resourceVersion,
+      annotations: { ...restored, [ON_NODE.cordon]: null, [ON_NODE.fence]: record.claim },
+    },
+    spec: { unschedulable: record.prior.unschedulable ? true : null },
+  };
+}
+
+/** Gives up a claim on a node that carries no record. */
+export const fencePatch = (node: BareNode, claim: string): Json => ({
+  metadata: { resourceVersion: node.resourceVersion, annotations: { [ON_NODE.fence]: claim } },
+});
+
+/** Puts an order into the letterbox in place of the one that lies there. */
+export function orderPatch(resourceVersion: string, { id, action, version, bootID, ignoreWaves }: Order): Json {
+  const order = { id, action, version: version ?? null, bootID: bootID ?? null, ignoreWaves: ignoreWaves ?? null };
+  return { metadata: { resourceVersion }, spec: { order } };
+}

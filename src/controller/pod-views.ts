@@ -1,0 +1,83 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { PodView } from '../core/world.ts';
+import { Reflector } from '../kube/reflector.ts';
+import type { ReflectorDeps } from './reflectors.ts';
+import { type BoundPod, podOf } from './views.ts';
+
+interface View {
+  reflector: Reflector<BoundPod>;
+  stop: AbortController;
+}
+
+/** Pods of the nodes that are being looked at or drained, listed and watched node by node; no pod is cached cluster-wide. */
+export class PodViews {
+  readonly #deps: ReflectorDeps;
+  readonly #changed: (node: string) => void;
+  readonly #views = new Map<string, View>();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(deps: ReflectorDeps, changed: (node: string) => void) {
+    this.#deps = deps;
+    this.#changed = changed;
+  }
+
+  /** Looks at these nodes, and at no others. */
+  want(nodes: readonly string[]): void {
+    const wanted = new Set(nodes);
+    for (const [node, view] of this.#views) if (!wanted.has(node)) this.#close(node, view);
+    for (const node of wanted) if (!this.#views.has(node)) this.#open(node);
+  }
+
+  /** The pods of the nodes that have been listed. */
+  snapshot(): Map<string, readonly PodView[]> {
+    const pods = new Map<string, readonly PodView[]>();
+    for (const [node, { reflector }] of this.#views) if (reflector.synced) pods.set(node, [...reflector.items.values()]);
+    return pods;
+  }
+
+  /** A fresh list of a node's pods, by a quorum read. */
+  async list(node: string, signal: AbortSignal): Promise<PodView[]> {
+    let pods: PodView[] = [];
+    for await (const { items, page } of this.#deps.client.listPages('/api/v1/pods', onNode(node), 500, signal)) {
+      if (page === 0) pods = [];
+      pods.push(...items.map(podOf));
+    }
+    return pods;
+  }
+
+  /** Looks at nothing any more; resolves when the last watch has ended. */
+  async stop(): Promise<void> {
+    this.want([]);
+    await Promise.all(this.#running);
+  }
+
+  #open(node: string): void {
+    const stop = new AbortController();
+    const reflector = new Reflector<BoundPod>({
+      ...this.#deps,
+      path: '/api/v1/pods',
+      query: onNode(node),
+      project: podOf,
+      onChange: (change) => {
+        if (change.type === 'put' && change.previous !== undefined && isDeepStrictEqual(change.value, change.previous)) return;
+        if (reflector.synced) this.#changed(node);
+      },
+    });
+    this.#views.set(node, { reflector, stop });
+    const synced = reflector.waitForSync(stop.signal).then(
+      () => this.#changed(node),
+      () => {},
+    );
+    const run = Promise.all([reflector.run(stop.signal), synced]).then(() => {
+      this.#running.delete(run);
+    });
+    this.#running.add(run);
+  }
+
+  #close(node: string, view: View): void {
+    view.stop.abort();
+    this.#views.delete(node);
+  }
+}
+
+const onNode = (node: string) => ({ fieldSelector: `spec.nodeName=${node}` });

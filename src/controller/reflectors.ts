@@ -1,0 +1,87 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Kind, kindPath, NODE_HOST, NODE_UPDATE, UPDATE_POLICY } from '../api/kinds.ts';
+import { AGENT_ADMISSION_POLICY, PART_OF } from '../api/names.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
+import type { Logger } from '../kube/logger.ts';
+import { type Change, Reflector, type ReflectorOptions } from '../kube/reflector.ts';
+import { type BoundPod, budgetOf, denies, failsClosed, nodeHostOf, nodeOf, nodeUpdateOf, podOf, policyOf } from './views.ts';
+
+/** What a reflector needs besides what it watches. */
+export interface ReflectorDeps {
+  client: KubeClient;
+  clock: Clock;
+  random: () => number;
+  logger: Logger;
+}
+
+/** What is to be told of changes. */
+export interface ReflectorEvents {
+  /** Something that a decision looks at has changed. */
+  changed(): void;
+  /** A budget's numbers have changed. */
+  budgetChanged(namespace: string): void;
+}
+
+/** All that is watched cluster-wide, as projections; pods are not among it, but for our own. */
+export type Reflectors = ReturnType<typeof createReflectors>;
+
+/** Makes the reflectors of the controller; `run` them, and they keep up until the signal is aborted. */
+export function createReflectors(deps: ReflectorDeps, namespace: string, events: ReflectorEvents) {
+  const changed = <T extends { resourceVersion?: string }>(change: Change<T>): void => {
+    if (change.type === 'put' && change.previous !== undefined && same(change.value, change.previous)) return;
+    events.changed();
+  };
+  const watch = <T>(path: string, project: (raw: unknown) => T | undefined, more: Partial<ReflectorOptions<T>> = {}) =>
+    new Reflector<T>({ ...deps, path, project, startJitterMs: 0, onChange: events.changed, ...more });
+  const ours = <T extends { resourceVersion: string }>(kind: Kind, project: (raw: unknown) => T) =>
+    watch(kindPath(kind), project, { onChange: changed });
+  const guardPath = '/apis/admissionregistration.k8s.io/v1';
+  const guardQuery = { fieldSelector: `metadata.name=${AGENT_ADMISSION_POLICY}` };
+
+  const all = {
+    nodes: watch('/api/v1/nodes', nodeOf, { onChange: changed }),
+    policies: ours(UPDATE_POLICY, policyOf),
+    nodeUpdates: ours(NODE_UPDATE, nodeUpdateOf),
+    nodeHosts: ours(NODE_HOST, nodeHostOf),
+    budgets: watch('/apis/policy/v1/poddisruptionbudgets', budgetOf, {
+      onChange: ({ value, previous }) => {
+        if (value !== undefined && value.disruptionsAllowed > 0) events.budgetChanged(value.namespace);
+        else if (value === undefined && previous !== undefined) events.budgetChanged(previous.namespace);
+      },
+    }),
+    ownPods: watch<BoundPod & { component: string }>(
+      `/api/v1/namespaces/${namespace}/pods`,
+      (raw) => {
+        const pod = podOf(raw);
+        return { ...pod, component: pod.labels['app.kubernetes.io/component'] ?? '' };
+      },
+      {
+        query: { labelSelector: `${PART_OF.key}=${PART_OF.value}` },
+        onChange: (change) => {
+          if (change.type === 'put' && change.previous !== undefined && isDeepStrictEqual(change.value, change.previous)) return;
+          events.changed();
+        },
+      },
+    ),
+    guardPolicy: watch<boolean>(`${guardPath}/validatingadmissionpolicies`, failsClosed, { query: guardQuery, mode: 'list' }),
+    guardBinding: watch<boolean>(`${guardPath}/validatingadmissionpolicybindings`, (raw) => denies(raw, AGENT_ADMISSION_POLICY), {
+      query: guardQuery,
+      mode: 'list',
+    }),
+  };
+  const list: readonly Reflector<unknown>[] = Object.values(all) as Reflector<unknown>[];
+  return {
+    ...all,
+    /** Lists and watches until the signal is aborted. Never rejects. */
+    run: (signal: AbortSignal) => Promise.all(list.map((reflector) => reflector.run(signal))),
+    /** Everything has been seen once. */
+    synced: () => list.every((reflector) => reflector.synced),
+    /** Resolves once everything has been seen; rejects with the signal's reason. */
+    waitForSync: (signal: AbortSignal) => Promise.all(list.map((reflector) => reflector.waitForSync(signal))),
+  };
+}
+
+function same<T extends { resourceVersion?: string }>(a: T, b: T): boolean {
+  return isDeepStrictEqual({ ...a, resourceVersion: '' }, { ...b, resourceVersion: '' });
+}

@@ -1,0 +1,66 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { NodeUpdateStatus } from '../api/node-update.ts';
+import type { UpdatePolicyStatus } from '../api/update-policy.ts';
+import type { NodeDecision, PolicyDecision } from '../core/command.ts';
+import type { Instant, World } from '../core/world.ts';
+
+/** How often mere progress (pods left, counts) is written, in milliseconds. */
+const PROGRESS_MS = 5_000;
+
+/**
+ * Keeps mere progress from being written more often than every 5 s: what a person or a crash recovery depends on passes at once.
+ * Remembers only what it let through.
+ */
+export class ProgressThrottle {
+  readonly #written = new Map<string, Instant>();
+
+  /** What is to be written now, and when what was held back is due. */
+  pick(world: World, policies: readonly PolicyDecision[], nodes: readonly NodeDecision[], now: Instant) {
+    let due: Instant | undefined;
+    const pass = (key: string, before: object | undefined, after: object, essence: (status: object) => object): boolean => {
+      if (before !== undefined && isDeepStrictEqual(before, after)) return false;
+      const last = this.#written.get(key);
+      const minor = before !== undefined && isDeepStrictEqual(essence(before), essence(after));
+      if (minor && last !== undefined && now - last < PROGRESS_MS) {
+        due = Math.min(due ?? Number.POSITIVE_INFINITY, last + PROGRESS_MS);
+        return false;
+      }
+      this.#written.set(key, now);
+      return true;
+    };
+    const nodeViews = new Map(world.nodes.map((node) => [node.name, node.update?.status]));
+    const policyViews = new Map(world.policies.map((policy) => [policy.name, policy.status]));
+    const picked = {
+      nodes: nodes.filter(({ node, status }) =>
+        pass(`node ${node}`, nodeViews.get(node), status, (status) => nodeEssence(status as NodeUpdateStatus)),
+      ),
+      policies: policies.filter(({ policy, status }) =>
+        pass(`policy ${policy}`, policyViews.get(policy), status, (status) => policyEssence(status as UpdatePolicyStatus)),
+      ),
+    };
+    for (const key of this.#written.keys()) {
+      const [kind, name = ''] = key.split(' ');
+      if (!(kind === 'node' ? nodeViews : policyViews).has(name)) this.#written.delete(key);
+    }
+    return { ...picked, due };
+  }
+
+  /** Counts a policy's status as written: its claims' write carried it. */
+  wrote(policy: string, now: Instant): void {
+    this.#written.set(`policy ${policy}`, now);
+  }
+}
+
+function nodeEssence(status: NodeUpdateStatus): object {
+  if (status.phase !== 'Draining') return status;
+  const { drain: _drain, message: _message, ...essence } = status;
+  return essence;
+}
+
+function policyEssence({ counts: _counts, summary: _summary, conditions = [], rollouts = [], ...essence }: UpdatePolicyStatus): object {
+  return {
+    ...essence,
+    rollouts: rollouts.map(({ updated: _updated, ...rollout }) => rollout),
+    conditions: conditions.map(({ type, status, reason }) => (type === 'Progressing' ? { type } : { type, status, reason })),
+  };
+}

@@ -1,0 +1,217 @@
+import * as z from 'zod/mini';
+import { type CordonRecord, cordonRecordSchema } from '../api/cordon-record.ts';
+import { GROUP, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../api/names.ts';
+import { type NodeHost, nodeHostSchema } from '../api/node-host.ts';
+import { type NodeUpdate, nodeUpdateSchema } from '../api/node-update.ts';
+import { updatePolicySchema } from '../api/update-policy.ts';
+import { parseOSImage } from '../core/versions.ts';
+import type { NodeView, PodView, PolicyView } from '../core/world.ts';
+
+const strings = z.optional(z.record(z.string(), z.string()));
+
+const nodeSchema = z.object({
+  metadata: z.object({
+    name: z.string(),
+    uid: z.string(),
+    resourceVersion: z.string(),
+    creationTimestamp: z.optional(z.string()),
+    deletionTimestamp: z.optional(z.string()),
+    labels: strings,
+    annotations: strings,
+  }),
+  spec: z.optional(
+    z.object({
+      unschedulable: z.optional(z.boolean()),
+      providerID: z.optional(z.string()),
+      taints: z.optional(z.array(z.object({ key: z.string() }))),
+    }),
+  ),
+  status: z.optional(
+    z.object({
+      conditions: z.optional(
+        z.array(z.object({ type: z.string(), status: z.string(), lastTransitionTime: z.optional(z.nullable(z.string())) })),
+      ),
+      nodeInfo: z.optional(z.object({ bootID: z.string(), osImage: z.string(), architecture: z.string(), systemUUID: z.string() })),
+    }),
+  ),
+});
+
+/** Taints by which an autoscaler or Karpenter says that it is about to delete a node. */
+const DELETION_TAINTS = new Set(['karpenter.sh/disrupted', 'karpenter.sh/disruption', 'ToBeDeletedByClusterAutoscaler']);
+
+/** The Node's own part of a NodeView, without what its NodeUpdate, its NodeHost and its agent's pod add. */
+export type BareNode = Omit<NodeView, 'update' | 'host' | 'agent'>;
+
+/** Projects a Node to what a decision looks at. */
+export function nodeOf(raw: unknown): BareNode {
+  const { metadata, spec, status } = z.parse(nodeSchema, raw);
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  const info = status?.nodeInfo;
+  const annotations = Object.fromEntries(
+    Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(`${GROUP}/`) || name in KEEP_NODE_ANNOTATIONS),
+  );
+  const os = info === undefined ? undefined : parseOSImage(info.osImage, info.architecture);
+  const record = recordOf(annotations[ON_NODE.cordon]);
+  return {
+    name: metadata.name,
+    uid: metadata.uid,
+    resourceVersion: metadata.resourceVersion,
+    createdAt: metadata.creationTimestamp ?? '',
+    labels: metadata.labels ?? {},
+    annotations,
+    unschedulable: spec?.unschedulable ?? false,
+    ready: { status: ready?.status === 'True', since: ready?.lastTransitionTime ?? '' },
+    bootID: info?.bootID ?? '',
+    hostID: spec?.providerID || info?.systemUUID || metadata.uid,
+    deleting: metadata.deletionTimestamp !== undefined || (spec?.taints ?? []).some(({ key }) => DELETION_TAINTS.has(key)),
+    ...(os !== undefined && { os }),
+    ...(record !== undefined && { record }),
+  };
+}
+
+function recordOf(annotation: string | undefined): CordonRecord | 'unreadable' | undefined {
+  if (annotation === undefined) return undefined;
+  try {
+    return z.parse(cordonRecordSchema, JSON.parse(annotation));
+  } catch {
+    return 'unreadable';
+  }
+}
+
+const podSchema = z.object({
+  metadata: z.object({
+    name: z.string(),
+    namespace: z.string(),
+    uid: z.string(),
+    labels: strings,
+    annotations: strings,
+    deletionTimestamp: z.optional(z.string()),
+    ownerReferences: z.optional(
+      z.array(z.object({ apiVersion: z.string(), kind: z.string(), name: z.string(), controller: z.optional(z.boolean()) })),
+    ),
+  }),
+  spec: z.object({
+    nodeName: z.optional(z.string()),
+    volumes: z.optional(z.nullable(z.array(z.object({ emptyDir: z.optional(z.unknown()) })))),
+  }),
+  status: z.optional(
+    z.object({
+      phase: z.optional(z.string()),
+      conditions: z.optional(z.array(z.object({ type: z.string(), status: z.string() }))),
+    }),
+  ),
+});
+
+/** A pod as a drain sees it, with the node that it is bound to. */
+export type BoundPod = PodView & { node: string };
+
+/** Projects a Pod to what a drain looks at. */
+export function podOf(raw: unknown): BoundPod {
+  const { metadata, spec, status } = z.parse(podSchema, raw);
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
+  return {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    uid: metadata.uid,
+    labels: metadata.labels ?? {},
+    ...(owner !== undefined && { controller: { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.name } }),
+    phase: status?.phase ?? 'Unknown',
+    ready: status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false,
+    terminating: metadata.deletionTimestamp !== undefined,
+    mirror: metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined,
+    emptyDir: (spec.volumes ?? []).some(({ emptyDir }) => emptyDir !== undefined && emptyDir !== null),
+    node: spec.nodeName ?? '',
+  };
+}
+
+/** Projects an UpdatePolicy; the schema has been applied by the API server, and is applied again. */
+export function policyOf(raw: unknown): PolicyView {
+  const { metadata, spec, status } = z.parse(updatePolicySchema, raw);
+  return {
+    name: metadata.name,
+    uid: metadata.uid,
+    resourceVersion: metadata.resourceVersion,
+    generation: metadata.generation ?? 0,
+    deleting: metadata.deletionTimestamp !== undefined,
+    annotations: oursOf(metadata.annotations),
+    spec,
+    status,
+  };
+}
+
+/** A NodeUpdate or a NodeHost with the uid of the Node that owns it. */
+export type Owned<T> = T & { nodeUID: string; annotations: Readonly<Record<string, string>>; resourceVersion: string };
+
+/** Projects a NodeUpdate. */
+export function nodeUpdateOf(raw: unknown): Owned<Pick<NodeUpdate, 'status'>> {
+  const { metadata, status } = z.parse(nodeUpdateSchema, raw);
+  return { ...owned(metadata), status };
+}
+
+/** Projects a NodeHost. */
+export function nodeHostOf(raw: unknown): Owned<Pick<NodeHost, 'spec' | 'status'>> {
+  const { metadata, spec, status } = z.parse(nodeHostSchema, raw);
+  return { ...owned(metadata), spec, status };
+}
+
+function owned(metadata: NodeUpdate['metadata']) {
+  const nodeUID = metadata.ownerReferences?.find(({ kind }) => kind === 'Node')?.uid ?? '';
+  return { nodeUID, annotations: oursOf(metadata.annotations), resourceVersion: metadata.resourceVersion };
+}
+
+const oursOf = (annotations: Record<string, string> = {}) =>
+  Object.fromEntries(Object.entries(annotations).filter(([name]) => name.startsWith(`${GROUP}/`)));
+
+const budgetSchema = z.object({
+  metadata: z.object({ name: z.string(), namespace: z.string() }),
+  spec: z.object({
+    selector: z.optional(
+      z.nullable(
+        z.object({
+          matchLabels: strings,
+          matchExpressions: z.optional(
+            z.array(
+              z.object({
+                key: z.string(),
+                operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+                values: z.optional(z.array(z.string())),
+              }),
+            ),
+          ),
+        }),
+      ),
+    ),
+  }),
+  status: z.optional(z.object({ disruptionsAllowed: z.int(), currentHealthy: z.int(), desiredHealthy: z.int() })),
+});
+export type Budget = ReturnType<typeof budgetOf>;
+
+/** Projects a PodDisruptionBudget. */
+export function budgetOf(raw: unknown) {
+  const { metadata, spec, status } = z.parse(budgetSchema, raw);
+  return {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    selector: spec.selector ?? undefined,
+    disruptionsAllowed: status?.disruptionsAllowed ?? 0,
+    currentHealthy: status?.currentHealthy ?? 0,
+    desiredHealthy: status?.desiredHealthy ?? 0,
+  };
+}
+
+const guardSchema = z.object({
+  spec: z.object({
+    failurePolicy: z.optional(z.string()),
+    policyName: z.optional(z.string()),
+    validationActions: z.optional(z.array(z.string())),
+  }),
+});
+
+/** Whether a ValidatingAdmissionPolicy fails closed. */
+export const failsClosed = (raw: unknown): boolean => (z.parse(guardSchema, raw).spec.failurePolicy ?? 'Fail') === 'Fail';
+
+/** Whether a binding of the named ValidatingAdmissionPolicy denies. */
+export function denies(raw: unknown, policyName: string): boolean {
+  const { spec } = z.parse(guardSchema, raw);
+  return spec.policyName === policyName && (spec.validationActions ?? []).includes('Deny');
+}

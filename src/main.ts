@@ -1,0 +1,31 @@
+import { Command, CommanderError } from 'commander';
+import pino from 'pino';
+import { controllerCommand } from './controller/config.ts';
+import { runController } from './controller/controller.ts';
+import { VERSION } from './version.ts';
+
+/** Parses the command line and runs what it asks for; resolves with the exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Error(name)));
+  const program = new Command('lockkeeper')
+    .description("Keeps the operating systems of a Kubernetes cluster's nodes up to date, node by node.")
+    .version(VERSION)
+    .exitOverride()
+    .addCommand(
+      controllerCommand(async (config) => {
+        const logger = pino({ level: config.logLevel, base: { who: config.identity }, serializers: { error: pino.stdSerializers.err } });
+        await runController(config, logger, stop.signal);
+      }).exitOverride(),
+    );
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
