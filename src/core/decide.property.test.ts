@@ -1,0 +1,23 @@
+import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import { scenario } from './testing/scenarios.ts';
+import { play, type Scenario } from './testing/simulation.ts';
+
+const WORLDS = 2_000;
+const SEED = 20260301;
+
+/** Plays one scenario to its end: takes what a failed run prints. */
+const replay = (found: Scenario) => play(found).heal();
+
+describe('decide, with controllers that crash and freeze, hosts that fail, and people who meddle', () => {
+  test('keeps what must always hold, and updates everything once faults stop', () => {
+    const outcome: fc.RunDetails<[Scenario]> = fc.check(fc.property(scenario, replay), { numRuns: WORLDS, seed: SEED });
+    expect(counterexampleOf(outcome)).toBeUndefined();
+  }, 600_000);
+});
+
+/** The smallest scenario found, as a line of code that plays it again. */
+function counterexampleOf({ failed, counterexample, errorInstance, seed, numRuns }: fc.RunDetails<[Scenario]>): string | undefined {
+  if (!failed) return undefined;
+  return `world ${numRuns} of seed ${seed}: ${errorInstance}\nreplay(${JSON.stringify(counterexample?.[0])})`;
+}

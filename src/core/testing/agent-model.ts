@@ -1,0 +1,184 @@
+import type { Answer, ErrorCode, NodeHostStatus, Order } from '../../api/node-host.ts';
+import { timestamp } from '../world.ts';
+import { type Cluster, type Machine, type SimHost, VERSIONS } from './cluster.ts';
+import { Cache, ConflictError, type Lag } from './store.ts';
+
+/** The agent of one machine, by the protocol of its fence; it can be killed, and its machine can boot, between any two steps. */
+export class AgentModel {
+  readonly #cluster: Cluster;
+  readonly #machine: Machine;
+  readonly #cache: Cache<SimHost>;
+  #work: Iterator<void> | undefined;
+  #fencedHere: string | undefined;
+  #asked: string | undefined;
+
+  constructor(cluster: Cluster, machine: Machine) {
+    this.#cluster = cluster;
+    this.#machine = machine;
+    this.#cache = new Cache(cluster.hosts);
+  }
+
+  /** Goes on to its next effect. */
+  step(lag: Lag): void {
+    if (!this.#machine.agentUp) return;
+    this.#cache.advance(lag);
+    this.#work ??= this.#round();
+    if (this.#work.next().done === true) this.#work = undefined;
+  }
+
+  /** The program ends, and all that it only remembered. */
+  kill(): void {
+    this.#work = undefined;
+    this.#fencedHere = undefined;
+    this.#asked = undefined;
+  }
+
+  #letter(): SimHost | undefined {
+    const { name } = this.#machine;
+    return this.#cache.items.find((host) => host.nodeUID === this.#cluster.nodes.get(name)?.uid && this.#isOurs(host));
+  }
+
+  #isOurs(host: SimHost): boolean {
+    return this.#cluster.hosts.get(this.#machine.name)?.nodeUID === host.nodeUID;
+  }
+
+  *#round(): Generator<void> {
+    const letter = this.#letter();
+    if (letter === undefined) return;
+    yield* this.#learnFacts(letter);
+    const { order } = letter.spec;
+    const { answer } = this.#status();
+    if (order === undefined || (answer?.id === order.id && ['Done', 'Failed', 'Unsupported'].includes(answer.state))) return;
+    if (this.#rebootMayFollow(order)) return;
+    switch (order.action) {
+      case 'Stage':
+        return yield* this.#stage(order);
+      case 'Reboot':
+        return yield* this.#reboot(order, letter);
+      case 'Cancel':
+        this.#machine.activated = false;
+        yield;
+        this.#answer(order, 'Done');
+        return;
+    }
+  }
+
+  *#learnFacts(letter: SimHost): Generator<void> {
+    const bootID = this.#cluster.bootID(this.#machine);
+    const { status, spec } = letter;
+    const changes: Partial<NodeHostStatus> = {};
+    if (status.bootID !== bootID) Object.assign(changes, { bootID, version: this.#machine.version, staged: undefined });
+    const { answer } = status;
+    const askedUnder = spec.order?.id === answer?.id ? spec.order?.bootID : status.bootID;
+    if (answer?.state === 'RebootAsked' && askedUnder !== undefined && askedUnder !== bootID) changes.answer = { ...answer, state: 'Done' };
+    const available = VERSIONS.slice(0, this.#cluster.released).reverse();
+    if (status.available?.length !== available.length) changes.available = available;
+    if (Object.keys(changes).length === 0) return;
+    yield;
+    this.#write(changes);
+  }
+
+  #rebootMayFollow({ id }: Order): boolean {
+    const { answer, staged } = this.#status();
+    if (answer?.state !== 'RebootAsked' || answer.id === id) return false;
+    if (this.#fencedHere === answer.id && this.#asked !== answer.id) return false;
+    const hostShowsNone = staged !== undefined && this.#machine.staged !== undefined && !this.#machine.activated;
+    return this.#asked === answer.id || !hostShowsNone;
+  }
+
+  *#stage(order: Order): Generator<void> {
+    const machine = this.#machine;
+    const { version = '' } = order;
+    yield;
+    this.#answer(order, 'Running', { staged: undefined });
+    machine.activated = false;
+    machine.staged = undefined;
+    yield;
+    const offered = VERSIONS.slice(0, this.#cluster.released).some((released) => released === version);
+    if (machine.flaw === 'failsPrepare' || machine.version === version || !offered) {
+      this.#answer(order, 'Failed', {}, 'PrepareFailed');
+      return;
+    }
+    machine.staged = version;
+    yield;
+    const staged = { version, provenAt: timestamp(this.#cluster.now), lastCommandAt: timestamp(this.#cluster.now) };
+    if (this.#letter()?.spec.order?.id === order.id) this.#answer(order, 'Done', { staged });
+    else this.#write({ staged });
+  }
+
+  *#reboot(order: Order, { resourceVersion }: SimHost): Generator<void> {
+    const machine = this.#machine;
+    if (this.#asked === order.id) return;
+    const { answer, staged } = this.#status();
+    const fenced = answer?.id === order.id && answer.state === 'RebootAsked';
+    if (this.#cluster.bootID(machine) !== order.bootID) {
+      if (!fenced) this.#answer(order, 'Failed', {}, 'BootIDChanged');
+      return;
+    }
+    const proven = staged?.version === order.version && machine.staged === order.version;
+    if (!fenced) {
+      if (!proven) {
+        machine.activated = false;
+        this.#answer(order, 'Failed', {}, 'ProofLost');
+        return;
+      }
+      yield;
+      if (!this.#fence(order, resourceVersion)) return;
+      this.#fencedHere = order.id;
+    }
+    yield;
+    if (!machine.activated) {
+      if (machine.staged !== order.version) {
+        if (this.#fencedHere === order.id) this.#answer(order, 'Failed', {}, 'ProofLost');
+        return;
+      }
+      if (machine.flaw === 'refusesActivation') {
+        this.#cluster.watchman.updateFailed(machine, order.version);
+        this.#answer(order, 'Failed', {}, 'ActivationFailed');
+        return;
+      }
+      machine.activated = true;
+    }
+    yield;
+    this.#cluster.watchman.asksForReboot(machine, order);
+    this.#asked = order.id;
+    machine.asked = order.id;
+  }
+
+  #fence(order: Order, resourceVersion: string): boolean {
+    const { hosts } = this.#cluster;
+    const { name } = this.#machine;
+    const answer = { id: order.id, state: 'RebootAsked', startedAt: timestamp(this.#cluster.now) } as const;
+    for (let seen: string | undefined = resourceVersion; seen !== undefined; ) {
+      try {
+        hosts.patch(name, seen, ({ status }) => ({ status: { ...status, answer } }));
+        this.#cache.observe(name);
+        return true;
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error;
+        this.#cache.observe(name);
+        const letter = this.#letter();
+        seen = JSON.stringify(letter?.spec.order) === JSON.stringify(order) ? letter?.resourceVersion : undefined;
+      }
+    }
+    return false;
+  }
+
+  #status(): NodeHostStatus {
+    return this.#letter()?.status ?? {};
+  }
+
+  #answer(order: Order, state: Answer['state'], changes: Partial<NodeHostStatus> = {}, code?: ErrorCode): void {
+    const error = code === undefined ? {} : { error: { code, message: 'the simulated host said so' } };
+    this.#write({ ...changes, answer: { id: order.id, state, startedAt: timestamp(this.#cluster.now), ...error } });
+  }
+
+  #write(changes: { [Key in keyof NodeHostStatus]?: NodeHostStatus[Key] | undefined }): void {
+    const letter = this.#letter();
+    if (letter === undefined) return;
+    this.#cluster.hosts.patch(this.#machine.name, undefined, ({ status }) => ({
+      status: Object.fromEntries(Object.entries({ ...status, ...changes }).filter(([, value]) => value !== undefined)),
+    }));
+    this.#cache.observe(this.#machine.name);
+  }
+}

@@ -1,0 +1,221 @@
+import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL } from '../../api/names.ts';
+import type { NodeHostSpec, NodeHostStatus } from '../../api/node-host.ts';
+import type { NodeUpdateStatus } from '../../api/node-update.ts';
+import { type Annotations, type NodeView, type PodView, type PolicyView, timestamp } from '../world.ts';
+import { aDaemonSetPod, aPod, aPolicy, NOW } from './builders.ts';
+import { Store } from './store.ts';
+import { Watchman } from './watchman.ts';
+
+export type SimNode = Omit<NodeView, 'update' | 'host' | 'agent'>;
+export type SimUpdate = { nodeUID: string; resourceVersion: string; annotations: Annotations; status: NodeUpdateStatus };
+export type SimHost = { nodeUID: string; resourceVersion: string; spec: NodeHostSpec; status: NodeHostStatus };
+/** A pod; a `guarded` one has a budget that allows no eviction now. */
+export type SimPod = PodView & { node: string; guarded: boolean; resourceVersion: string };
+
+/** What goes wrong on a machine as long as it is set. */
+export type Flaw = 'rollsBack' | 'refusesActivation' | 'failsPrepare' | 'staysNotReady';
+
+/** A machine: its host, its kubelet, and what they do whatever Kubernetes thinks. */
+export interface Machine {
+  name: string;
+  hostID: string;
+  variant: string;
+  boot: number;
+  version: string;
+  staged?: string | undefined;
+  activated: boolean;
+  /** The order for which the host was asked to reboot; it has not yet. */
+  asked?: string | undefined;
+  /** The kubelet has reported the present boot. */
+  reported: boolean;
+  agentUp: boolean;
+  flaw?: Flaw | undefined;
+}
+
+/** How a simulated world begins. */
+export interface Setup {
+  nodes: number;
+  maxUnavailable: number | string;
+  failureBudget: number | string;
+  /** A second policy, of higher priority, that has the odd nodes. */
+  second: boolean;
+  /** The nodes are of two variants, one after the other. */
+  mixed: boolean;
+  manual: boolean;
+  /** The node that the controllers run on, if any. */
+  selfNode?: number | undefined;
+}
+
+export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0', '1.3.0'] as const;
+
+/** The API server's objects, the machines behind them, and the clock: everything but the controllers. */
+export class Cluster {
+  readonly setup: Setup;
+  readonly policies = new Store<PolicyView>();
+  readonly nodes = new Store<SimNode>();
+  readonly updates = new Store<SimUpdate>();
+  readonly hosts = new Store<SimHost>();
+  readonly pods = new Store<SimPod>();
+  readonly machines: readonly Machine[];
+  readonly watchman = new Watchman(this);
+  now = NOW;
+  guarded = true;
+  standby = false;
+  /** How many of VERSIONS have been released. */
+  released = 2;
+  #serial = 0;
+
+  constructor(setup: Setup) {
+    this.setup = setup;
+    this.machines = Array.from({ length: setup.nodes }, (_, index) => ({
+      name: `n${index}`,
+      hostID: `host-${index}`,
+      variant: setup.mixed && index % 2 === 1 ? 'metal-k8s' : 'aws-k8s',
+      boot: 1,
+      version: VERSIONS[0],
+      activated: false,
+      reported: true,
+      agentUp: true,
+    }));
+    for (const machine of this.machines) this.register(machine);
+    this.createPolicy('a');
+    if (setup.second) this.createPolicy('b');
+    if (setup.selfNode !== undefined) {
+      const node = `n${setup.selfNode % setup.nodes}`;
+      this.pods.put('lockkeeper', { ...aPod('lockkeeper', { namespace: 'lockkeeper' }), node, guarded: false });
+    }
+  }
+
+  /** A number that was never given before. */
+  serial(): number {
+    this.#serial += 1;
+    return this.#serial;
+  }
+
+  machine(index: number): Machine {
+    return this.machines[index % this.machines.length] as Machine;
+  }
+
+  bootID({ hostID, boot }: Machine): string {
+    return `${hostID}-boot-${boot}`;
+  }
+
+  /** The node registers, as a new one. */
+  register(machine: Machine): void {
+    const { name, hostID } = machine;
+    if (this.nodes.get(name) !== undefined) return;
+    const index = Number(name.slice(1));
+    const kept = Object.keys(KEEP_NODE_ANNOTATIONS)[index % 3];
+    machine.reported = true;
+    this.nodes.put(name, {
+      name,
+      uid: `uid-${this.serial()}-${name}`,
+      createdAt: timestamp(this.now),
+      labels: { [MANAGED_LABEL]: 'true', pool: index % 2 === 1 ? 'odd' : 'even' },
+      annotations: kept === undefined ? {} : { [kept]: index % 2 === 1 ? 'true' : 'false' },
+      unschedulable: false,
+      ready: { status: true, since: timestamp(this.now) },
+      bootID: this.bootID(machine),
+      hostID,
+      deleting: false,
+      os: { version: machine.version, variant: machine.variant, arch: 'amd64' },
+    });
+    this.pods.put(`cni-${name}`, { ...aDaemonSetPod(`cni-${name}`), node: name, guarded: false });
+    this.pods.put(`web-${name}`, { ...aPod(`web-${name}`), uid: `web-${this.serial()}`, node: name, guarded: false });
+  }
+
+  createPolicy(name: 'a' | 'b'): void {
+    if (this.policies.get(name) !== undefined) return;
+    const { maxUnavailable, failureBudget, manual } = this.setup;
+    const { resourceVersion: _, ...policy } = aPolicy({
+      name,
+      uid: `uid-${this.serial()}-${name}`,
+      spec: {
+        ...(name === 'b' && { nodeSelector: { matchLabels: { pool: 'odd' } }, priority: 1 }),
+        approval: manual ? 'Manual' : 'Automatic',
+        rollout: { maxUnavailable, failureBudget },
+        staging: { maxParallel: '50%' },
+        drain: { timeout: '10m' },
+        reboot: { timeout: '10m' },
+      },
+    });
+    this.policies.put(name, policy);
+  }
+
+  /** A pod that no controller would create again. */
+  addNakedPod(node: string): void {
+    if (this.nodes.get(node) === undefined) return;
+    const { controller: _, ...pod } = aPod(`bare-${node}`);
+    this.pods.put(pod.name, { ...pod, node, guarded: false });
+  }
+
+  /** The Node goes, and with it what it owns, and its pods. */
+  deleteNode(name: string): void {
+    this.nodes.delete(name);
+    for (const pod of this.pods.items) if (pod.node === name) this.#remove(pod);
+  }
+
+  /** Garbage collection: what an earlier node owned. */
+  collect(): void {
+    for (const store of [this.updates, this.hosts])
+      for (const machine of this.machines) {
+        const owned = store.get(machine.name);
+        if (owned !== undefined && owned.nodeUID !== this.nodes.get(machine.name)?.uid) store.delete(machine.name);
+      }
+  }
+
+  /** The machine boots: into what is activated, unless it has a reason not to. */
+  boot(machine: Machine): void {
+    this.watchman.boots(machine);
+    const { activated, staged, flaw } = machine;
+    if (activated && staged !== undefined && flaw !== 'rollsBack') machine.version = staged;
+    Object.assign(machine, { boot: machine.boot + 1, activated: false, staged: undefined, asked: undefined, reported: false });
+    for (const pod of this.pods.items)
+      if (pod.node === machine.name && pod.ready) this.pods.patch(pod.name, undefined, () => ({ ready: false }));
+  }
+
+  /** The kubelet reports; nothing where its node is not registered. */
+  report(machine: Machine): void {
+    const node = this.nodes.get(machine.name);
+    if (node === undefined || machine.asked !== undefined) return;
+    const bootID = this.bootID(machine);
+    const ready = machine.flaw !== 'staysNotReady';
+    machine.reported = true;
+    if (node.bootID === bootID && node.ready.status === ready) return;
+    this.nodes.patch(machine.name, undefined, () => ({
+      bootID,
+      os: { version: machine.version, variant: machine.variant, arch: 'amd64' },
+      ready: { status: ready, since: timestamp(this.now) },
+    }));
+  }
+
+  /** The node controller has not heard of the kubelet for a while. */
+  lose(machine: Machine): void {
+    const node = this.nodes.get(machine.name);
+    if (node?.ready.status !== true) return;
+    this.nodes.patch(machine.name, undefined, () => ({ ready: { status: false, since: timestamp(this.now) } }));
+  }
+
+  /** Kubelets end what terminates and start what is new; what is gone comes back elsewhere. */
+  workPods(): void {
+    for (const pod of this.pods.items) {
+      const machine = this.machines.find(({ name }) => name === pod.node);
+      if (machine?.reported === false) continue;
+      if (pod.terminating) this.#remove(pod);
+      else if (pod.node === '') this.#bind(pod);
+      else if (!pod.ready) this.pods.patch(pod.name, undefined, () => ({ ready: true }));
+    }
+  }
+
+  #remove(pod: SimPod): void {
+    this.pods.delete(pod.name);
+    if (pod.controller?.kind !== 'ReplicaSet') return;
+    this.pods.put(pod.name, { ...pod, uid: `${pod.name}-${this.serial()}`, node: '', ready: false, terminating: false, guarded: false });
+  }
+
+  #bind(pod: SimPod): void {
+    const fit = this.nodes.items.filter(({ unschedulable, ready }) => !unschedulable && ready.status);
+    const node = fit[this.serial() % Math.max(1, fit.length)];
+    if (node !== undefined) this.pods.patch(pod.name, undefined, () => ({ node: node.name }));
+  }
+}

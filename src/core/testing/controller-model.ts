@@ -1,0 +1,168 @@
+import type { BlockedPod } from '../../api/node-update.ts';
+import type { Decision, DrainDecision, PolicyDecision } from '../command.ts';
+import { decide } from '../decide.ts';
+import { podKey } from '../drain-plan.ts';
+import type { Instant, NodeView, World } from '../world.ts';
+import type { Cluster } from './cluster.ts';
+import { freshCaches, isSame, NodeWriter } from './node-writer-model.ts';
+import { ConflictError, type Lag } from './store.ts';
+
+/** How far each cache moves on before a pass; all to the present where nothing is said. */
+export type Lags = { policies?: Lag; nodes?: Lag; updates?: Lag; hosts?: Lag; pods?: Lag };
+
+/**
+ * A controller that believes it leads: gathers from caches that lag, decides, and carries the decision out as the real one does,
+ * one API call at a time; it can be frozen or killed between any two.
+ */
+export class ControllerModel {
+  readonly #cluster: Cluster;
+  #caches;
+  #work: Iterator<void> | undefined;
+  #looking: readonly string[] = [];
+  #drains: readonly DrainDecision[] = [];
+  /** When the last pass wanted to look again. */
+  wakeAt: Instant | undefined;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    this.#caches = freshCaches(cluster);
+  }
+
+  /** Begins a pass, unless one is still being carried out. */
+  begin(lags: Lags = {}): void {
+    if (this.#work !== undefined) return;
+    for (const kind of ['policies', 'nodes', 'updates', 'hosts', 'pods'] as const) this.#caches[kind].advance(lags[kind] ?? 'none');
+    this.#work = this.#pass();
+    this.step();
+  }
+
+  /** Makes the next API call of the pass; false where the pass is over. */
+  step(): boolean {
+    if (this.#work === undefined) return false;
+    if (this.#work.next().done === true) this.#work = undefined;
+    return this.#work !== undefined;
+  }
+
+  /** Evicts what the last decision wanted evicted, as far as budgets allow. */
+  evict(): void {
+    for (const { evict } of this.#drains)
+      for (const { name, uid } of evict) {
+        const pod = this.#cluster.pods.get(name);
+        if (pod?.uid === uid && !pod.guarded && !pod.terminating) this.#cluster.pods.patch(name, undefined, () => ({ terminating: true }));
+      }
+  }
+
+  /** Is killed, and starts anew with nothing but what the API server has. */
+  restart(): void {
+    this.#work = undefined;
+    this.#caches = freshCaches(this.#cluster);
+    this.#looking = [];
+    this.#drains = [];
+  }
+
+  /** Registration is long before anything else happens to a node: no cache misses it. */
+  observeRegistration(name: string): void {
+    this.#caches.nodes.observe(name);
+  }
+
+  *#pass(): Generator<void> {
+    const world = this.#gather();
+    const decision = decide(world, this.#cluster.now);
+    this.#cluster.watchman.decided(world, decision);
+    this.#looking = decision.lookAt;
+    this.#drains = decision.drains;
+    this.wakeAt = decision.wakeAt;
+    const failed = new Set<string>();
+    const acted = yield* this.#act(world, decision, failed);
+    if (!acted) yield* this.#report(world, decision, failed);
+  }
+
+  #gather(): World {
+    const { policies, nodes, updates, hosts, pods } = this.#caches;
+    const { guarded, standby, setup, machines } = this.#cluster;
+    const updateOf = new Map(updates.items.map((update) => [update.nodeUID, update]));
+    const hostOf = new Map(hosts.items.map((host) => [host.nodeUID, host]));
+    const looked = new Map(this.#looking.map((name) => [name, pods.items.filter(({ node }) => node === name)]));
+    return {
+      policies: policies.items,
+      nodes: nodes.items.map((node): NodeView => {
+        const update = updateOf.get(node.uid);
+        const host = hostOf.get(node.uid);
+        const agent = machines.find(({ name }) => name === node.name)?.agentUp === true ? 'ready' : 'missing';
+        return { ...node, ...(update && { update }), ...(host && { host }), agent };
+      }),
+      guarded,
+      ...(setup.selfNode !== undefined && {
+        self: { namespace: 'lockkeeper', pod: 'lockkeeper', node: this.#cluster.pods.get('lockkeeper')?.node ?? '' },
+      }),
+      standby,
+      pods: looked,
+      blockedPods: new Map(this.#drains.map((drain) => [drain.node, blocked(drain, looked.get(drain.node) ?? [])])),
+      retry: { baseMs: 30_000, maxMs: 600_000 },
+    };
+  }
+
+  *#act(world: World, { policies, nodes }: Decision, failed: Set<string>): Generator<void, boolean> {
+    let acted = false;
+    for (const decision of policies) {
+      if (decision.claims === undefined) continue;
+      yield;
+      acted = this.#attempt(failed, decision.policy, () => this.#writePolicy(world, decision)) || acted;
+    }
+    for (const decision of nodes) {
+      const view = world.nodes.find(({ name }) => name === decision.node) as NodeView;
+      const writer = new NodeWriter(this.#cluster, this.#caches, world, view);
+      for (const command of decision.commands) {
+        yield;
+        let done = true;
+        for (const call of writer.carryOut(command)) {
+          done = this.#attempt(failed, decision.node, call);
+          if (!done) break;
+          yield;
+        }
+        if (!done) break;
+        acted = true;
+      }
+    }
+    return acted;
+  }
+
+  *#report(world: World, { policies, nodes }: Decision, failed: Set<string>): Generator<void> {
+    for (const { node, status } of nodes) {
+      const view = world.nodes.find(({ name }) => name === node) as NodeView;
+      if (failed.has(node) || view.update === undefined || isSame(view.update.status, status)) continue;
+      yield;
+      this.#attempt(failed, node, () => new NodeWriter(this.#cluster, this.#caches, world, view).writeStatus(status));
+    }
+    for (const decision of policies) {
+      if (failed.has(decision.policy) || isSame(world.policies.find(({ name }) => name === decision.policy)?.status, decision.status))
+        continue;
+      yield;
+      this.#attempt(failed, decision.policy, () => this.#writePolicy(world, decision));
+    }
+  }
+
+  #writePolicy(world: World, { policy: name, status }: PolicyDecision): void {
+    const view = world.policies.find((policy) => policy.name === name);
+    const before = this.#cluster.policies.get(name);
+    const after = this.#cluster.policies.patch(name, view?.resourceVersion, () => ({ status }));
+    this.#caches.policies.observe(name);
+    if (before !== undefined) this.#cluster.watchman.policyWritten(world, before, after);
+  }
+
+  #attempt(failed: Set<string>, name: string, call: () => void): boolean {
+    try {
+      call();
+      return true;
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+      failed.add(name);
+      return false;
+    }
+  }
+}
+
+const blocked = ({ evict }: DrainDecision, pods: readonly { uid: string; guarded?: boolean }[]): BlockedPod[] =>
+  evict
+    .filter(({ uid }) => pods.some((pod) => pod.uid === uid && pod.guarded === true))
+    .map((pod) => ({ pod: podKey(pod), reason: 'DisruptionBudget', budget: 'shop/web' }));

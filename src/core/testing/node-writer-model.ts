@@ -1,0 +1,153 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { CordonRecord } from '../../api/cordon-record.ts';
+import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
+import type { Order } from '../../api/node-host.ts';
+import type { NodeUpdateStatus } from '../../api/node-update.ts';
+import type { Command } from '../command.ts';
+import { planDrain } from '../drain-plan.ts';
+import { ridesThrough } from '../flight/draining.ts';
+import type { NodeView, World } from '../world.ts';
+import type { Cluster, SimHost, SimNode } from './cluster.ts';
+import { Cache, ConflictError, type Store } from './store.ts';
+
+/** The caches of a controller that has just listed everything. */
+export const freshCaches = ({ policies, nodes, updates, hosts, pods }: Cluster) => ({
+  policies: new Cache(policies),
+  nodes: new Cache(nodes),
+  updates: new Cache(updates),
+  hosts: new Cache(hosts),
+  pods: new Cache(pods),
+});
+
+/** Whether two statuses are equal, so that no write is made. */
+export const isSame = (before: object | undefined, after: object): boolean => isDeepStrictEqual(before, after);
+
+/** One node's writes, each under the resourceVersion that the decision saw or that its own last write left. */
+export class NodeWriter {
+  readonly #cluster: Cluster;
+  readonly #caches: ReturnType<typeof freshCaches>;
+  readonly #world: World;
+  #node: NodeView;
+
+  constructor(cluster: Cluster, caches: ReturnType<typeof freshCaches>, world: World, node: NodeView) {
+    this.#cluster = cluster;
+    this.#caches = caches;
+    this.#world = world;
+    this.#node = node;
+  }
+
+  /** The API calls that a command takes, one after the other. */
+  carryOut(command: Command): (() => void)[] {
+    switch (command.type) {
+      case 'CreateObjects':
+        return [() => this.#createUpdate(), ...(command.host ? [() => this.#createHost(command.refreshInterval)] : [])];
+      case 'WriteStatus':
+        return [() => this.writeStatus(command.status)];
+      case 'LabelManaged':
+        return [() => this.#patchNode(({ labels }) => ({ labels: { ...labels, [MANAGED_LABEL]: 'true' } }))];
+      case 'SetRefreshInterval':
+        return [() => this.#patchHost(({ spec }) => ({ spec: { ...spec, refreshInterval: command.refreshInterval } }))];
+      case 'Order':
+        return [() => this.#order(command.order)];
+      case 'OrderReboot':
+        return [
+          () => this.#checkDrained(command),
+          () => this.writeStatus(command.status),
+          () => {
+            this.#cluster.watchman.ordersReboot(this.#world, this.#node, command);
+            this.#order(command.order);
+          },
+        ];
+      case 'Cordon':
+        return [
+          () =>
+            this.#patchNode(({ annotations }) => ({
+              unschedulable: true,
+              record: command.record,
+              annotations: { ...annotations, ...command.annotations },
+            })),
+        ];
+      case 'CordonAgain':
+        return [() => this.#patchNode(() => ({ unschedulable: true }))];
+      case 'Uncordon':
+        return [() => this.#uncordon(command.record)];
+      case 'Fence':
+        return [() => this.#patchNode(({ annotations }) => ({ annotations: { ...annotations, [ON_NODE.fence]: command.claim } }))];
+    }
+  }
+
+  writeStatus(status: NodeUpdateStatus): void {
+    const { name, update } = this.#node;
+    if (update === undefined) throw new ConflictError(`no NodeUpdate ${name}`);
+    if (isSame(update.status, status)) return;
+    const { resourceVersion } = this.#cluster.updates.patch(name, update.resourceVersion, () => ({ status }));
+    this.#caches.updates.observe(name);
+    this.#node = { ...this.#node, update: { ...update, resourceVersion, status } };
+  }
+
+  #checkDrained({ record }: Command & { type: 'OrderReboot' }): void {
+    const { name } = this.#node;
+    const pods = this.#cluster.pods.items.filter(({ node }) => node === name);
+    const { evict, waitFor, errors } = planDrain(pods, record.drain, ridesThrough({ world: this.#world, node: this.#node }));
+    if (evict.length + waitFor.length + errors.length > 0) throw new ConflictError(`pods have come to ${name}`);
+  }
+
+  #createUpdate(): void {
+    if (this.#node.update !== undefined) return;
+    const { name, uid } = this.#node;
+    const { resourceVersion } = this.#create(this.#cluster.updates, { nodeUID: uid, annotations: {}, status: {} });
+    this.#caches.updates.observe(name);
+    this.#node = { ...this.#node, update: { resourceVersion, annotations: {}, status: {} } };
+  }
+
+  #createHost(refreshInterval: string): void {
+    if (this.#node.host !== undefined) return;
+    const { name, uid } = this.#node;
+    const { resourceVersion } = this.#create(this.#cluster.hosts, { nodeUID: uid, spec: { refreshInterval }, status: {} });
+    this.#caches.hosts.observe(name);
+    this.#node = { ...this.#node, host: { resourceVersion, spec: { refreshInterval }, status: {} } };
+  }
+
+  /** As the controller does: what an earlier node owned is removed, and made anew in the next pass. */
+  #create<T extends { resourceVersion: string; nodeUID: string }>(store: Store<T>, value: Omit<T, 'resourceVersion'>): T {
+    const { name, uid } = this.#node;
+    const existing = store.get(name);
+    if (existing !== undefined && existing.nodeUID !== uid) store.delete(name);
+    if (existing !== undefined) throw new ConflictError(`${name} was there already`);
+    if (this.#cluster.nodes.get(name)?.uid !== uid) throw new ConflictError(`the owner of ${name} is gone`);
+    return store.put(name, value);
+  }
+
+  #order(order: Order): void {
+    this.#patchHost(({ spec }) => ({ spec: { ...spec, order } }));
+  }
+
+  #uncordon({ claim, prior }: CordonRecord): void {
+    this.#patchNode(({ annotations }) => {
+      const restored: Record<string, string> = { ...annotations, [ON_NODE.fence]: claim };
+      for (const [name, value] of Object.entries(prior.annotations)) {
+        if (annotations[name] !== KEEP_NODE_ANNOTATIONS[name]) continue;
+        delete restored[name];
+        if (value !== null) restored[name] = value;
+      }
+      return { unschedulable: prior.unschedulable, record: undefined, annotations: restored };
+    });
+  }
+
+  #patchNode(change: (node: SimNode) => { [Key in keyof SimNode]?: SimNode[Key] | undefined }): void {
+    const { name, resourceVersion } = this.#node;
+    const before = this.#cluster.nodes.get(name);
+    const after = this.#cluster.nodes.patch(name, resourceVersion, (node) => change(node) as Partial<SimNode>);
+    this.#caches.nodes.observe(name);
+    this.#node = { ...this.#node, resourceVersion: after.resourceVersion };
+    if (before !== undefined) this.#cluster.watchman.nodeWritten(before, after);
+  }
+
+  #patchHost(change: (host: SimHost) => Partial<SimHost>): void {
+    const { name, host } = this.#node;
+    if (host === undefined) throw new ConflictError(`no NodeHost ${name}`);
+    const { resourceVersion } = this.#cluster.hosts.patch(name, host.resourceVersion, change);
+    this.#caches.hosts.observe(name);
+    this.#node = { ...this.#node, host: { ...host, resourceVersion } };
+  }
+}

@@ -1,0 +1,78 @@
+import * as fc from 'fast-check';
+import { type Setup, VERSIONS } from './cluster.ts';
+import type { Action, Scenario } from './simulation.ts';
+
+const index = fc.nat({ max: 4 });
+const leader = fc.nat({ max: 1 });
+const flag = fc.boolean();
+const lag = fc.constantFrom('none', 'one', 'still');
+const policy = fc.constantFrom('a', 'b');
+const maxUnavailable = fc.constantFrom(1, 1, 2, '34%', '50%', '100%');
+
+const setup: fc.Arbitrary<Setup> = fc.record(
+  {
+    nodes: fc.integer({ min: 1, max: 5 }),
+    maxUnavailable,
+    failureBudget: fc.constantFrom(1, 2, '50%'),
+    second: flag,
+    mixed: flag,
+    manual: fc.constantFrom(false, false, true),
+    selfNode: fc.option(index, { nil: undefined }),
+  },
+  { requiredKeys: ['nodes', 'maxUnavailable', 'failureBudget', 'second', 'mixed', 'manual'] },
+);
+
+const lags = fc.record({ policies: lag, nodes: lag, updates: lag, hosts: lag, pods: lag }, { requiredKeys: [] });
+
+type Weighted = { weight: number; arbitrary: fc.Arbitrary<Action> };
+
+const often = (weight: number, name: Action['do'], fields: Record<string, fc.Arbitrary<unknown>> = {}): Weighted => ({
+  weight,
+  arbitrary: fc.record({ do: fc.constant(name), ...fields }) as unknown as fc.Arbitrary<Action>,
+});
+
+const version = fc.constantFrom<string | null>(null, ...VERSIONS);
+
+const action: fc.Arbitrary<Action> = fc.oneof(
+  often(14, 'work', { leader, rounds: fc.integer({ min: 1, max: 12 }) }),
+  often(14, 'pass', { leader, lags }),
+  often(14, 'step', { leader, calls: fc.integer({ min: 1, max: 8 }) }),
+  often(2, 'crash', { leader }),
+  often(3, 'evict', { leader }),
+  often(10, 'agent', { node: index, steps: fc.integer({ min: 1, max: 6 }), lag }),
+  often(3, 'killAgent', { node: index }),
+  often(1, 'agentUp', { node: index, up: flag }),
+  often(6, 'boot', { node: index, anyway: fc.constantFrom(false, false, false, true) }),
+  often(6, 'kubelet', { node: index }),
+  often(2, 'notReady', { node: index }),
+  often(4, 'flaw', { node: index, flaw: fc.constantFrom(null, 'rollsBack', 'refusesActivation', 'failsPrepare', 'staysNotReady') }),
+  often(4, 'pods'),
+  often(1, 'guardPod', { node: index, guarded: flag }),
+  often(1, 'nakedPod', { node: index }),
+  often(5, 'time', { minutes: fc.constantFrom(0.2, 1, 5, 11, 30) }),
+  often(2, 'release'),
+  often(1, 'guard', { on: flag }),
+  often(1, 'standby', { on: flag }),
+  often(3, 'cordon', { node: index }),
+  often(3, 'uncordon', { node: index }),
+  often(1, 'disrupt', { node: index, on: flag }),
+  often(2, 'deleteNode', { node: index }),
+  often(3, 'register', { node: index }),
+  often(1, 'collect'),
+  often(1, 'deleteUpdate', { node: index }),
+  often(1, 'deleteHost', { node: index }),
+  often(3, 'annotateNode', { node: index, key: fc.constant('paused'), value: fc.constantFrom(null, 'true', 'true', 'yes') }),
+  often(2, 'annotateNode', { node: index, key: fc.constant('retry'), value: fc.constant('token') }),
+  often(1, 'annotateNode', { node: index, key: fc.constant('pinVersion'), value: version }),
+  often(1, 'annotatePolicy', { policy, key: fc.constant('paused'), value: fc.constantFrom(null, 'true') }),
+  often(2, 'annotatePolicy', { policy, key: fc.constantFrom('retry', 'resume'), value: fc.constant('token') }),
+  often(1, 'annotatePolicy', { policy, key: fc.constant('pinVersion'), value: version }),
+  often(2, 'annotatePolicy', { policy, key: fc.constant('approvedVersion'), value: version }),
+  often(1, 'pausePolicy', { policy, paused: flag }),
+  often(1, 'maxUnavailable', { policy, to: maxUnavailable }),
+  often(1, 'deletePolicy', { policy }),
+  often(1, 'createPolicy', { policy }),
+);
+
+/** Random worlds and what happens in them. */
+export const scenario: fc.Arbitrary<Scenario> = fc.record({ setup, actions: fc.array(action, { minLength: 5, maxLength: 60 }) });

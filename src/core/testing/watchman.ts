@@ -1,0 +1,247 @@
+import { BY_HAND, ON_NODE } from '../../api/names.ts';
+import type { Order } from '../../api/node-host.ts';
+import type { Claim } from '../../api/update-policy.ts';
+import { assign } from '../assign.ts';
+import type { Command, Decision } from '../command.ts';
+import { REASONS } from '../reasons.ts';
+import type { NodeView, PolicyView, World } from '../world.ts';
+import type { Cluster, Machine, SimNode } from './cluster.ts';
+
+/** One of the design's invariants did not hold. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+const must = (holds: boolean, what: string): void => {
+  if (!holds) throw new Violation(what);
+};
+
+/** Looks on at every write and every boot, and judges by what is there and not by what a status says. */
+export class Watchman {
+  readonly #cluster: Cluster;
+  /** Nodes (uid) that a person cordoned while nobody else had. */
+  readonly #theirs = new Set<string>();
+  /** Nodes (uid) that a person uncordoned while they were in flight. */
+  readonly #meddledWith = new Set<string>();
+  /** How often a reboot followed on an order. */
+  readonly #boots = new Map<string, number>();
+  /** Failed updates by machine and target, and how many of them a person has forgiven. */
+  readonly #failed = new Map<string, number>();
+  readonly #forgiven = new Map<string, number>();
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  personCordons({ uid, unschedulable, record }: SimNode): void {
+    if (!unschedulable && record === undefined) this.#theirs.add(uid);
+  }
+
+  personUncordons({ uid, record }: SimNode): void {
+    this.#theirs.delete(uid);
+    if (record !== undefined) this.#meddledWith.add(uid);
+  }
+
+  /** A person has asked for a retry, or what was known of the machine is lost. */
+  forgive({ hostID }: Machine): void {
+    this.#forgiven.set(hostID, (this.#forgiven.get(hostID) ?? 0) + 1);
+  }
+
+  /** Invariants 8 and 10: gone nodes hold no claim; every node of a policy has one reason. */
+  decided(world: World, { policies, nodes }: Decision): void {
+    for (const { policy, claims } of policies) {
+      const kept = claims ?? world.policies.find(({ name }) => name === policy)?.status.claims ?? [];
+      for (const { node, uid } of kept)
+        must(
+          world.nodes.some((view) => view.name === node && view.uid === uid),
+          `8: policy ${policy} keeps a claim on ${node} (${uid}), which is gone`,
+        );
+    }
+    for (const { name } of world.nodes.filter((node) => assign(world.policies, world.nodes).has(node.name))) {
+      const reasons = nodes.filter(({ node }) => node === name).map(({ status }) => status);
+      must(reasons.length === 1, `10: ${reasons.length} statuses for ${name}`);
+      must((reasons[0]?.reason ?? '') in REASONS && reasons[0]?.message !== '', `10: ${name} waits in silence: ${reasons[0]?.reason}`);
+    }
+  }
+
+  /** Invariants 1 and 5: what the policy allowed when its claims were written; a halt ends by a person's hand alone. */
+  policyWritten(world: World, before: PolicyView, after: PolicyView): void {
+    const old = before.status.claims ?? [];
+    const present = after.status.claims ?? [];
+    for (const claim of old) if (!present.some(({ id }) => id === claim.id)) this.#dropped(claim);
+    const begun = present.filter(({ id }) => !old.some((claim) => claim.id === id));
+    this.#haltHolds(world, before, after);
+    if (begun.length === 0) return;
+    must(world.guarded, '2: a claim while the agents’ admission policy is missing');
+    must(!before.spec.paused && before.annotations[BY_HAND.paused] !== 'true', '5: a claim of a paused policy');
+    this.#withinFailureBudget(world, before);
+    const members = membersOf(world, before);
+    const limit = limitOf(before, members.length);
+    const used = new Set(
+      this.#usedSlots(
+        before,
+        present.filter((claim) => !begun.includes(claim)),
+      ),
+    );
+    for (const { name, ready, unschedulable } of members) if (!ready.status || unschedulable) used.add(name);
+    for (const claim of begun) {
+      const view = members.find(({ name, uid }) => name === claim.node && uid === claim.uid);
+      must(view !== undefined, `8: a claim on ${claim.node}, which is no node of ${before.name}`);
+      if (view === undefined) continue;
+      must(!view.unschedulable, `3: a claim on ${view.name}, which somebody else cordoned`);
+      must(!view.deleting, `1: a claim on ${view.name}, which is being deleted`);
+      must(
+        view.annotations[BY_HAND.paused] !== 'true' && view.update?.annotations[BY_HAND.paused] !== 'true',
+        `5: a claim on paused ${view.name}`,
+      );
+      if (view.ready.status) must(used.size < limit, `1: ${view.name} is claimed over ${used.size} of ${limit}: ${[...used]}`);
+      used.add(view.name);
+    }
+  }
+
+  #dropped({ id, node, uid }: Claim): void {
+    const present = this.#cluster.nodes.get(node);
+    must(present?.uid !== uid || present.annotations[ON_NODE.fence] === id, `lock: claim ${id} is dropped before ${node} has changed`);
+  }
+
+  *#usedSlots({ uid }: PolicyView, held: readonly Claim[]): Generator<string> {
+    for (const { node } of held) yield node;
+    for (const { name, record } of this.#cluster.nodes.items) if (typeof record === 'object' && record.policyUID === uid) yield name;
+  }
+
+  #withinFailureBudget(world: World, policy: PolicyView): void {
+    const failed = standingFailures(world, policy);
+    const budget = budgetOf(policy, membersOf(world, policy).length);
+    must(failed.length < budget, `5: a claim with ${failed.length} failed of a budget of ${budget}`);
+  }
+
+  #haltHolds(world: World, before: PolicyView, after: PolicyView): void {
+    const standing = standingFailures(world, before);
+    if (standing.length < budgetOf(before, membersOf(world, before).length)) return;
+    for (const { hostID, target } of standing)
+      must(
+        after.status.rollouts?.some(({ failed }) => failed.some((failure) => failure.hostID === hostID && failure.target === target)) ===
+          true,
+        `5: policy ${before.name} forgets that ${target} failed on ${hostID} while it is halted`,
+      );
+  }
+
+  /** Invariant 3: what somebody else cordoned stays cordoned, and what we changed is put back. */
+  nodeWritten(before: SimNode, after: SimNode): void {
+    const { name, uid, record } = before;
+    if (after.record === undefined && record === undefined)
+      must(before.unschedulable === after.unschedulable, `3: ${name} has no record of ours`);
+    if (after.record !== undefined && record === undefined) {
+      must(!before.unschedulable, `3: cordoned ${name}, which somebody else had cordoned`);
+      if (typeof after.record === 'object') this.#stillClaimed(name, after.record);
+    }
+    if (record === undefined || after.record !== undefined) return;
+    must(!this.#theirs.has(uid), `3: uncordoned ${name}, which a person had cordoned`);
+    must(!after.unschedulable, `3: ${name} stays cordoned without a record`);
+    this.#meddledWith.delete(uid);
+    if (typeof record !== 'object') return;
+    for (const [key, value] of Object.entries(record.prior.annotations))
+      must(after.annotations[key] === (value ?? undefined), `3: annotation ${key} of ${name} is ${after.annotations[key]}, was ${value}`);
+  }
+
+  /** The lock covers what is cordoned, as long as its policy is there. */
+  #stillClaimed(name: string, { policyUID, claim }: { policyUID: string; claim: string }): void {
+    const policy = this.#cluster.policies.items.find(({ uid }) => uid === policyUID);
+    if (policy !== undefined)
+      must(policy.status.claims?.some(({ id }) => id === claim) === true, `lock: ${name} is cordoned without a claim`);
+  }
+
+  /** Invariant 2, when the order is written. */
+  ordersReboot(world: World, view: NodeView, { order, record }: Command & { type: 'OrderReboot' }): void {
+    const node = this.#cluster.nodes.get(view.name);
+    const hostRV = this.#cluster.hosts.get(view.name)?.resourceVersion;
+    if (view.host?.resourceVersion !== hostRV) return;
+    must(world.guarded, '2: a reboot is ordered while the agents’ admission policy is missing');
+    if (node?.uid !== view.uid) return;
+    must(
+      typeof node.record === 'object' && node.record.claim === record.claim,
+      `2: a reboot is ordered of ${view.name} without our record`,
+    );
+    if (this.#meddledWith.has(node.uid)) return;
+    must(node.unschedulable, `2: a reboot is ordered of ${view.name}, which is not cordoned`);
+    const left = this.#cluster.pods.items.filter(
+      (pod) => pod.node === view.name && pod.controller?.kind !== 'DaemonSet' && (pod.name !== 'lockkeeper' || world.standby),
+    );
+    must(left.length === 0, `2: a reboot is ordered of ${view.name} with ${left.map(({ name }) => name)} on it`);
+    must(order.bootID === record.bootID && order.version === record.target, '2: the order is not the record’s');
+    must(view.host?.status.staged?.version === record.target, `2: a reboot of ${view.name} without a proof of ${record.target}`);
+  }
+
+  /** Invariant 2, when the host is asked. */
+  asksForReboot(machine: Machine, order: Order): void {
+    const node = this.#cluster.nodes.get(machine.name);
+    must(order.bootID === this.#cluster.bootID(machine), `2: ${machine.name} is rebooted for an order of an earlier boot`);
+    must(
+      machine.activated && machine.staged === order.version,
+      `2: ${machine.name} is rebooted into ${machine.staged}, not ${order.version}`,
+    );
+    // The order of a node that has been deleted since can no longer be taken back.
+    if (node === undefined || !order.id.startsWith(`${node.uid}-`)) return;
+    must(
+      typeof node.record === 'object' && `${node.record.claim}.reboot` === order.id,
+      `2: ${machine.name} is rebooted without our record of that claim`,
+    );
+    must(node.unschedulable || this.#meddledWith.has(node.uid), `2: ${machine.name} is rebooted while it is not cordoned`);
+  }
+
+  /** Invariants 2 and 6, when the machine boots. */
+  boots(machine: Machine): void {
+    const { asked, flaw, activated, staged } = machine;
+    if (asked !== undefined) {
+      const count = (this.#boots.get(asked) ?? 0) + 1;
+      this.#boots.set(asked, count);
+      must(count === 1, `2: two reboots for order ${asked}`);
+      if (activated && flaw === 'rollsBack') this.updateFailed(machine, staged);
+    }
+  }
+
+  /** The machine would not have its target. */
+  updateFailed({ hostID, name }: Machine, target: string | undefined): void {
+    const key = `${hostID} ${target}`;
+    const count = (this.#failed.get(key) ?? 0) + 1;
+    this.#failed.set(key, count);
+    must(count <= 1 + (this.#forgiven.get(hostID) ?? 0), `6: ${target} failed on ${name} ${count} times, and nobody asked for a retry`);
+  }
+}
+
+const membersOf = (world: World, policy: PolicyView): NodeView[] => {
+  const assigned = assign(world.policies, world.nodes);
+  return world.nodes.filter(({ name }) => assigned.get(name)?.uid === policy.uid);
+};
+
+/** Failures that the policy knows of, that no person has answered, and that the node has not outlived. */
+function standingFailures(world: World, policy: PolicyView) {
+  const { rollouts = [], tokens } = policy.status;
+  const resume = policy.annotations[BY_HAND.resume];
+  if (resume !== undefined && resume !== tokens?.resume) return [];
+  return rollouts
+    .flatMap(({ failed }) => failed)
+    .filter(({ resumed, hostID, target }) => {
+      const node = world.nodes.find((view) => view.hostID === hostID);
+      if (resumed === true || (node !== undefined && isRetried(node, policy))) return false;
+      return node === undefined || node.update?.status.failures?.some((failure) => failure.target === target) === true;
+    });
+}
+
+function isRetried({ annotations, update }: NodeView, policy: PolicyView): boolean {
+  const retry = annotations[BY_HAND.retry] ?? update?.annotations[BY_HAND.retry];
+  const all = policy.annotations[BY_HAND.retry];
+  return (
+    (retry !== undefined && retry !== update?.status.tokens?.retry) || (all !== undefined && all !== update?.status.tokens?.policyRetry)
+  );
+}
+
+function limitOf({ spec }: PolicyView, nodes: number): number {
+  const count = share(spec.rollout.maxUnavailable, nodes);
+  return nodes >= 2 ? Math.min(count, nodes - 1) : count;
+}
+
+const budgetOf = ({ spec }: PolicyView, nodes: number): number => share(spec.rollout.failureBudget, nodes);
+
+const share = (amount: number | string, of: number): number =>
+  typeof amount === 'number' ? amount : Math.max(1, Math.floor((Number(amount.replace('%', '')) / 100) * of));
