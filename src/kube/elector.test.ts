@@ -182,14 +182,55 @@ describe('an elector', () => {
     expect(leading()).toEqual(['b']);
   });
 
-  test('nine seconds count from the sending of the renewal, not from its answer', async () => {
+  test.each(['first write', 'renewal'])('nine seconds count from the sending of the %s, not from its answer', async (which) => {
+    const answer = Promise.withResolvers<void>();
+    const a = named('a');
+    if (which === 'renewal') await inTime(() => a.elector.leading, 'a leading');
+    let sentAt: number | undefined;
+    server.fault = (request) => {
+      if (kindOf(request) !== 'write') return undefined;
+      if (sentAt !== undefined) return 'hang';
+      sentAt = a.clock.monotonic();
+      return { answerAfter: answer.promise };
+    };
+    await inTime(() => sentAt !== undefined, 'the write');
+    await pass(3_000);
+    answer.resolve();
+    await inTime(() => a.elector.leading, 'a leading');
+    await pass(4_500);
+    expect(a.elector.leading).toBe(true);
+    await inTime(() => !a.elector.leading, 'a giving up');
+    expect(a.clock.monotonic()).toBeLessThanOrEqual(sentAt! + 9_000);
+  });
+
+  test('a renewal that is answered too late does not bring back what was over', async () => {
+    const answer = Promise.withResolvers<void>();
     const a = named('a');
     await inTime(() => a.elector.leading, 'a leading');
-    // The renewal is carried out, its answer never comes.
-    const until = a.clock.monotonic() + 9_000;
-    server.fault = (request) => (from('a')(request) ? 'hang' : undefined);
-    await inTime(() => !a.elector.leading, 'a giving up');
-    expect(a.clock.monotonic()).toBeLessThanOrEqual(until);
+    let sent = false;
+    server.fault = (request) => {
+      sent ||= kindOf(request) === 'write';
+      return sent ? { answerAfter: answer.promise } : undefined;
+    };
+    await inTime(() => sent, 'the renewal');
+    // Frozen from before the end of the term until after it; the answer is there first when it thaws.
+    a.clock.freeze(5_000);
+    expect(a.elector.leading).toBe(false);
+    answer.resolve();
+    await eventually(() => a.log.length === 2);
+    expect(a.log[1]).toBe('stopped: the lease was renewed too late');
+  });
+
+  test('a thawed leader sends nothing, whichever of its timers comes first', async () => {
+    const a = named('a');
+    await inTime(() => a.elector.leading, 'a leading');
+    const before = writes('a').length;
+    a.clock.freeze(20_000);
+    server.fault = () => 'hang';
+    expect(a.clock.fireNext()).toBe(true);
+    await settle();
+    expect(writes('a').length).toBe(before);
+    expect(a.log).toEqual(['started', 'stopped: the lease was not renewed in time']);
   });
 
   test('a frozen leader does not believe itself one when it thaws', async () => {

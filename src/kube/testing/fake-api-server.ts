@@ -26,6 +26,8 @@ export type Fault =
   | 'cut-after'
   /** Never answer. */
   | 'hang'
+  /** Do it, and answer only then. */
+  | { readonly answerAfter: Promise<void> }
   | undefined;
 
 interface OpenWatch {
@@ -181,6 +183,10 @@ export class FakeApiServer {
     } else if (fault === 'cut-after') {
       this.#handle(request);
       response.destroy();
+    } else if (fault !== undefined && 'answerAfter' in fault) {
+      const { code, body } = this.#handle(request);
+      await fault.answerAfter;
+      send(response, code, body);
     } else if (fault !== undefined) {
       send(response, fault.status, fault.body ?? status(fault.status, 'Fault'), fault.headers);
     } else if (request.query.get('watch') === 'true') {

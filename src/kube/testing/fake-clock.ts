@@ -39,15 +39,13 @@ export class FakeClock implements Clock {
   /** Moves time and fires what is due, in order. What a timer wakes goes on only after the test awaits something. */
   advance(ms: number): void {
     const end = this.#monotonic + ms;
-    for (;;) {
-      let next: Timer | undefined;
-      for (const timer of this.#timers) if (timer.at <= end && (next === undefined || timer.at < next.at)) next = timer;
-      if (next === undefined) break;
-      this.#timers.delete(next);
-      this.#monotonic = Math.max(this.#monotonic, next.at);
-      next.fn();
-    }
+    while (this.#fireNext(end));
     this.#monotonic = end;
+  }
+
+  /** Fires the first timer that is due, and no more: what it wakes may run before the next. False: none is due. */
+  fireNext(): boolean {
+    return this.#fireNext(this.#monotonic);
   }
 
   /** As `advance`, in steps; between them what was woken may run, network on this machine included. */
@@ -61,6 +59,16 @@ export class FakeClock implements Clock {
   /** Moves time without firing anything: a process that was stopped and goes on. */
   freeze(ms: number): void {
     this.#monotonic += ms;
+  }
+
+  #fireNext(upTo: number): boolean {
+    let next: Timer | undefined;
+    for (const timer of this.#timers) if (timer.at <= upTo && (next === undefined || timer.at < next.at)) next = timer;
+    if (next === undefined) return false;
+    this.#timers.delete(next);
+    this.#monotonic = Math.max(this.#monotonic, next.at);
+    next.fn();
+    return true;
   }
 
   /** Somebody sets the machine's clock. */
