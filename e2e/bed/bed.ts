@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type HostOptions, type Release, type Repository, SimulatedHost } from '../host/host.ts';
-import type { Api } from './api.ts';
+import type { Api, KubeObject, Query } from './api.ts';
 import { type AuditLog, auditLog } from './audit.ts';
 import { binaries } from './binaries.ts';
 import { type ChartOptions, type Helm, helmFor } from './chart.ts';
@@ -24,6 +24,8 @@ export interface BedOptions extends Pick<ControlPlaneOptions, 'name' | 'dir' | '
   readonly releases?: readonly Release[];
   /** Of nodes' leases; longer for thousands of nodes. */
   readonly leaseSeconds?: number;
+  /** An existing cluster instead of a control plane of the bed's own; `BED_KUBECONFIG` unless told. */
+  readonly kubeconfig?: string;
   /** The folder that stands for the image's /app; `dist/` unless told. */
   readonly app?: string;
 }
@@ -65,7 +67,9 @@ export interface Bed {
    * `only: 'service'` the address that the host's own settings name goes on working.
    */
   isolate(node: string, state: GateState, options?: { readonly only?: 'service' }): void;
-  /** Records all versions of all nodes from now on. */
+  /** Records all versions of what the path lists, from now on until the bed ends. */
+  history<T extends KubeObject>(path: string, query?: Query): Promise<WatchHistory<T>>;
+  /** The same for all nodes. */
   nodeHistory(): Promise<WatchHistory<NodeObject>>;
   /** @throws CommandError */
   kubectl(...args: string[]): Promise<string>;
@@ -91,7 +95,8 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
   }
 
   async function openCluster(): Promise<{ cluster: Cluster; controlPlane?: ControlPlane }> {
-    if (environment.kubeconfig !== undefined) return { cluster: await existingCluster(environment.kubeconfig, home) };
+    const existing = options.kubeconfig ?? environment.kubeconfig;
+    if (existing !== undefined) return { cluster: await existingCluster(existing, home) };
     const controlPlane = await startControlPlane({ ...options, home });
     const { client, kubeconfig } = controlPlane;
     const access = controlPlane.accessOf('bed');
@@ -108,6 +113,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     const repository: Repository = { releases: [...(options.releases ?? [])] };
     const machines = new Map<string, Machine>();
     const gates = new Map<string, Gate>();
+    const histories = new Set<{ stop(): void }>();
     let added = 0;
 
     await mkdir(path.join(home.scratch, 'm'));
@@ -132,7 +138,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     const kubectl = tool(programs.kubectl);
 
     const own = <T>(part: T | undefined, what: string): T => {
-      if (part === undefined) throw new Error(`BED_KUBECONFIG is set: the bed has no ${what} of its own`);
+      if (part === undefined) throw new Error(`the bed stands on an existing cluster and has no ${what} of its own`);
       return part;
     };
     const bed: Bed = {
@@ -196,14 +202,23 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
         pods.cut(node, state);
         if (only !== 'service') gates.get(node)?.set(state);
       },
-      nodeHistory: () => recordHistory<NodeObject>(client, '/api/v1/nodes'),
+      async history<T extends KubeObject>(path: string, query: Query = {}) {
+        const history = await recordHistory<T>(client, path, query);
+        histories.add(history);
+        return history;
+      },
+      nodeHistory: () => bed.history<NodeObject>('/api/v1/nodes'),
       kubectl: (...args) => kubectl(args),
       helm: (...args) => tool(programs.helm)(args),
       eventually,
       async stop({ keepLogs = testHasFailed() } = {}) {
         // Nobody ends while it waits for an API server that a test has frozen.
         controlPlane?.resumeApiServer();
-        const ended = await Promise.allSettled([pods.stop(), ...[...machines.values()].map((machine) => machine.stop())]);
+        for (const history of histories) history.stop();
+        // An existing cluster gets rid of our nodes; one of our own is thrown away whole.
+        const leave = (machine: Machine) => (controlPlane === undefined ? machine.remove() : machine.stop());
+        const ended = await Promise.allSettled([...machines.values()].map(leave));
+        ended.push(...(await Promise.allSettled([pods.stop()])));
         await Promise.all([...gates.values()].map((gate) => gate.close()));
         const wrong = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
         await cluster.stop({ keepLogs: keepLogs || wrong.length > 0 });

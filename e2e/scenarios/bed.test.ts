@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ApiError, type KubeObject } from '../bed/api.ts';
 import { type Bed, startBed } from '../bed/bed.ts';
+import { startControlPlane } from '../bed/control-plane.ts';
 import { eventually } from '../bed/eventually.ts';
 import { deployment, disruptionBudget, probePod } from '../bed/fixtures/manifests.ts';
 import type { PodObject } from '../bed/pod-object.ts';
@@ -66,7 +67,6 @@ describe('two beds side by side', () => {
       const history = await one.nodeHistory();
       expect(history.versions.map(({ object }) => object.metadata.name).sort()).toEqual(['node-1', 'node-2', 'node-3']);
       expect(maxUnavailable(history).count).toBe(0);
-      history.stop();
     }
     expect(bed.client.access.server).not.toBe(other.client.access.server);
   });
@@ -224,7 +224,6 @@ describe('two beds side by side', () => {
       (await readFile(machine.bootIDFile, 'utf8')).trim(),
     ]);
     expect(after.status.nodeInfo.osImage).toBe('Bottlerocket OS 1.26.0 (aws-k8s-1.31)');
-    history.stop();
     await eventually(() => one.ready && one.restarts === 1, { describe: () => one.pod });
     await eventually(async () => (await readyReplicas('guarded')) === 3, { describe: () => podsOf('guarded') });
   });
@@ -240,7 +239,6 @@ describe('two beds side by side', () => {
     await history.reaches(after.metadata.resourceVersion);
     expect(maxUnavailable(history).count).toBe(0);
     expect(after.status.nodeInfo.bootID).not.toBe(before.status.nodeInfo.bootID);
-    history.stop();
   });
 
   test('the chart runs as processes, on a node that is cut off too', async () => {
@@ -278,8 +276,6 @@ describe('two beds side by side', () => {
     await expect(bed.client.request('GET', '/version', { timeoutMs: 500 })).rejects.toThrow('no answer within 500 ms');
     bed.controlPlane.resumeApiServer();
     await bed.client.get('/version');
-    expect(history.versions.filter(({ missed }) => missed)).toEqual([]);
-    history.stop();
     expect(await bed.kubectl('get', 'nodes', '--output=name')).toBe('node/node-1\nnode/node-2\n');
   });
 
@@ -291,6 +287,24 @@ describe('two beds side by side', () => {
     expect(existsSync(other.home.scratch)).toBe(false);
     expect(existsSync(other.home.out)).toBe(false);
   });
+});
+
+test('a bed stands on a cluster that was there before', async () => {
+  const plane = await startControlPlane();
+  try {
+    const bed = await startBed({ app: fixtures, kubeconfig: plane.kubeconfig });
+    try {
+      await bed.addMachines(1);
+      await bed.client.apply(probePod('guest', 'node-1'));
+      await eventually(() => bed.pods.processes('probe')[0]?.ready, { describe: () => bed.client.list(pods) });
+      expect(() => bed.controlPlane).toThrow('no control plane of its own');
+    } finally {
+      await bed.stop();
+    }
+    expect(await plane.client.list('/api/v1/nodes')).toEqual([]);
+  } finally {
+    await plane.stop();
+  }
 });
 
 test('a harness that is killed leaves no process and no scratch folder', async () => {
