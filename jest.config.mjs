@@ -11,6 +11,12 @@ export default {
   reporters: ['default', '<rootDir>/scripts/count-reporter.mjs'],
   projects: [
     { ...shared, displayName: 'unit', rootDir: '.', testMatch: ['<rootDir>/{src,scripts,e2e/bed,e2e/host}/**/*.test.ts'] },
-    { ...shared, displayName: 'e2e', rootDir: '.', testMatch: ['<rootDir>/e2e/scenarios/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'e2e',
+      rootDir: '.',
+      testEnvironment: '<rootDir>/e2e/bed/jest-environment.mjs',
+      testMatch: ['<rootDir>/e2e/scenarios/**/*.test.ts'],
+    },
   ],
 };

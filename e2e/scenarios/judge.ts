@@ -1,0 +1,146 @@
+import { expect } from '@jest/globals';
+import type { KubeObject } from '../bed/api.ts';
+import type { AuditEntry } from '../bed/audit.ts';
+import type { Bed } from '../bed/bed.ts';
+import type { NodeObject } from '../bed/node-object.ts';
+import { isUnavailable, mostAtOnce, type WatchHistory } from '../bed/watch-history.ts';
+
+export const cordonAnnotation = 'lockkeeper.dev/cordon';
+
+type HostObject = KubeObject & {
+  spec?: { order?: { id: string; action: string; version?: string; bootID?: string } };
+  status?: { bootID?: string; staged?: { version: string }; answer?: { id: string; state: string } };
+};
+
+/** A boot of a node, as the watch showed it. */
+export interface Boot {
+  readonly node: string;
+  readonly before: string;
+  readonly after: string;
+  readonly osImage: string;
+}
+
+/** Judges a run from the API server's audit log and the watch's history alone. */
+export interface Judge {
+  /** The most of the policy's nodes that were unavailable at one instant. */
+  mostUnavailable(except?: readonly string[]): number;
+  /** Every boot of every node since the start. */
+  boots(): Boot[];
+  /** Writes to a NodeHost that gave an order, in the order of the answers. */
+  orders(node?: string): Promise<{ node: string; id: string; action: string; version?: string; bootID?: string; at: number }[]>;
+  /** Accepted evictions: `namespace/name`. */
+  evictions(): Promise<string[]>;
+  /**
+   * What must hold in every scenario: each reboot that was asked for had our cordon, a proven staged version equal to the
+   * target and the boot ID that it was ordered for; none was asked twice; every uncordon of ours followed a cordon of ours;
+   * no record of ours is left on a schedulable node.
+   */
+  invariants(): Promise<void>;
+}
+
+/** The judge of one bed. */
+export function judgeOf(bed: Bed, history: WatchHistory<NodeObject>): Judge {
+  const writes = (resource: string, subresource?: string): Promise<AuditEntry[]> =>
+    bed.audit
+      .find({ verb: ['create', 'patch', 'update'], resource, ...(subresource !== undefined && { subresource }) })
+      .then((entries) => entries.filter(({ responseStatus }) => (responseStatus?.code ?? 500) < 300));
+  const controllers = (entry: AuditEntry): boolean => entry.user.username.endsWith(':lockkeeper-controller');
+
+  const judge: Judge = {
+    mostUnavailable: (except = []) =>
+      mostAtOnce(
+        history.versions.filter(({ object }) => !except.includes(object.metadata.name)),
+        isUnavailable,
+      ).count,
+    boots() {
+      const last = new Map<string, string>();
+      const boots: Boot[] = [];
+      for (const { object, type } of history.versions) {
+        const { bootID, osImage } = object.status.nodeInfo;
+        const uid = object.metadata.uid ?? '';
+        const before = last.get(uid);
+        if (type !== 'DELETED' && before !== undefined && before !== '' && before !== bootID) {
+          boots.push({ node: object.metadata.name, before, after: bootID, osImage });
+        }
+        last.set(uid, bootID);
+      }
+      return boots;
+    },
+    async orders(node) {
+      const seen = new Set<string>();
+      const orders = (await writes('nodehosts', '')).flatMap((entry) => {
+        const host = entry.responseObject as HostObject | undefined;
+        const order = host?.spec?.order;
+        if (host === undefined || order === undefined || seen.has(`${host.metadata.uid} ${order.id}`)) return [];
+        seen.add(`${host.metadata.uid} ${order.id}`);
+        return [{ node: host.metadata.name, ...order, at: Date.parse(entry.stageTimestamp) }];
+      });
+      return orders.filter((order) => node === undefined || order.node === node);
+    },
+    async evictions() {
+      const entries = await bed.audit.find({ verb: 'create', resource: 'pods', subresource: 'eviction' });
+      return entries
+        .filter(({ responseStatus }) => (responseStatus?.code ?? 500) < 300)
+        .map(({ objectRef }) => `${objectRef?.namespace}/${objectRef?.name}`);
+    },
+    async invariants() {
+      const nodes = await bed.client.list<NodeObject>('/api/v1/nodes');
+      const newest = Math.max(...nodes.map(({ metadata }) => Number(metadata.resourceVersion)));
+      await history.reaches(String(newest));
+      await judgeReboots();
+      await judgeCordons();
+    },
+  };
+  return judge;
+
+  async function judgeReboots(): Promise<void> {
+    const asked = new Map<string, number>();
+    for (const entry of await writes('nodehosts', 'status')) {
+      const host = entry.responseObject as HostObject | undefined;
+      const answer = host?.status?.answer;
+      const patch = entry.requestObject as { status?: { answer?: { state?: string } } } | undefined;
+      if (host === undefined || answer?.state !== 'RebootAsked' || patch?.status?.answer?.state !== 'RebootAsked') continue;
+      const { order } = host.spec ?? {};
+      const what = `${host.metadata.name}: reboot asked for order ${answer.id}`;
+      expect({ what, order: order?.id, action: order?.action }).toEqual({ what, order: answer.id, action: 'Reboot' });
+      const key = `${host.metadata.uid} ${answer.id}`;
+      asked.set(key, (asked.get(key) ?? 0) + 1);
+      expect({ what, staged: host.status?.staged?.version }).toEqual({ what, staged: order?.version });
+      const node = nodeAt(host.metadata.name, order?.bootID ?? '');
+      expect({ what, cordoned: node?.spec.unschedulable, ours: node?.metadata.annotations?.[cordonAnnotation] !== undefined }).toEqual({
+        what,
+        cordoned: true,
+        ours: true,
+      });
+    }
+    const orderedBoots = new Set((await judge.orders()).filter(({ action }) => action === 'Reboot').map(({ id }) => id));
+    for (const key of asked.keys()) expect(orderedBoots).toContain(key.split(' ')[1]);
+  }
+
+  /** The last version of a node under a boot ID. */
+  function nodeAt(name: string, bootID: string): NodeObject | undefined {
+    return history.of(name).findLast(({ object }) => object.status.nodeInfo.bootID === bootID)?.object;
+  }
+
+  async function judgeCordons(): Promise<void> {
+    const ours = new Set<string>();
+    for (const entry of await writes('nodes')) {
+      if (!controllers(entry)) continue;
+      const node = entry.responseObject as NodeObject | undefined;
+      const patch = entry.requestObject as { spec?: { unschedulable?: boolean | null } } | undefined;
+      if (node === undefined || patch?.spec?.unschedulable === undefined) continue;
+      const { uid = '', name } = node.metadata;
+      if (patch.spec.unschedulable === true) {
+        expect({ name, record: node.metadata.annotations?.[cordonAnnotation] !== undefined }).toEqual({ name, record: true });
+        ours.add(uid);
+      } else {
+        expect({ name, uncordonedWhatWeCordoned: ours.delete(uid) }).toEqual({ name, uncordonedWhatWeCordoned: true });
+      }
+    }
+    for (const node of await bed.client.list<NodeObject>('/api/v1/nodes')) {
+      const { name } = node.metadata;
+      const record = node.metadata.annotations?.[cordonAnnotation] !== undefined;
+      if (node.spec.unschedulable !== true) expect({ name, record }).toEqual({ name, record: false });
+    }
+  }
+}

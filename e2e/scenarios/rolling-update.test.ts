@@ -1,0 +1,63 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { type Fleet, type FleetOptions, startFleet } from './fleet.ts';
+
+let fleet: Fleet | undefined;
+afterEach(() => fleet?.stop());
+const start = async (options: FleetOptions): Promise<Fleet> => {
+  fleet = await startFleet(options);
+  return fleet;
+};
+
+describe('a rolling update', () => {
+  test('of 5 nodes goes one at a time, and every pod stays within its budget', async () => {
+    const { bed, judge, machines, release, updated } = await start({ nodes: 5 });
+    await bed.client.apply(webDeployment, webBudget);
+    await bed.eventually(async () => (await webPods(bed.client)).filter(isReady).length === 6);
+    release('1.26.1');
+    await updated('1.26.1');
+
+    expect(judge.mostUnavailable()).toBe(1);
+    expect(
+      judge
+        .boots()
+        .map(({ node }) => node)
+        .sort(),
+    ).toEqual(machines.map(({ name }) => name).sort());
+    const orders = await judge.orders();
+    for (const { name } of machines) {
+      expect(orders.filter(({ node }) => node === name).map(({ action }) => action)).toEqual(['Stage', 'Reboot']);
+    }
+    expect((await judge.evictions()).length).toBeGreaterThanOrEqual(6);
+    await judge.invariants();
+  }, 180_000);
+
+  test('of 12 nodes with maxUnavailable 25% takes three at a time, and no more', async () => {
+    const { judge, release, updated } = await start({ nodes: 12, policy: { rollout: { maxUnavailable: '25%' } } });
+    release('1.26.1');
+    await updated('1.26.1');
+    expect(judge.mostUnavailable()).toBe(3);
+    await judge.invariants();
+  }, 180_000);
+});
+
+const labels = { app: 'web' };
+const webDeployment = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', namespace: 'default' },
+  spec: {
+    replicas: 6,
+    selector: { matchLabels: labels },
+    template: { metadata: { labels }, spec: { containers: [{ name: 'web', image: 'web' }] } },
+  },
+};
+const webBudget = {
+  apiVersion: 'policy/v1',
+  kind: 'PodDisruptionBudget',
+  metadata: { name: 'web', namespace: 'default' },
+  spec: { minAvailable: 5, selector: { matchLabels: labels } },
+};
+
+type Pod = { status?: { conditions?: { type: string; status: string }[] } };
+const webPods = (client: Fleet['bed']['client']) => client.list<Pod>('/api/v1/namespaces/default/pods', { labelSelector: 'app=web' });
+const isReady = ({ status }: Pod): boolean => status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;
