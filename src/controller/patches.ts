@@ -13,7 +13,8 @@ export function mergePatchBetween(before: Json, after: Json): Json | undefined {
   for (const [key, value] of Object.entries(after)) {
     const old = before[key];
     if (value === undefined || isDeepStrictEqual(old, value)) continue;
-    patch[key] = isObject(value) && isObject(old) ? mergePatchBetween(old, value) : value;
+    const change = isObject(value) && isObject(old) ? mergePatchBetween(old, value) : value;
+    if (change !== undefined) patch[key] = change;
   }
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
@@ -37,15 +38,17 @@ export const cordonAgainPatch = (node: BareNode): Json => ({
 /** Restores what the record says where it is still as we set it, removes the record, and leaves the fence. */
 export function uncordonPatch(node: BareNode, record: CordonRecord): Json {
   const restored: Record<string, string | null> = {};
-  for (const [name, prior] of Object.entries(record.prior.annotations)) {
-    if (node.annotations[name] === KEEP_NODE_ANNOTATIONS[name] && node.annotations[name] !== (prior ?? undefined)) restored[name] = prior;
+  for (const [name, ours] of Object.entries(KEEP_NODE_ANNOTATIONS)) {
+    const prior = record.prior.annotations[name];
+    if (prior !== undefined && prior !== ours && node.annotations[name] === ours) restored[name] = prior;
   }
   return {
     metadata: {
       resourceVersion: node.resourceVersion,
       annotations: { ...restored, [ON_NODE.cordon]: null, [ON_NODE.fence]: record.claim },
     },
-    spec: { unschedulable: record.prior.unschedulable ? true : null },
+    // A cordon that was there before ours stays, and a person's uncordon of it does too.
+    ...(!record.prior.unschedulable && { spec: { unschedulable: null } }),
   };
 }
 
