@@ -198,6 +198,17 @@ describe('requests', () => {
     }
   });
 
+  test('several idle connections that the server had closed cost one second try', async () => {
+    server.put('a');
+    server.fault = () => undefined;
+    await Promise.all([1, 2, 3].map(() => client.get('/api/v1/nodes/a')));
+    expect(server.connections).toBe(3);
+    let cuts = 1;
+    server.fault = () => (cuts-- > 0 ? 'cut' : undefined);
+    await client.get('/api/v1/nodes/a');
+    expect(server.connections).toBe(4);
+  });
+
   test('are reported', async () => {
     const reports: RequestReport[] = [];
     const reporting = testClient(server, { onRequest: (report) => reports.push(report) });
@@ -239,6 +250,22 @@ describe('credentials', () => {
     expect(server.requests).toHaveLength(1);
     expect(credentials.refreshed).toBe(1);
     authorized.close();
+  });
+
+  test('credentials that do not come are not waited for beyond the timeout, nor beyond an abort', async () => {
+    const clock = new FakeClock();
+    const credentials = { ...testCredentials(server.url), authorization: () => new Promise<undefined>(() => {}) };
+    const stuck = testClient(server, { credentials, clock });
+    const late = failure(stuck.get('/api/v1/nodes'));
+    clock.advance(15_000);
+    expect(await late).toMatchObject({ timedOut: true });
+    const stop = new AbortController();
+    const aborted = failure(stuck.get('/api/v1/nodes', { signal: stop.signal }));
+    const reason = new Error('enough');
+    stop.abort(reason);
+    expect(await aborted).toBe(reason);
+    expect(clock.timers).toBe(0);
+    stuck.close();
   });
 
   test('a watch tries a new token, too', async () => {

@@ -1,11 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import * as z from 'zod/mini';
-import { type Clock, delay, onAbort, systemClock } from './clock.ts';
+import { type Clock, delay, systemClock } from './clock.ts';
+import { Connection, type OpenExchange, type RequestReport } from './connection.ts';
 import type { Credentials } from './credentials.ts';
-import { ApiError, ApiProtocolError, ApiUnreachableError, apiErrorFrom, isGone } from './errors.ts';
+import { ApiError, ApiProtocolError, isGone } from './errors.ts';
 import type { Logger } from './logger.ts';
-import { type Query, requestUrl, resourceOf } from './paths.ts';
-import { createTransport, type Exchange, readBody, readLines, type Transport } from './transport.ts';
+import type { Query } from './paths.ts';
+import { readBody, readLines } from './transport.ts';
+
+export type { RequestReport } from './connection.ts';
 
 export interface RequestOptions {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -19,18 +21,6 @@ export interface RequestOptions {
   readonly timeoutMs?: number | undefined;
   /** Send it again when the server is busy (429 or 503 with Retry-After), within the timeout. Default: yes. */
   readonly repeatWhenBusy?: boolean | undefined;
-}
-
-/** One exchange with the API server, for metrics and tests. */
-export interface RequestReport {
-  readonly method: string;
-  /** `pods/eviction`, `nodes`, … */
-  readonly resource: string;
-  readonly watch: boolean;
-  /** undefined: no answer. */
-  readonly status: number | undefined;
-  /** Until the answer's end; for a watch until its head. */
-  readonly durationMs: number;
 }
 
 export interface KubeClientOptions {
@@ -67,36 +57,30 @@ const watchEventSchema = z.object({ type: z.enum(['ADDED', 'MODIFIED', 'DELETED'
 
 const mergePatchType = 'application/merge-patch+json';
 const applyPatchType = 'application/apply-patch+yaml';
-const maxErrorBytes = 256 * 1024;
 const maxListRestarts = 3;
 const maxBusyRepeats = 5;
 const longestBusyWaitMs = 10_000;
-const clockToleranceMs = 1_500;
 
 /** The Kubernetes API over pooled HTTP/1.1. Every failure is an ApiError, an ApiUnreachableError or an ApiProtocolError, or the reason of an aborted signal. */
 export class KubeClient {
-  readonly #credentials: Credentials;
-  readonly #requests: Transport;
-  readonly #watches: Transport;
+  readonly #connection: Connection;
   readonly #clock: Clock;
-  readonly #options: KubeClientOptions;
   readonly #timeoutMs: number;
   readonly #maxBodyBytes: number;
-  #clockOffsetMs = 0;
+  readonly #maxLineBytes: number;
 
-  constructor(options: KubeClientOptions) {
-    this.#options = options;
-    this.#credentials = options.credentials;
+  constructor({ credentials, userAgent, onRequest, logger, ...options }: KubeClientOptions) {
     this.#clock = options.clock ?? systemClock;
     this.#timeoutMs = options.requestTimeoutMs ?? 15_000;
     this.#maxBodyBytes = options.maxBodyBytes ?? 64 * 1024 * 1024;
-    this.#requests = createTransport(options.credentials.server, options.maxSockets ?? 16);
-    this.#watches = createTransport(options.credentials.server, 1_024);
+    this.#maxLineBytes = options.maxLineBytes ?? 8 * 1024 * 1024;
+    const maxSockets = options.maxSockets ?? 16;
+    this.#connection = new Connection({ credentials, userAgent, maxSockets, clock: this.#clock, onRequest, logger });
   }
 
   /** The API server's clock minus ours, in milliseconds, from its answers' Date; moves only when they differ by more than 1.5 s. */
   get clockOffsetMs(): number {
-    return this.#clockOffsetMs;
+    return this.#connection.clockOffsetMs;
   }
 
   /** Sends one request and resolves with the answer's JSON (undefined where it has no body). */
@@ -104,7 +88,7 @@ export class KubeClient {
     const deadline = this.#clock.monotonic() + (options.timeoutMs ?? this.#timeoutMs);
     for (let repeats = 0; ; repeats += 1) {
       try {
-        return await this.#withFreshCredentials(() => this.#requestOnce<T>(options, deadline));
+        return await this.#requestOnce<T>(options, deadline);
       } catch (error) {
         if (!(error instanceof ApiError) || options.repeatWhenBusy === false || repeats >= maxBusyRepeats) throw error;
         const waitMs = busyWaitMs(error);
@@ -178,12 +162,11 @@ export class KubeClient {
     if (signal.aborted) return;
     let open: OpenExchange | undefined;
     try {
-      const request: RequestOptions = { method: 'GET', path, query: { ...query, watch: true }, signal };
       const deadline = this.#clock.monotonic() + this.#timeoutMs;
-      open = await this.#withFreshCredentials(() => this.#open(request, deadline, this.#watches));
+      open = await this.#connection.open({ method: 'GET', path, query: { ...query, watch: true }, signal, deadline, watch: true });
       open.headIsEnough();
       options.onOpen?.();
-      for await (const line of readLines(open.response, this.#options.maxLineBytes ?? 8 * 1024 * 1024)) {
+      for await (const line of readLines(open.response, this.#maxLineBytes)) {
         if (signal.aborted) return;
         yield parseWatchEvent(path, line);
       }
@@ -196,141 +179,20 @@ export class KubeClient {
 
   /** Cuts every connection. */
   close(): void {
-    this.#requests.close();
-    this.#watches.close();
-  }
-
-  async #withFreshCredentials<R>(send: () => Promise<R>): Promise<R> {
-    const before = await this.#credentials.authorization();
-    try {
-      return await send();
-    } catch (error) {
-      if (!(error instanceof ApiError) || ![401, 403, 422].includes(error.status)) throw error;
-      this.#credentials.refresh();
-      // 403 and 422 are mostly what they say; only another token is worth a second try.
-      if ((await this.#credentials.authorization()) === before) throw error;
-      return send();
-    }
+    this.#connection.close();
   }
 
   async #requestOnce<T>(options: RequestOptions, deadline: number): Promise<T> {
-    const started = this.#clock.monotonic();
     let open: OpenExchange | undefined;
     try {
-      open = await this.#open(options, deadline, this.#requests);
-      const body = await readBody(open.response, this.#maxBodyBytes);
-      this.#report(options, open.response.statusCode, started, false);
-      return parseBody(options, body) as T;
+      open = await this.#connection.open({ ...options, deadline, watch: false });
+      return parseBody(options, await readBody(open.response, this.#maxBodyBytes)) as T;
     } catch (error) {
       throw open?.failure() ?? error;
     } finally {
       open?.close();
     }
   }
-
-  /** Sends the request; resolves with a head that says 2xx. Everything until `headIsEnough` or `close` is under the deadline. */
-  async #open(options: RequestOptions, deadline: number, transport: Transport): Promise<OpenExchange> {
-    options.signal?.throwIfAborted();
-    const watch = transport === this.#watches;
-    const what = `${options.method} ${options.path}`;
-    const [tls, authorization] = await Promise.all([this.#credentials.tls(), this.#credentials.authorization()]);
-    const headers: Record<string, string> = { accept: 'application/json', 'user-agent': this.#options.userAgent };
-    if (authorization !== undefined) headers['authorization'] = authorization;
-    let body: Buffer | undefined;
-    if (options.body !== undefined) {
-      body = Buffer.from(JSON.stringify(options.body));
-      headers['content-type'] = options.contentType ?? 'application/json';
-    }
-    const url = requestUrl(this.#credentials.server, options.path, options.query);
-    for (let attempt = 0; ; attempt += 1) {
-      const started = this.#clock.monotonic();
-      const sentAt = this.#clock.now();
-      const exchange = transport.send({ method: options.method, url, headers, body, tls });
-      const open = openExchange(exchange, this.#clock, deadline, what, options.signal);
-      let response: IncomingMessage;
-      try {
-        response = await exchange.response;
-      } catch (error) {
-        const stale = exchange.staleConnection();
-        open.close();
-        // A POST may have been carried out, and there is no telling; all else may be sent twice.
-        if (stale && attempt === 0 && options.method !== 'POST') continue;
-        this.#report(options, undefined, started, watch);
-        const failure = open.failure() ?? error;
-        if (failure instanceof ApiUnreachableError) transport.dropIdle();
-        throw failure;
-      }
-      this.#compareClocks(response, sentAt);
-      const status = response.statusCode ?? 0;
-      if (status >= 200 && status < 300) {
-        if (watch) this.#report(options, status, started, true);
-        return { ...open, response };
-      }
-      try {
-        const text = (await readBody(response, maxErrorBytes).catch(() => Buffer.alloc(0))).toString('utf8');
-        const retryAfterHeader = response.headers['retry-after'];
-        this.#report(options, status, started, watch);
-        throw open.failure() ?? apiErrorFrom(status, jsonOr(text), { what, retryAfterHeader });
-      } finally {
-        open.close();
-      }
-    }
-  }
-
-  #compareClocks(response: IncomingMessage, sentAt: number): void {
-    const server = Date.parse(response.headers.date ?? '');
-    if (Number.isNaN(server)) return;
-    const receivedAt = this.#clock.now();
-    // The header is cut to whole seconds; the server wrote it some time between our sending and now.
-    const serverNow = server + 500;
-    const ours = Math.min(Math.max(serverNow - this.#clockOffsetMs, sentAt), receivedAt);
-    if (Math.abs(serverNow - this.#clockOffsetMs - ours) <= clockToleranceMs) return;
-    this.#clockOffsetMs = Math.round(serverNow - (sentAt + receivedAt) / 2);
-    this.#options.logger?.warn({ clockOffsetMs: this.#clockOffsetMs }, "the API server's clock differs from ours");
-  }
-
-  #report(options: RequestOptions, status: number | undefined, started: number, watch: boolean): void {
-    const { method, path } = options;
-    this.#options.onRequest?.({ method, resource: resourceOf(path), watch, status, durationMs: this.#clock.monotonic() - started });
-  }
-}
-
-interface PendingExchange {
-  /** Why we cut it, if we did. */
-  failure(): Error | undefined;
-  /** The deadline holds no longer; the signal does. */
-  headIsEnough(): void;
-  close(): void;
-}
-interface OpenExchange extends PendingExchange {
-  readonly response: IncomingMessage;
-}
-
-function openExchange(exchange: Exchange, clock: Clock, deadline: number, what: string, signal: AbortSignal | undefined): PendingExchange {
-  let failure: Error | undefined;
-  const fail = (error: Error): void => {
-    failure ??= error;
-    exchange.destroy(failure);
-  };
-  const cancelTimer = clock.setTimeout(
-    () => fail(new ApiUnreachableError(`${what}: no answer in time`, { timedOut: true })),
-    deadline - clock.monotonic(),
-  );
-  const unlink = onAbort(signal, () => fail(reasonOf(signal)));
-  return {
-    failure: () => failure,
-    headIsEnough: cancelTimer,
-    close() {
-      cancelTimer();
-      unlink();
-      exchange.release();
-    },
-  };
-}
-
-function reasonOf(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason;
-  return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
 }
 
 function busyWaitMs(error: ApiError): number | undefined {
@@ -344,14 +206,6 @@ function parseBody(options: RequestOptions, body: Buffer): unknown {
     return JSON.parse(body.toString('utf8'));
   } catch (cause) {
     throw new ApiProtocolError(`${options.method} ${options.path}: the answer is no JSON`, { cause });
-  }
-}
-
-function jsonOr(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }
 

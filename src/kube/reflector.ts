@@ -7,6 +7,7 @@ import type { Logger } from './logger.ts';
 import { type Change, ObjectStore, type Seen } from './object-store.ts';
 import type { Query } from './paths.ts';
 import { compareResourceVersions, isResourceVersion } from './resource-version.ts';
+import { type Silence, watchGuard } from './watch-guard.ts';
 
 export type { Change } from './object-store.ts';
 
@@ -51,12 +52,10 @@ const metaSchema = z.object({
 const retryBackoff = { baseMs: 1_000, maxMs: 30_000, jitter: 0.5 };
 /** A server that closes a watch sooner than this, having told nothing, is failing. */
 const healthyWatchMs = 5_000;
-const silenceAfterBookmarkMs = 3 * 60_000;
-const silenceWithoutBookmarkMs = 10 * 60_000;
-const streamSettleMs = 2_000;
 const maxProtocolErrors = 3;
 
-type WatchEnd = 'closed' | 'failing' | 'silent' | 'nothing';
+/** `closed`: as it should be. `failing`: too soon. For the others see watchGuard. */
+type WatchEnd = 'closed' | 'failing' | Silence;
 
 /** Keeps a projection of all objects of a collection, by a list and a watch that it never ceases to renew. */
 export class Reflector<T> {
@@ -201,7 +200,7 @@ export class Reflector<T> {
   async #watch(signal: AbortSignal): Promise<WatchEnd> {
     const { client, path, query = {} } = this.#options;
     const stream = this.#resumeFrom === undefined;
-    const guard = this.#guard(signal, stream);
+    const guard = watchGuard(this.#clock, signal, stream);
     const startedAt = this.#clock.monotonic();
     try {
       const asked = { ...query, allowWatchBookmarks: true, resourceVersion: this.#resumeFrom };
@@ -213,10 +212,13 @@ export class Reflector<T> {
     } finally {
       guard.stop();
     }
-    if (guard.verdict() !== undefined) return guard.verdict() ?? 'closed';
+    const silence = guard.silence();
+    if (silence) return silence;
     if (stream && this.#resumeFrom === undefined) return 'nothing';
-    if (this.#clock.monotonic() - startedAt >= healthyWatchMs) this.#succeeded();
-    return guard.heardAnything() || this.#clock.monotonic() - startedAt >= healthyWatchMs ? 'closed' : 'failing';
+    if (guard.heardAnything()) return 'closed';
+    if (this.#clock.monotonic() - startedAt < healthyWatchMs) return 'failing';
+    this.#succeeded();
+    return 'closed';
   }
 
   #take({ type, object }: WatchEvent): void {
@@ -285,37 +287,5 @@ export class Reflector<T> {
 
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     if (ms > 0) await delay(this.#clock, ms, signal);
-  }
-
-  /** Ends a watch that says nothing for too long: a dead peer, or a server that forgot us. */
-  #guard(outer: AbortSignal, stream: boolean) {
-    const controller = new AbortController();
-    const unlink = onAbort(outer, () => controller.abort(outer.reason));
-    let verdict: WatchEnd | undefined;
-    let anything = false;
-    let bookmark = false;
-    let cancel = (): void => {};
-    const arm = (ms: number, end: WatchEnd): void => {
-      cancel();
-      cancel = this.#clock.setTimeout(() => {
-        verdict = end;
-        controller.abort(new Error(`watch of ${this.#options.path}: ${end}`));
-      }, ms);
-    };
-    return {
-      signal: controller.signal,
-      opened: () => (stream ? arm(streamSettleMs, 'nothing') : arm(silenceWithoutBookmarkMs, 'silent')),
-      heard(isBookmark: boolean) {
-        anything = true;
-        bookmark ||= isBookmark;
-        arm(bookmark ? silenceAfterBookmarkMs : silenceWithoutBookmarkMs, 'silent');
-      },
-      verdict: () => verdict,
-      heardAnything: () => anything,
-      stop() {
-        cancel();
-        unlink();
-      },
-    };
   }
 }
