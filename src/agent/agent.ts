@@ -96,7 +96,8 @@ export class Agent {
     const rebootAwaited = this.#letterbox.status.answer?.state === 'RebootAsked';
     // Between an activation and its reboot the host is left alone.
     const refreshMs = rebootAwaited ? undefined : await this.#refreshes.refreshIfDue(letter.refreshIntervalMs, signal);
-    await this.#letterbox.write({}, signal);
+    // Nor is the API server troubled for what the next boot makes void.
+    if (!rebootAwaited) await this.#letterbox.write({}, signal);
     return least([refreshMs, rebootAwaited ? bootIDPollMs : undefined, this.#orderWaitMs(), this.#restoreWaitMs()]);
   }
 
@@ -117,6 +118,7 @@ export class Agent {
     }
     if (known.bootID !== bootID) {
       this.#refreshes.startAnew();
+      this.#triedOrder = undefined;
       this.#letterbox.note({ bootID, staged: null });
     }
     const { answer } = known;

@@ -1,0 +1,128 @@
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { AgentBed, release } from './testing/agent-bed.ts';
+import type { CrashPlan } from './testing/crash.ts';
+
+jest.setTimeout(60_000);
+
+let bed: AgentBed;
+afterEach(() => bed.stop());
+
+/** More than any of the scenarios needs: the loops end at the first number that is not reached. */
+const mostRequests = 200;
+const whens = ['before', 'after'] as const;
+const stage = { id: 's1', action: 'Stage', version: '1.26.1' };
+
+async function startBed(): Promise<void> {
+  bed = await new AgentBed({
+    releases: ['1.26.0', '1.26.1', '1.27.0'].map((version) => release(version)),
+    timings: { renderMs: 0 },
+  }).start();
+}
+
+/** Starts an agent that dies as planned, and waits for its death or until the work is done. True: it died. */
+async function live(plan: CrashPlan | undefined, done: () => boolean): Promise<boolean> {
+  const agent = bed.startAgent(plan);
+  let died = false;
+  agent.died.then(
+    () => {
+      died = true;
+    },
+    () => {},
+  );
+  await bed.until(() => died || done(), `end of the agent that dies ${plan?.when} request ${plan?.request}`);
+  await agent.stop();
+  return died;
+}
+
+/** Runs a scenario once for each request at which an agent can die, twice in a row, before it is sent and after it was carried out. */
+async function forEachCrash(scenario: (crash: CrashPlan) => Promise<boolean>): Promise<number> {
+  let crashes = 0;
+  for (const when of whens) {
+    for (let request = 1; request <= mostRequests; request += 1) {
+      const died = await scenario({ request, when });
+      await bed.stop();
+      if (!died) break;
+      crashes += 1;
+    }
+  }
+  return crashes;
+}
+
+const savedOnHost = async () => JSON.parse((await bed.ask('GET', '/tx?tx=lockkeeper-saved')).text) as unknown;
+
+describe('killed at every request, and started again', () => {
+  test('Stage by settings: the target is proven, the settings are what they were', async () => {
+    const crashes = await forEachCrash(async (crash) => {
+      await startBed();
+      bed.order(stage);
+      const done = () => bed.status.answer?.state === 'Done';
+      const died = await live(crash, done);
+      await live(crash, done);
+      await live(undefined, () => done() && bed.status.savedSettings === undefined);
+      expect(bed.status.staged).toMatchObject({ version: '1.26.1', lastCommandAt: bed.host.updateStatus?.most_recent_command?.timestamp });
+      expect(bed.host.partitions.inactive.image?.version).toBe('1.26.1');
+      expect(bed.host.settings.updates).toMatchObject({ 'version-lock': 'latest', 'ignore-waves': false });
+      expect(await savedOnHost()).toEqual({});
+      expect(bed.asked('POST /actions/activate-update')).toBe(0);
+      return died;
+    });
+    expect(crashes).toBeGreaterThan(40);
+  });
+
+  test('Reboot: one reboot, into the proven version, and nothing activated outside the fence', async () => {
+    const crashes = await forEachCrash(async (crash) => {
+      await startBed();
+      bed.order(stage);
+      await live(undefined, () => bed.status.answer?.state === 'Done');
+      bed.onHostRequest = (request) => {
+        if (request !== 'POST /actions/activate-update' && request !== 'POST /actions/reboot') return;
+        expect(bed.status.answer).toMatchObject({ id: 'r1', state: 'RebootAsked' });
+        expect(bed.host.partitions.inactive.image?.version).toBe('1.26.1');
+      };
+      bed.order({ id: 'r1', action: 'Reboot', version: '1.26.1', bootID: bed.bootID });
+      const done = () => bed.status.answer?.id === 'r1' && bed.status.answer.state === 'Done';
+      const died = await live(crash, done);
+      await live(crash, done);
+      await live(undefined, done);
+      expect(bed.host.rebootCount).toBe(1);
+      expect(bed.status).toMatchObject({ version: '1.26.1', bootID: bed.bootID });
+      return died;
+    });
+    expect(crashes).toBeGreaterThan(10);
+  });
+
+  test('Reboot, and then a Cancel: never a Done that a reboot follows', async () => {
+    const outcomes = new Set<string>();
+    await forEachCrash(async (crash) => {
+      await startBed();
+      bed.order(stage);
+      await live(undefined, () => bed.status.answer?.state === 'Done');
+      const bootID = bed.bootID;
+      // The last request of all asks for a reboot that comes late, or never.
+      bed.host.faults.arm('rebootIgnored');
+      bed.order({ id: 'r1', action: 'Reboot', version: '1.26.1', bootID });
+      const died = await live(crash, () => bed.asked('POST /actions/reboot') > 0);
+      const asked = bed.asked('POST /actions/reboot');
+      const fenced = bed.status.answer?.state === 'RebootAsked';
+      bed.order({ id: 'c1', action: 'Cancel' });
+      const second = bed.startAgent();
+      const pending = () => second.log.some(({ fields }) => 'code' in fields && fields.code === 'RebootPending');
+      await bed.until(() => bed.status.answer?.id === 'c1' || pending(), 'an answer to Cancel, or none');
+      const answered = bed.status.answer?.id === 'c1';
+      if (answered) {
+        expect(asked).toBe(0);
+        expect(bed.status.answer?.state).toBe('Done');
+        expect(bed.host.updateStatus?.update_state).not.toBe('Ready');
+      } else {
+        expect(bed.status.answer).toMatchObject({ id: 'r1', state: 'RebootAsked' });
+        await bed.host.reboot();
+        await bed.answered('c1', 'Done');
+      }
+      expect(bed.asked('POST /actions/reboot')).toBe(asked);
+      outcomes.add(`${fenced ? 'fenced' : 'not fenced'}, ${answered ? 'answered' : 'left open'}`);
+      await second.stop();
+      return died;
+    });
+    expect([...outcomes].toSorted()).toEqual(['fenced, answered', 'fenced, left open', 'not fenced, answered']);
+  });
+});
