@@ -39,7 +39,14 @@ const tcpKeepAliveMs = 20_000;
 
 /** Opens the pool for one server. `maxSockets` bounds its connections; further requests queue. */
 export function createTransport(server: URL, maxSockets: number): Transport {
-  const options = { keepAlive: true, maxSockets, maxFreeSockets: Math.min(maxSockets, 8), timeout: idleMs, scheduling: 'lifo' as const };
+  const options = {
+    keepAlive: true,
+    keepAliveMsecs: tcpKeepAliveMs,
+    maxSockets,
+    maxFreeSockets: Math.min(maxSockets, 8),
+    timeout: idleMs,
+    scheduling: 'lifo' as const,
+  };
   const secure = server.protocol === 'https:';
   const agent = secure ? new https.Agent(options) : new http.Agent(options);
   return {
