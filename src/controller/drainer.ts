@@ -7,6 +7,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import { type Requeue, WorkQueue } from '../kube/work-queue.ts';
+import { type Limiter, limiter } from './bounded.ts';
 import { type EvictionOutcome, outcomeOf, selects } from './eviction.ts';
 import type { Budget } from './views.ts';
 
@@ -16,42 +17,53 @@ export interface DrainerDeps {
   clock: Clock;
   random: () => number;
   logger: Logger;
-  /** Evictions at once on one node. */
+  /** Evictions at once on one node, and on all together: others than evictions want to talk to the API server, too. */
   concurrency?: number;
+  totalConcurrency?: number;
   budgets: () => readonly Budget[];
   /** Throws where this replica may no longer act. */
   assertLeading: () => void;
-  /** A pod is blocked by another reason than before. */
+  /** A pod is blocked, by another reason than before, or no longer. */
   changed: () => void;
   onEviction?: (outcome: EvictionOutcome['kind'] | 'failed') => void;
 }
 
+/** A drain as it was decided, with what the audit trail tells of it. */
+export type WantedDrain = DrainDecision & { policy?: string | undefined; from?: string | undefined; to?: string | undefined };
+
 const CONCURRENCY = 20;
+const TOTAL_CONCURRENCY = 32;
 const RETRY = { baseMs: 1_000, maxMs: 30_000, jitter: 0.2 };
-/** A pod whose eviction was accepted is asked again after so long, should it still be there untouched. */
-const ACCEPTED_NET_MS = 60_000;
+/** A pod whose eviction was accepted, or that is said to be gone, is tried again after so long, should it still be there untouched. */
+const NET_MS = 60_000;
 
 /** Evicts the pods of the nodes that are being drained, each node and each pod independent of the others. */
 export class Drainer {
   readonly #deps: DrainerDeps;
+  readonly #limit: Limiter;
   readonly #drains = new Map<string, NodeDrain>();
+  readonly #ending = new Set<Promise<void>>();
 
   constructor(deps: DrainerDeps) {
     this.#deps = deps;
+    this.#limit = limiter(deps.totalConcurrency ?? TOTAL_CONCURRENCY);
   }
 
   /** Drains these nodes as far as the decision says, and stops all other drains. */
-  want(decisions: readonly DrainDecision[]): void {
+  want(decisions: readonly WantedDrain[]): void {
     const wanted = new Map(decisions.map((decision) => [decision.node, decision]));
     for (const [node, drain] of this.#drains) {
       if (wanted.get(node)?.claim === drain.claim) continue;
-      drain.stop();
+      const ended: Promise<void> = drain.stop().then(() => {
+        this.#ending.delete(ended);
+      });
+      this.#ending.add(ended);
       this.#drains.delete(node);
     }
     for (const [node, decision] of wanted) {
       let drain = this.#drains.get(node);
       if (drain === undefined) {
-        drain = new NodeDrain(this.#deps, decision);
+        drain = new NodeDrain(this.#deps, this.#limit, decision);
         this.#drains.set(node, drain);
       }
       drain.update(decision);
@@ -63,35 +75,40 @@ export class Drainer {
     return new Map([...this.#drains].map(([node, drain]) => [node, drain.blocked()]));
   }
 
-  /** A budget may have opened: those that it blocked are tried at once, as many as it allows. */
+  /** Budgets have changed: those that one blocked are tried at once, as many as it allows; all of them where none covers them now. */
   budgetChanged(namespace: string): void {
-    for (const budget of this.#deps.budgets()) {
-      if (budget.namespace !== namespace) continue;
+    const budgets = this.#deps.budgets().filter((budget) => budget.namespace === namespace);
+    for (const budget of budgets) {
       let allowed = budget.disruptionsAllowed;
       for (const drain of this.#drains.values()) allowed -= drain.retryBlockedBy(budget, allowed);
     }
+    for (const drain of this.#drains.values()) drain.retryUncovered(namespace, budgets);
   }
 
-  /** Stops all drains; what was accepted by the API server goes on there. */
-  stop(): void {
+  /** Stops all drains; resolves when no request is under way. What was accepted by the API server goes on there. */
+  async stop(): Promise<void> {
     this.want([]);
+    await Promise.all(this.#ending);
   }
 }
 
 class NodeDrain {
   readonly claim: string;
   readonly #deps: DrainerDeps;
+  readonly #limit: Limiter;
   readonly #queue: WorkQueue<string>;
+  readonly #running: Promise<void>;
   readonly #stop = new AbortController();
   readonly #pods = new Map<string, PodView>();
   readonly #blocked = new Map<string, BlockedPod>();
   readonly #refusals = new Map<string, number>();
   readonly #accepted = new Set<string>();
-  #decision: DrainDecision;
+  #decision: WantedDrain;
 
-  constructor(deps: DrainerDeps, decision: DrainDecision) {
+  constructor(deps: DrainerDeps, limit: Limiter, decision: WantedDrain) {
     this.claim = decision.claim;
     this.#deps = deps;
+    this.#limit = limit;
     this.#decision = decision;
     this.#queue = new WorkQueue<string>({
       worker: (uid, signal) => this.#evict(uid, signal),
@@ -101,10 +118,12 @@ class NodeDrain {
       clock: deps.clock,
       logger: deps.logger,
     });
-    this.#queue.run(this.#stop.signal).catch((error) => deps.logger.error({ error }, 'a drain ended unexpectedly'));
+    this.#running = this.#queue
+      .run(this.#stop.signal)
+      .catch((error) => deps.logger.error({ node: decision.node, error }, 'a drain ended unexpectedly'));
   }
 
-  update(decision: DrainDecision): void {
+  update(decision: WantedDrain): void {
     this.#decision = decision;
     const wanted = new Set(decision.evict.map(({ uid }) => uid));
     for (const uid of this.#pods.keys()) if (!wanted.has(uid)) this.#forget(uid);
@@ -130,33 +149,65 @@ class NodeDrain {
     return retried;
   }
 
-  stop(): void {
-    this.#stop.abort();
+  retryUncovered(namespace: string, budgets: readonly Budget[]): void {
+    for (const [uid, { reason }] of this.#blocked) {
+      const pod = this.#pods.get(uid);
+      if (pod?.namespace !== namespace) continue;
+      const covering = budgets.filter((budget) => selects(budget, pod)).length;
+      if ((reason === 'DisruptionBudget' && covering === 0) || (reason === 'MoreThanOneBudget' && covering < 2)) this.#queue.add(uid);
+    }
   }
 
-  async #evict(uid: string, signal: AbortSignal): Promise<Requeue | undefined> {
-    const pod = this.#pods.get(uid);
-    if (pod === undefined) return undefined;
-    this.#deps.assertLeading();
-    const outcome = await this.#ask(pod, signal);
-    this.#deps.onEviction?.(outcome.kind);
-    const line = { node: this.#decision.node, claim: this.claim, pod: podKey(pod), action: 'Evict' };
+  /** Resolves when no request is under way any more. */
+  stop(): Promise<void> {
+    this.#stop.abort();
+    return this.#running;
+  }
+
+  #evict(uid: string, signal: AbortSignal): Promise<Requeue | undefined> {
+    return this.#limit(async () => {
+      const pod = this.#pods.get(uid);
+      if (pod === undefined || signal.aborted) return undefined;
+      this.#deps.assertLeading();
+      const outcome = await this.#ask(pod, signal);
+      this.#deps.onEviction?.(outcome.kind);
+      return this.#note(pod, outcome);
+    });
+  }
+
+  #note(pod: PodView, outcome: EvictionOutcome): Requeue | undefined {
+    const { uid } = pod;
+    // The watch may have told of the pod's end before the answer came.
+    const wanted = this.#pods.has(uid);
+    const { node, policy, from, to } = this.#decision;
+    const line = {
+      action: 'Evict',
+      node,
+      pod: podKey(pod),
+      policy,
+      claim: this.claim,
+      from,
+      to,
+      why: 'the node is drained for its update',
+    };
     switch (outcome.kind) {
       case 'accepted':
         if (!this.#accepted.has(uid)) this.#deps.logger.info(line, 'evicted');
-        this.#accepted.add(uid);
+        if (wanted) this.#accepted.add(uid);
         this.#unblock(uid);
-        return { requeueAfterMs: ACCEPTED_NET_MS };
+        return { requeueAfterMs: NET_MS };
       case 'gone':
         this.#unblock(uid);
-        return undefined;
+        return { requeueAfterMs: NET_MS };
       case 'blocked': {
+        if (!wanted) return undefined;
         const refusals = (this.#refusals.get(uid) ?? 0) + 1;
         this.#refusals.set(uid, refusals);
         const before = this.#blocked.get(uid);
         this.#blocked.set(uid, outcome.blocked);
-        if (before?.reason !== outcome.blocked.reason || before.budget !== outcome.blocked.budget) {
-          this.#deps.logger.info({ ...line, reason: outcome.blocked.reason, message: outcome.blocked.message }, 'an eviction was refused');
+        const { reason, budget, message } = outcome.blocked;
+        if (before?.reason !== reason || before.budget !== budget) {
+          this.#deps.logger.info({ ...line, reason, budget, why: message }, 'an eviction was refused');
           this.#deps.changed();
         }
         return { requeueAfterMs: Math.max(outcome.retryAfterMs ?? 0, backoffMs(RETRY, refusals, this.#deps.random)) };

@@ -12,13 +12,22 @@ export type EvictionOutcome =
   /** Refused for now: shown by name, and tried again. */
   | { kind: 'blocked'; blocked: BlockedPod; retryAfterMs?: number };
 
+/** A server may ask for a pause as long as it likes; a drain has a deadline. */
+const MAX_RETRY_AFTER_MS = 60_000;
+const MAX_TEXT = 512;
+
 /** Reads the failure of an eviction request (reference: the Eviction API's answers); undefined where it is no answer at all. */
 export function outcomeOf(error: unknown, pod: PodView, budgets: readonly Budget[]): EvictionOutcome | undefined {
   if (!(error instanceof ApiError)) return undefined;
   const blocked = (reason: string, message: string, budget?: string): EvictionOutcome => ({
     kind: 'blocked',
-    blocked: { pod: podKey(pod), reason, message: message.slice(0, 512), ...(budget !== undefined && { budget }) },
-    ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
+    blocked: {
+      pod: podKey(pod),
+      reason,
+      message: message.slice(0, MAX_TEXT),
+      ...(budget !== undefined && { budget: budget.slice(0, MAX_TEXT) }),
+    },
+    ...(error.retryAfterMs !== undefined && { retryAfterMs: Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS) }),
   });
   const selecting = budgets.filter((budget) => selects(budget, pod));
   switch (error.status) {
@@ -28,13 +37,19 @@ export function outcomeOf(error: unknown, pod: PodView, budgets: readonly Budget
     case 429: {
       if (!error.hasCause('DisruptionBudget')) return blocked('Throttled', error.message);
       const [budget] = selecting;
-      return blocked('DisruptionBudget', error.message, budget === undefined ? 'a PodDisruptionBudget' : describeBudget(budget));
+      return budget === undefined
+        ? blocked('DisruptionBudget', error.message)
+        : blocked('DisruptionBudget', `${describeBudget(budget)}; ${error.message}`, budgetKey(budget));
     }
     case 403:
       return blocked(error.hasCause('NamespaceTerminating') ? 'NamespaceTerminating' : 'Refused', error.message);
     default:
-      if (error.status >= 500 && selecting.length > 1) {
-        return blocked('MoreThanOneBudget', error.message, selecting.map(({ name }) => name).join(', '));
+      if (error.status === 500 && selecting.length > 1) {
+        return blocked(
+          'MoreThanOneBudget',
+          `no pod of several budgets can be evicted: leave it to one of them; ${error.message}`,
+          selecting.map(budgetKey).join(', '),
+        );
       }
       return blocked(error.status >= 500 ? 'ServerError' : 'Refused', error.message);
   }
@@ -56,5 +71,7 @@ export function selects(budget: Budget, pod: PodView): boolean {
 type Expression = NonNullable<NonNullable<Budget['selector']>['matchExpressions']>[number];
 const withValues = ({ key, operator, values }: Expression) => ({ key, operator, ...(values !== undefined && { values }) });
 
+const budgetKey = ({ namespace, name }: Budget): string => `${namespace}/${name}`;
+
 const describeBudget = ({ name, currentHealthy, desiredHealthy }: Budget): string =>
-  `budget ${name}: ${currentHealthy} healthy, ${desiredHealthy} needed`;
+  `the budget ${name} allows no eviction now: ${currentHealthy} healthy, ${desiredHealthy} needed`;

@@ -78,7 +78,13 @@ export class Reconciler {
     const decision = decide(world, now());
     this.#deps.onDecision?.(world, decision, clock.monotonic() - started);
     podViews.want(decision.lookAt);
-    drainer.want(decision.drains);
+    const statuses = new Map(decision.nodes.map(({ node, status }) => [node, status]));
+    drainer.want(
+      decision.drains.map((drain) => {
+        const { policy, from, target } = statuses.get(drain.node) ?? {};
+        return { ...drain, policy, from, to: target };
+      }),
+    );
     return { world, decision };
   }
 }

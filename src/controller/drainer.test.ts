@@ -1,0 +1,393 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { aPod } from '../core/testing/builders.ts';
+import type { PodView } from '../core/world.ts';
+import { NotLeadingError } from '../kube/elector.ts';
+import { ApiError, ApiUnreachableError } from '../kube/errors.ts';
+import { FakeClock, settle } from '../kube/testing/fake-clock.ts';
+import { recordingLogger } from '../kube/testing/fixtures.ts';
+import { Drainer, type DrainerDeps, type WantedDrain } from './drainer.ts';
+import type { Budget } from './views.ts';
+
+interface Asked {
+  pod: string;
+  body: { deleteOptions: { preconditions: { uid: string }; gracePeriodSeconds?: number } };
+  signal: AbortSignal;
+  answer: (error?: Error) => void;
+}
+
+const byBudget = () => new ApiError(429, 'Cannot evict pod', { causes: [{ reason: 'DisruptionBudget' }] });
+
+const drains: Drainer[] = [];
+afterEach(async () => {
+  await Promise.all(drains.splice(0).map((drain) => drain.stop()));
+});
+
+/** A drainer whose eviction requests are answered by the test; `instantly` answers them by a function instead. */
+function bed(change: Partial<DrainerDeps> = {}) {
+  const asked: Asked[] = [];
+  const clock = new FakeClock();
+  const logger = recordingLogger();
+  const state = {
+    asked,
+    clock,
+    logger,
+    changes: 0,
+    outcomes: [] as string[],
+    most: 0,
+    budgets: [] as Budget[],
+    leading: true,
+    instantly: undefined as ((pod: string) => Error | undefined) | undefined,
+    names: () => asked.map(({ pod }) => pod),
+  };
+  let open = 0;
+  const drainer = new Drainer({
+    client: {
+      evict(namespace, name, body, { signal } = {}) {
+        open += 1;
+        state.most = Math.max(state.most, open);
+        const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+        const answer = (error?: Error): void => {
+          open -= 1;
+          if (error === undefined) resolve(undefined);
+          else reject(error);
+        };
+        signal?.addEventListener('abort', () => answer(new Error('aborted')), { once: true });
+        const pod = `${namespace}/${name}`;
+        asked.push({ pod, body: body as Asked['body'], signal: signal!, answer });
+        if (state.instantly !== undefined) answer(state.instantly(pod));
+        return promise;
+      },
+    },
+    clock,
+    random: () => 0,
+    logger,
+    budgets: () => state.budgets,
+    assertLeading: () => {
+      if (!state.leading) throw new NotLeadingError();
+    },
+    changed: () => {
+      state.changes += 1;
+    },
+    onEviction: (outcome) => state.outcomes.push(outcome),
+    ...change,
+  });
+  drains.push(drainer);
+  return { drainer, ...state, state };
+}
+
+const aDrain = (node: string, evict: readonly PodView[], change: Partial<WantedDrain> = {}): WantedDrain => ({
+  node,
+  claim: `claim-${node}`,
+  evict,
+  ...change,
+});
+
+const aBudget = (name: string, change: Partial<Budget> = {}): Budget => ({
+  namespace: 'shop',
+  name,
+  selector: { matchLabels: { app: name } },
+  disruptionsAllowed: 0,
+  currentHealthy: 2,
+  desiredHealthy: 2,
+  ...change,
+});
+
+const web = (name: string) => aPod(name, { labels: { app: 'web' } });
+
+describe('a drain', () => {
+  test('asks for all pods at once, by uid, with the grace period only where one is set', async () => {
+    const { drainer, asked, names } = bed();
+    drainer.want([aDrain('a', [aPod('p1'), aPod('p2')]), aDrain('b', [aPod('p3')], { gracePeriodSeconds: 0 })]);
+    await settle();
+    expect(names()).toEqual(['shop/p1', 'shop/p2', 'shop/p3']);
+    expect(asked[0]!.body).toEqual({ deleteOptions: { preconditions: { uid: 'uid-p1' } } });
+    expect(asked[2]!.body).toEqual({ deleteOptions: { preconditions: { uid: 'uid-p3' }, gracePeriodSeconds: 0 } });
+  });
+
+  test('asks once, however often it is wanted', async () => {
+    const { drainer, asked, names } = bed();
+    for (let i = 0; i < 5; i += 1) drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    asked[0]!.answer();
+    await settle();
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    expect(names()).toEqual(['shop/p1']);
+  });
+
+  test('keeps to its bound on one node, and to the one of all nodes', async () => {
+    const one = bed({ concurrency: 3 });
+    one.drainer.want([
+      aDrain(
+        'a',
+        Array.from({ length: 10 }, (_, index) => aPod(`p${index}`)),
+      ),
+    ]);
+    await settle();
+    expect(one.asked).toHaveLength(3);
+
+    const all = bed({ concurrency: 3, totalConcurrency: 5 });
+    all.drainer.want(
+      ['a', 'b', 'c'].map((node) =>
+        aDrain(
+          node,
+          Array.from({ length: 10 }, (_, index) => aPod(`${node}${index}`)),
+        ),
+      ),
+    );
+    await settle();
+    expect(all.asked).toHaveLength(5);
+    for (let index = 0; index < all.asked.length; index += 1) {
+      all.asked[index]!.answer();
+      await settle(2);
+    }
+    expect(all.asked).toHaveLength(30);
+    expect(all.state.most).toBe(5);
+  });
+
+  test('of which one pod is blocked goes on with the others', async () => {
+    const { drainer, state, names } = bed({ concurrency: 1 });
+    state.instantly = (pod) => (pod === 'shop/stuck' ? byBudget() : undefined);
+    drainer.want([aDrain('a', [aPod('stuck'), ...Array.from({ length: 5 }, (_, index) => aPod(`p${index}`))])]);
+    await settle(20);
+    expect(names()).toEqual(['shop/stuck', 'shop/p0', 'shop/p1', 'shop/p2', 'shop/p3', 'shop/p4']);
+    expect([...drainer.blocked().get('a')!].map(({ pod }) => pod)).toEqual(['shop/stuck']);
+  });
+
+  test('tries what was refused again, ever more seldom, and at the latest after 30 s', async () => {
+    const { drainer, state, names, clock } = bed();
+    state.instantly = byBudget;
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    for (const [index, waitMs] of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000].entries()) {
+      clock.advance(waitMs - 1);
+      await settle();
+      expect(names()).toHaveLength(index + 1);
+      clock.advance(1);
+      await settle();
+      expect(names()).toHaveLength(index + 2);
+    }
+  });
+
+  test('waits as long as the server asks', async () => {
+    const { drainer, state, names, clock } = bed();
+    state.instantly = () => new ApiError(429, 'slow down', { retryAfterMs: 10_000 });
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    clock.advance(9_999);
+    await settle();
+    expect(names()).toHaveLength(1);
+    clock.advance(1);
+    await settle();
+    expect(names()).toHaveLength(2);
+  });
+
+  test('gets over a server that does not answer', async () => {
+    const { drainer, state, names, clock, outcomes } = bed();
+    state.instantly = () => new ApiUnreachableError('cut');
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    state.instantly = () => undefined;
+    clock.advance(1_000);
+    await settle();
+    expect(names()).toHaveLength(2);
+    expect(outcomes).toEqual(['failed', 'accepted']);
+  });
+
+  test.each<[string, Error | undefined]>([
+    ['was accepted', undefined],
+    ['is said to be gone', new ApiError(404, 'not found')],
+    ['has another uid', new ApiError(409, 'precondition')],
+  ])('asks again after a minute for a pod that %s, should it still be there', async (_name, error) => {
+    const { drainer, state, names, clock } = bed();
+    state.instantly = () => error;
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    clock.advance(59_999);
+    await settle();
+    expect(names()).toHaveLength(1);
+    clock.advance(1);
+    await settle();
+    expect(names()).toHaveLength(2);
+    drainer.want([aDrain('a', [])]);
+    clock.advance(600_000);
+    await settle();
+    expect(names()).toHaveLength(2);
+  });
+
+  test('shows what is blocked with its budget, tells of each change of it once, and forgets what is gone', async () => {
+    const { drainer, state, clock } = bed();
+    state.budgets = [aBudget('web')];
+    state.instantly = byBudget;
+    drainer.want([aDrain('a', [web('p2'), web('p1')])]);
+    await settle();
+    expect(drainer.blocked().get('a')).toMatchObject([
+      { pod: 'shop/p1', reason: 'DisruptionBudget', budget: 'shop/web' },
+      { pod: 'shop/p2', reason: 'DisruptionBudget', budget: 'shop/web' },
+    ]);
+    expect(state.changes).toBe(2);
+    state.budgets = [aBudget('web', { currentHealthy: 1 })];
+    await clock.advanceGently(60_000, 1_000);
+    expect(state.changes).toBe(2);
+    expect(state.logger.lines.filter(({ level }) => level !== 'debug')).toHaveLength(2);
+    drainer.want([aDrain('a', [web('p2')])]);
+    expect(
+      drainer
+        .blocked()
+        .get('a')
+        ?.map(({ pod }) => pod),
+    ).toEqual(['shop/p2']);
+    state.instantly = () => undefined;
+    await clock.advanceGently(30_000, 1_000);
+    expect(drainer.blocked().get('a')).toEqual([]);
+    expect(state.changes).toBe(3);
+  });
+
+  test('a refusal of a pod that went meanwhile blocks nothing', async () => {
+    const { drainer, asked } = bed();
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    drainer.want([aDrain('a', [])]);
+    asked[0]!.answer(byBudget());
+    await settle();
+    expect(drainer.blocked().get('a')).toEqual([]);
+  });
+
+  test('says who was evicted from where and why, once for each pod, also where the watch was faster than the answer', async () => {
+    const { drainer, asked, clock, logger } = bed();
+    drainer.want([aDrain('a', [aPod('p1')], { policy: 'default', from: '1.26.0', to: '1.26.1' }), aDrain('b', [aPod('p2')])]);
+    await settle();
+    drainer.want([aDrain('a', [], { policy: 'default', from: '1.26.0', to: '1.26.1' }), aDrain('b', [aPod('p2')])]);
+    asked[0]!.answer();
+    asked[1]!.answer();
+    await settle();
+    clock.advance(60_000);
+    await settle();
+    asked[2]!.answer();
+    await settle();
+    const lines = logger.lines.filter(({ level }) => level === 'info');
+    expect(lines.map(({ fields }) => fields)).toEqual([
+      expect.objectContaining({
+        action: 'Evict',
+        node: 'a',
+        pod: 'shop/p1',
+        claim: 'claim-a',
+        policy: 'default',
+        from: '1.26.0',
+        to: '1.26.1',
+        why: expect.stringMatching(/\w/),
+      }),
+      expect.objectContaining({ action: 'Evict', node: 'b', pod: 'shop/p2' }),
+    ]);
+  });
+});
+
+describe('a budget that opens', () => {
+  /** Three pods of `web` on two nodes, all blocked. */
+  async function blockedBed() {
+    const it = bed();
+    it.state.budgets = [aBudget('web')];
+    it.state.instantly = byBudget;
+    it.drainer.want([aDrain('a', [web('p1'), web('p2')]), aDrain('b', [web('p3'), aPod('other', { labels: { app: 'other' } })])]);
+    await settle();
+    it.asked.length = 0;
+    return it;
+  }
+
+  test.each([
+    [0, []],
+    [1, ['shop/p1']],
+    [2, ['shop/p1', 'shop/p2']],
+    [3, ['shop/p1', 'shop/p2', 'shop/p3']],
+    [9, ['shop/p1', 'shop/p2', 'shop/p3']],
+  ])('for %i has as many of its pods tried at once', async (disruptionsAllowed, wanted) => {
+    const { drainer, state, names } = await blockedBed();
+    state.budgets = [aBudget('web', { disruptionsAllowed }), aBudget('other'), aBudget('x', { namespace: 'bank', disruptionsAllowed: 5 })];
+    drainer.budgetChanged('shop');
+    await settle();
+    expect(names()).toEqual(wanted);
+  });
+
+  test('in another namespace wakes nobody', async () => {
+    const { drainer, state, names } = await blockedBed();
+    state.budgets = [aBudget('web', { disruptionsAllowed: 5 })];
+    drainer.budgetChanged('bank');
+    await settle();
+    expect(names()).toEqual([]);
+  });
+
+  test('by its removal has all tried that no other covers', async () => {
+    const { drainer, state, names } = await blockedBed();
+    state.budgets = [aBudget('other')];
+    drainer.budgetChanged('shop');
+    await settle();
+    expect(names()).toEqual(['shop/p1', 'shop/p2', 'shop/p3']);
+  });
+
+  test('as the last of two has the pods tried that both covered', async () => {
+    const { drainer, state, names } = bed();
+    state.budgets = [aBudget('web'), aBudget('web2', { selector: {} })];
+    state.instantly = () => new ApiError(500, 'more than one');
+    drainer.want([aDrain('a', [web('p1')])]);
+    await settle();
+    drainer.budgetChanged('shop');
+    await settle();
+    expect(names()).toHaveLength(1);
+    state.budgets = [aBudget('web')];
+    drainer.budgetChanged('shop');
+    await settle();
+    expect(names()).toHaveLength(2);
+  });
+});
+
+describe('a drain that is over', () => {
+  test('by another claim on the same node begins anew', async () => {
+    const { drainer, asked, names } = bed();
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    drainer.want([aDrain('a', [aPod('p1')], { claim: 'claim-2' })]);
+    await settle();
+    expect(names()).toEqual(['shop/p1', 'shop/p1']);
+    expect(asked.map(({ signal }) => signal.aborted)).toEqual([true, false]);
+  });
+
+  test('asks no more, and shows nothing', async () => {
+    const { drainer, state, names, clock } = bed();
+    state.instantly = byBudget;
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    drainer.want([]);
+    await clock.advanceGently(60_000, 10_000);
+    drainer.budgetChanged('shop');
+    await settle();
+    expect(names()).toHaveLength(1);
+    expect(drainer.blocked().size).toBe(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  test('as the term is: no request goes out any more', async () => {
+    const { drainer, state, names, clock } = bed();
+    state.leading = false;
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await clock.advanceGently(60_000, 10_000);
+    expect(names()).toEqual([]);
+  });
+
+  test('as the term is, with requests that wait for their turn: they are not sent', async () => {
+    const { drainer, state, asked, names } = bed({ totalConcurrency: 1 });
+    drainer.want([aDrain('a', [aPod('p1'), aPod('p2')])]);
+    await settle();
+    state.leading = false;
+    asked[0]!.answer();
+    await settle();
+    expect(names()).toEqual(['shop/p1']);
+  });
+
+  test('stops when its last request has come back', async () => {
+    const { drainer, asked } = bed();
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    await drainer.stop();
+    expect(asked[0]!.signal.aborted).toBe(true);
+  });
+});
