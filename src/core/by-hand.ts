@@ -1,4 +1,5 @@
 import { BY_HAND } from '../api/names.ts';
+import type { NodeUpdateStatus } from '../api/node-update.ts';
 import { isVersion } from './versions.ts';
 import type { Annotations } from './world.ts';
 
@@ -45,4 +46,21 @@ export function readByHand(annotations: Annotations): ByHand {
 /** Joins what was asked on a NodeUpdate and on its Node: any pause pauses, the Node's pin, approval and token come first. */
 export function mergeByHand(node: ByHand, update: ByHand): ByHand {
   return { ...update, ...node, paused: node.paused || update.paused, problems: [...node.problems, ...update.problems] };
+}
+
+/** Whether a `retry` token, of a node or of its policy, has not been acted upon yet. */
+export function isRetried({ tokens }: NodeUpdateStatus, node: ByHand, policy: ByHand | undefined): boolean {
+  return (
+    (node.retry !== undefined && node.retry !== tokens?.retry) || (policy?.retry !== undefined && policy.retry !== tokens?.policyRetry)
+  );
+}
+
+/** A node's tokens once those that are there now have been acted upon. */
+export function tokensOf({ tokens }: NodeUpdateStatus, node: ByHand, policy: ByHand | undefined): NodeUpdateStatus['tokens'] {
+  if (node.retry === undefined && policy?.retry === undefined) return tokens;
+  return {
+    ...tokens,
+    ...(node.retry !== undefined && { retry: node.retry }),
+    ...(policy?.retry !== undefined && { policyRetry: policy.retry }),
+  };
 }

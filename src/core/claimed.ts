@@ -10,9 +10,9 @@ import { enter } from './status.ts';
 import { type Instant, timestamp, type World } from './world.ts';
 
 /** A node that is claimed and carries no record yet: it is cordoned, or, where that is no longer right, its claim is given up. */
-export function claimedStep(world: World, facts: Facts, { node, byHand, target }: Member, claim: Claim, now: Instant): Step {
-  const status = node.update?.status ?? {};
-  const refused = whyNot(world, facts, { node, byHand, target });
+export function claimedStep(world: World, facts: Facts, member: Member, claim: Claim, now: Instant): Step {
+  const { node, status, target } = member;
+  const refused = whyNot(world, facts, member);
   if (refused !== undefined) {
     const cancel: Command[] =
       node.host === undefined || node.host.spec.order?.id === cancelOrderID(claim.id)
@@ -58,7 +58,8 @@ export function claimedStep(world: World, facts: Facts, { node, byHand, target }
   };
 }
 
-function whyNot(world: World, { view }: Facts, { node, byHand, target }: Pick<Member, 'node' | 'byHand' | 'target'>): Verdict | undefined {
+function whyNot(world: World, facts: Facts, { node, byHand, target }: Member): Verdict | undefined {
+  const { view } = facts;
   const back = 'its claim is given up';
   if (view.deleting) return { reason: 'TakingBack', message: `policy ${view.name} is being deleted: ${back}` };
   if (byHand.paused) return { reason: 'Paused', message: `the node was paused: ${back}` };

@@ -3,12 +3,12 @@ import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
 import { assign, claimOn } from './assign.ts';
 import { countOf } from './budget.ts';
-import { mergeByHand, readByHand } from './by-hand.ts';
+import { isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { claimedStep } from './claimed.ts';
 import type { Command, Decision, DrainDecision, NodeDecision, PolicyDecision } from './command.ts';
 import { type Facts, factsOf, type Member } from './facts.ts';
 import { advance } from './flight/advance.ts';
-import type { Step } from './flight/flight.ts';
+import type { Flight, Step } from './flight/flight.ts';
 import { type Ground, groundOf, stagingBegun } from './ground.ts';
 import { policyStatus } from './policy-status.ts';
 import { claimRules, stageRules } from './rules/index.ts';
@@ -91,7 +91,9 @@ class Draft {
       return;
     }
     const byHand = mergeByHand(readByHand(node.annotations), readByHand(update?.annotations ?? {}));
-    this.#take(node, this.#recordedStep(node, byHand, true));
+    const status = update?.status ?? {};
+    const asked = { byHand, retried: isRetried(status, byHand, undefined), tokens: tokensOf(status, byHand, undefined) };
+    this.#take(node, this.#recordedStep(node, { status, ...asked, orphaned: true }));
   }
 
   freeze(): Decision {
@@ -112,20 +114,23 @@ class Draft {
   }
 
   #flightStep(facts: Facts, member: Member): Step | undefined {
-    const { node, byHand } = member;
-    if (node.record !== undefined) return this.#recordedStep(node, byHand, facts.view.deleting);
+    const { node, status, byHand, retried } = member;
+    if (node.record !== undefined) {
+      const tokens = tokensOf(status, byHand, facts.byHand);
+      const orphaned = facts.view.deleting || (typeof node.record === 'object' && node.record.policyUID !== facts.view.uid);
+      return this.#recordedStep(node, { status, byHand, retried, tokens, orphaned });
+    }
     const claim = claimOn(facts.view, node);
     if (claim === undefined || !this.#holds(claim)) return undefined;
     return claimedStep(this.#world, facts, member, claim, this.#now);
   }
 
-  #recordedStep(node: NodeView, byHand: Member['byHand'], orphaned: boolean): Step {
-    const status = node.update?.status ?? {};
+  #recordedStep(node: NodeView, asked: Pick<Flight, 'status' | 'byHand' | 'retried' | 'tokens' | 'orphaned'>): Step {
     if (node.record === undefined || node.record === 'unreadable') {
       const message = 'the annotation lockkeeper.dev/cordon cannot be read: uncordon the node and remove the annotation by hand';
-      return { status: enter(status, 'Failed', { reason: 'RecordUnreadable', message }, this.#now), commands: [] };
+      return { status: enter(asked.status, 'Failed', { reason: 'RecordUnreadable', message }, this.#now), commands: [] };
     }
-    return advance({ world: this.#world, node, record: node.record, status, byHand, orphaned, now: this.#now });
+    return advance({ world: this.#world, node, record: node.record, ...asked, now: this.#now });
   }
 
   /** Gives Stage orders as far as slots go; returns how many nodes are downloading or about to. */

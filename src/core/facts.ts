@@ -1,8 +1,10 @@
+import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Rollout } from '../api/update-policy.ts';
 import { claimOn } from './assign.ts';
 import { unavailableLimit } from './budget.ts';
-import { type ByHand, mergeByHand, readByHand } from './by-hand.ts';
-import { isHalted, isOf, rolloutsOf } from './rollouts.ts';
+import { type ByHand, isRetried, mergeByHand, readByHand } from './by-hand.ts';
+import { isHalted, isOf, isWanted, rolloutsOf } from './rollouts.ts';
+import { hasMemory } from './status.ts';
 import { type Target, targetOf } from './target.ts';
 import { isRange } from './versions.ts';
 import type { Instant, NodeView, PolicyView, World } from './world.ts';
@@ -25,6 +27,8 @@ export interface Facts {
 /** A node of a policy with what was asked of it by hand. */
 export interface Member {
   node: NodeView;
+  /** Its persisted status; where that remembers nothing, with what the policy remembers of the machine. */
+  status: NodeUpdateStatus;
   byHand: ByHand;
   /** A `retry` token, on the node or its policy, that was not acted upon yet. */
   retried: boolean;
@@ -36,7 +40,8 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   const byHand = readByHand(view.annotations);
   const seen = nodes.map((node) => {
     const asked = mergeByHand(readByHand(node.annotations), readByHand(node.update?.annotations ?? {}));
-    return { node, byHand: asked, retried: isRetried(node, asked, byHand) };
+    const status = remembered(view, node);
+    return { node, status, byHand: asked, retried: isRetried(status, asked, byHand) };
   });
   const pin = byHand.pin ?? view.spec.version.pin;
   const rollouts = rolloutsOf(
@@ -66,9 +71,16 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   };
 }
 
-function isRetried({ update, name: _ }: NodeView, node: ByHand, policy: ByHand): boolean {
-  const tokens = update?.status.tokens;
-  return (node.retry !== undefined && node.retry !== tokens?.retry) || (policy.retry !== undefined && policy.retry !== tokens?.policyRetry);
+function remembered({ status: { rollouts = [], tokens } }: PolicyView, { update, hostID, bootID, ready }: NodeView): NodeUpdateStatus {
+  if (update !== undefined && hasMemory(update.status)) return update.status;
+  const failures = rollouts
+    .flatMap(({ failed }) => failed)
+    .filter((failure) => failure.hostID === hostID)
+    .map(({ target, at, reason }) => ({ target, at, reason, bootID, readySince: ready.since }));
+  return {
+    ...(failures.length > 0 && { failures }),
+    ...(tokens?.retry !== undefined && { tokens: { policyRetry: tokens.retry } }),
+  };
 }
 
 function memberTarget(
@@ -81,7 +93,7 @@ function memberTarget(
   if (os === undefined) return { verdict: { reason: 'NoPolicy', message: 'the node no longer runs Bottlerocket' } };
   return targetOf(
     view,
-    rollouts.find((rollout) => isOf(rollout, os)),
+    rollouts.find((rollout) => isOf(rollout, os) && isWanted(view, pin, rollout.target)),
     os,
     byHand,
     pin,

@@ -1,5 +1,6 @@
 import type { Order } from '../api/node-host.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
+import { tokensOf } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { asReason } from './reasons.ts';
@@ -19,9 +20,9 @@ export type Ground =
 
 /** Where a node stands that carries no record and no claim. Pure; the order of its questions is the order of what people read. */
 export function groundOf(world: World, facts: Facts, member: Member, now: Instant): Ground {
-  const { node, target, byHand } = member;
-  const before = member.retried ? forgiven(member) : (node.update?.status ?? {});
-  const base: StatusChange = { ...LANDED, policy: facts.view.name, tokens: tokensOf(before, byHand.retry, facts.byHand.retry) };
+  const { node, target } = member;
+  const before = member.retried ? forgiven(member) : member.status;
+  const base: StatusChange = { ...LANDED, policy: facts.view.name, tokens: tokensOf(before, member.byHand, facts.byHand) };
   const settle = (phase: 'Idle' | 'Blocked' | 'RolledBack', verdict: Verdict, change: StatusChange = {}): Ground => ({
     kind: 'settled',
     status: enter(before, phase, verdict, now, { ...base, ...change }),
@@ -38,7 +39,7 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
   }
   const { version, rollout } = target;
   const wanted: StatusChange = { from: running, target: version, behindSince: before.behindSince ?? timestamp(now) };
-  const bad = knownBad(facts, node, before, version, member.retried);
+  const bad = knownBad(before, version);
   if (bad !== undefined) return settle('RolledBack', bad, wanted);
   if (before.phase === 'Blocked' && !passed(before.retryAt, now)) {
     const until = instant(before.retryAt ?? '');
@@ -122,25 +123,15 @@ export function stagingBegun(status: NodeUpdateStatus, version: string, now: Ins
 
 const toStage = (version: string): Verdict => ({ reason: 'AwaitingStagingSlot', message: `waits to download ${version}` });
 
-function knownBad(facts: Facts, node: NodeView, status: NodeUpdateStatus, version: string, retried: boolean): Verdict | undefined {
+function knownBad(status: NodeUpdateStatus, version: string): Verdict | undefined {
   const failure = failureOf(status, version);
-  const hint = `not tried again by itself: annotate the node with a new lockkeeper.dev/retry`;
-  if (failure !== undefined) return { reason: 'KnownBad', message: `${failure.message ?? failure.reason}; ${hint}` };
-  const onHost = facts.rollouts
-    .flatMap((rollout) => rollout.failed)
-    .find((entry) => entry.hostID === node.hostID && entry.target === version);
-  return onHost === undefined || retried
-    ? undefined
-    : { reason: 'KnownBad', message: `${version} failed on this machine before (${onHost.reason}); ${hint}` };
+  if (failure === undefined) return undefined;
+  const what = failure.message ?? `${version} failed on this machine before (${failure.reason})`;
+  return { reason: 'KnownBad', message: `${what}; not tried again by itself: annotate the node with a new lockkeeper.dev/retry` };
 }
 
-function forgiven({ node, target }: Member): NodeUpdateStatus {
-  const { attempts: _attempts, retryAt: _retryAt, failures: _failures, ...kept } = node.update?.status ?? {};
-  const failures = emptyToAbsent(target.version === undefined ? [] : withoutFailure(node.update?.status ?? {}, target.version));
+function forgiven({ status, target }: Member): NodeUpdateStatus {
+  const { attempts: _attempts, retryAt: _retryAt, failures: _failures, ...kept } = status;
+  const failures = emptyToAbsent(target.version === undefined ? [] : withoutFailure(status, target.version));
   return { ...kept, ...(failures !== undefined && { failures }) };
-}
-
-function tokensOf(status: NodeUpdateStatus, retry: string | undefined, policyRetry: string | undefined): NodeUpdateStatus['tokens'] {
-  if (retry === undefined && policyRetry === undefined) return status.tokens;
-  return { ...status.tokens, ...(retry !== undefined && { retry }), ...(policyRetry !== undefined && { policyRetry }) };
 }

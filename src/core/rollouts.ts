@@ -1,7 +1,8 @@
 import type { Rollout } from '../api/update-policy.ts';
 import { countOf } from './budget.ts';
+import { hasMemory } from './status.ts';
 import { compareVersions, inRange, newest } from './versions.ts';
-import { type Instant, instant, type NodeOS, type NodeView, type PolicyView, timestamp } from './world.ts';
+import { type Instant, type NodeOS, type NodeView, type PolicyView, timestamp } from './world.ts';
 
 const MAX_ROLLOUTS = 64;
 const MAX_FAILED = 256;
@@ -21,19 +22,28 @@ export interface RolloutInput {
   retried: ReadonlySet<string>;
 }
 
-/** The rollouts of a policy as they are now: one for each variant and architecture that has a target. */
+/**
+ * The rollouts of a policy as they are now: one for each variant and architecture that has a target, and those of which a failure
+ * is remembered, whatever has become of their target and their nodes.
+ */
 export function rolloutsOf(input: RolloutInput, now: Instant): Rollout[] {
-  const before = input.policy.status.rollouts ?? [];
-  const rollouts: Rollout[] = [];
+  const known = (input.policy.status.rollouts ?? []).map((rollout) => count(input, rollout));
+  const halted = isHalted(input.policy, known, input.members.length);
+  const rollouts = known.filter(({ failed }) => failed.length > 0);
   for (const os of variantsOf(input.members)) {
-    const previous = before.find((rollout) => isOf(rollout, os));
+    const previous = known.find((rollout) => isOf(rollout, os));
     const target = chooseTarget(input, os, previous);
     if (target === undefined) continue;
-    const rollout = previous?.target === target ? previous : begin(input, os, target, previous, now);
-    rollouts.push(count(input, rollout, now));
+    const rollout = previous?.target === target ? previous : count(input, begin(os, target, previous, halted, now));
+    const index = rollouts.findIndex((other) => isOf(other, os));
+    rollouts.splice(index === -1 ? rollouts.length : index, 1, rollout);
   }
   return rollouts.slice(0, MAX_ROLLOUTS);
 }
+
+/** Whether a policy wants a version now: its pin, else what lies in its range. A rollout of another is only remembered. */
+export const isWanted = (policy: PolicyView, pin: string | undefined, version: string): boolean =>
+  pin === undefined ? inRange(version, policy.spec.version.range) : version === pin;
 
 /** Whether a rollout is of a node's variant and architecture. */
 export const isOf = (rollout: { variant: string; arch: string }, os: NodeOS): boolean =>
@@ -63,7 +73,7 @@ function chooseTarget(
   if (pin !== undefined) return seen.has(pin) || previous?.target === pin ? pin : undefined;
   const { range } = policy.spec.version;
   const best = newest([...seen].filter((version) => inRange(version, range)));
-  const current = previous !== undefined && inRange(previous.target, range) ? previous.target : undefined;
+  const current = previous !== undefined && isWanted(policy, pin, previous.target) ? previous.target : undefined;
   if (best === undefined || current === undefined) return best ?? current;
   if (compareVersions(best, current) <= 0) return current;
   const finished = members.every((node) => node.os === undefined || !isOf(os, node.os) || node.os.version === current);
@@ -86,8 +96,8 @@ function seenReleases(nodes: readonly NodeView[], os: NodeOS): Set<string> {
   return new Set([...reports].filter(([, count]) => count >= Math.min(2, peers)).map(([version]) => version));
 }
 
-function begin({ policy, members }: RolloutInput, os: NodeOS, target: string, previous: Rollout | undefined, now: Instant): Rollout {
-  const halted = previous !== undefined && isHalted(policy, [previous], members.length);
+/** A halt outlives what it halted: its failures go along into the next rollout. */
+function begin(os: NodeOS, target: string, previous: Rollout | undefined, halted: boolean, now: Instant): Rollout {
   return {
     id: `${os.variant}-${os.arch}-${target}-${now.toString(36)}`,
     variant: os.variant,
@@ -95,11 +105,11 @@ function begin({ policy, members }: RolloutInput, os: NodeOS, target: string, pr
     target,
     startedAt: timestamp(now),
     updated: 0,
-    failed: halted ? previous.failed.filter((failure) => failure.resumed !== true) : [],
+    failed: (halted ? previous?.failed : undefined)?.filter(({ resumed }) => resumed !== true) ?? [],
   };
 }
 
-function count({ members, resumed, retried }: RolloutInput, rollout: Rollout, now: Instant): Rollout {
+function count({ members, resumed, retried }: RolloutInput, rollout: Rollout): Rollout {
   const peers = members.filter((node) => node.os !== undefined && isOf(rollout, node.os));
   const byHost = new Map(peers.map((node) => [node.hostID, node]));
   const failed = new Map<string, Rollout['failed'][number]>();
@@ -107,8 +117,8 @@ function count({ members, resumed, retried }: RolloutInput, rollout: Rollout, no
     if (retried.has(failure.hostID)) continue;
     const node = byHost.get(failure.hostID);
     const known = node?.update?.status.failures?.some(({ target }) => target === failure.target);
-    // A node of that machine that has lost the failure, although it was there to keep it, was retried or has succeeded.
-    const kept = node === undefined || known === true || instant(failure.at) < createdSince(node, now);
+    // A node that has memory, and not of this failure, was retried or has succeeded.
+    const kept = node === undefined || known === true || !hasMemory(node.update?.status);
     if (kept) failed.set(key(failure), resumed ? { ...failure, resumed: true } : failure);
   }
   for (const node of peers) {
@@ -127,8 +137,3 @@ function count({ members, resumed, retried }: RolloutInput, rollout: Rollout, no
 }
 
 const key = (failure: { hostID: string; target: string }): string => `${failure.hostID} ${failure.target}`;
-
-/** When the node's NodeUpdate began to keep failures: one that registered anew has none of the earlier node's. */
-function createdSince(node: NodeView, now: Instant): Instant {
-  return node.update === undefined ? now : instant(node.createdAt);
-}

@@ -23,6 +23,9 @@ export function enter(
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined)) as NodeUpdateStatus;
 }
 
+/** Whether a status was ever written: that of a node that registered anew, or whose NodeUpdate was removed, remembers nothing. */
+export const hasMemory = (status: NodeUpdateStatus | undefined): boolean => status?.phase !== undefined;
+
 /** Fields that only mean something while a node is in flight: removed when it is released. */
 export const LANDED: StatusChange = { claim: undefined, next: undefined, bootIDBefore: undefined, drain: undefined, deadlines: undefined };
 

@@ -13,8 +13,9 @@ type FlightPhase = 'Draining' | 'Rebooting' | 'Verifying' | 'Failed' | 'Uncordon
  * only believed where it belongs to this claim, and the letterbox and the boot ID overrule it.
  */
 export function advance(seen: Flight): Step {
-  const flight = { ...seen, status: believed(seen) };
-  const phase = phaseOf(flight);
+  const believable = { ...seen, status: believed(seen) };
+  const phase = phaseOf(believable);
+  const flight = phase === 'Failed' ? believable : withTokens(believable);
   switch (phase) {
     case 'Draining':
       return draining(flight);
@@ -27,6 +28,11 @@ export function advance(seen: Flight): Step {
     case 'Uncordoning':
       return uncordoning(flight);
   }
+}
+
+/** A retry forgets the failures it finds: before there is one, its token is used up. */
+function withTokens(flight: Flight): Flight {
+  return flight.tokens === undefined ? flight : { ...flight, status: { ...flight.status, tokens: flight.tokens } };
 }
 
 function believed({ status, record }: Flight): NodeUpdateStatus {

@@ -6,12 +6,10 @@ import { verifying } from './verifying.ts';
 
 /** Failed: left alone until there is news of the node, a retry, a person's uncordon, or its removal. */
 export function failed(flight: Flight): Step {
-  const { node, record, now, status, byHand } = flight;
+  const { node, record, now, status, retried, tokens } = flight;
   if (!node.unschedulable) return uncordonedByHand(flight);
-  const retried = byHand.retry !== undefined && byHand.retry !== status.tokens?.retry;
   if (retried) {
-    const tokens = { ...status.tokens, retry: byHand.retry };
-    const forgiven = { ...flight, status: { ...status, tokens, failures: withoutFailure(status, record.target) } };
+    const forgiven = { ...flight, status: { ...status, ...(tokens && { tokens }), failures: withoutFailure(status, record.target) } };
     if (hasRebooted(flight)) return verifying(forgiven);
     return giveBack(forgiven, 'Idle', { reason: 'TakingBack', message: 'a retry was asked for: the node is given back and begins anew' });
   }

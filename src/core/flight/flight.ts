@@ -2,7 +2,7 @@ import type { CordonRecord } from '../../api/cordon-record.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { ByHand } from '../by-hand.ts';
 import type { Command, DrainDecision, Verdict } from '../command.ts';
-import type { Instant, NodeView, World } from '../world.ts';
+import { type Instant, instant, type NodeView, type World } from '../world.ts';
 
 /** A node that carries our record: everything that a step of its flight looks at. */
 export interface Flight {
@@ -12,6 +12,10 @@ export interface Flight {
   /** The NodeUpdate's status; empty where it is gone or belongs to an earlier claim. */
   status: NodeUpdateStatus;
   byHand: ByHand;
+  /** A `retry` token was not acted upon yet. */
+  retried: boolean;
+  /** The tokens as they are kept once they have been acted upon. */
+  tokens: NodeUpdateStatus['tokens'];
   /** The policy that claimed the node is gone or going: the node is taken back as long as its reboot was not asked. */
   orphaned: boolean;
   now: Instant;
@@ -43,6 +47,12 @@ export function rebootAnswer({ node, record }: Flight) {
 
 /** The agent has written the fence: from here on only another boot ID, or the deadline, ends the wait. */
 export const rebootAsked = (flight: Flight): boolean => rebootAnswer(flight)?.state === 'RebootAsked';
+
+/** Until when another boot ID is waited for; by the record alone where the status that held it is lost. */
+export function rebootDeadline({ status, record }: Flight): Instant {
+  const deadline = status.deadlines?.reboot;
+  return deadline === undefined ? instant(record.drainDeadline) + record.rebootTimeoutMs : instant(deadline);
+}
 
 /** Our Cancel lies in the letterbox: the node is on its way back whatever its status says. */
 export const cancelled = ({ node, record }: Flight): boolean => node.host?.spec.order?.id === cancelOrderID(record.claim);

@@ -2,8 +2,19 @@ import type { Phase } from '../../api/node-update.ts';
 import type { Command, Verdict } from '../command.ts';
 import { asReason } from '../reasons.ts';
 import { enter, LANDED, type StatusChange, withFailure, withHistory } from '../status.ts';
-import { backoffMs, instant, timestamp } from '../world.ts';
-import { cancelled, cancelOrderID, type Flight, hasRebooted, inFlight, keepCordoned, rebootAsked, type Step, stay } from './flight.ts';
+import { backoffMs, timestamp } from '../world.ts';
+import {
+  cancelled,
+  cancelOrderID,
+  type Flight,
+  hasRebooted,
+  inFlight,
+  keepCordoned,
+  rebootAsked,
+  rebootDeadline,
+  type Step,
+  stay,
+} from './flight.ts';
 
 /** Marks a node in flight as Failed: it stays cordoned, keeps its slot, and says what a person can do. */
 export function fail(flight: Flight, verdict: Verdict): Step {
@@ -62,9 +73,8 @@ export function uncordoning(flight: Flight): Step {
 }
 
 function waitForAskedReboot(flight: Flight): Step {
-  const { record, now, status } = flight;
-  const deadline = status.deadlines?.reboot;
-  const until = deadline === undefined ? instant(record.drainDeadline) + record.rebootTimeoutMs : instant(deadline);
+  const { now, status } = flight;
+  const until = rebootDeadline(flight);
   if (until <= now)
     return fail(flight, {
       reason: 'RebootTimeout',

@@ -1,8 +1,18 @@
 import type { Verdict } from '../command.ts';
 import { enter, withFailure } from '../status.ts';
-import { instant } from '../world.ts';
 import { draining } from './draining.ts';
-import { type Flight, hasRebooted, inFlight, keepCordoned, rebootAnswer, rebootAsked, rebootOrdered, type Step, stay } from './flight.ts';
+import {
+  type Flight,
+  hasRebooted,
+  inFlight,
+  keepCordoned,
+  rebootAnswer,
+  rebootAsked,
+  rebootDeadline,
+  rebootOrdered,
+  type Step,
+  stay,
+} from './flight.ts';
 import { fail, giveBack, giveBackBlocked } from './outcomes.ts';
 import { verifying } from './verifying.ts';
 
@@ -13,6 +23,13 @@ export function rebooting(flight: Flight): Step {
   if (hasRebooted(flight)) {
     const ours = answer?.state === 'RebootAsked' || answer?.state === 'Done' || status.reason === 'RebootAsked' || node.host === undefined;
     if (ours || node.os?.version === record.target) return verifying(flight);
+    // The Node may be ahead of the NodeHost: only what the agent wrote under this boot tells whose reboot it was.
+    if (node.host?.status.bootID !== node.bootID && rebootDeadline(flight) > now)
+      return wait(flight, {
+        reason: 'RebootOrdered',
+        message: 'the host runs under another boot; waits for its agent to say whose reboot it was',
+        until: rebootDeadline(flight),
+      });
     return giveBack(flight, 'Staging', {
       reason: 'ForeignReboot',
       message: 'somebody else rebooted the node before the agent did: it is given back and stages again',
@@ -20,8 +37,7 @@ export function rebooting(flight: Flight): Step {
   }
   if (!rebootOrdered(flight) && node.host !== undefined) return draining(flight);
 
-  const deadline = status.deadlines?.reboot;
-  const until = deadline === undefined ? instant(record.drainDeadline) + record.rebootTimeoutMs : instant(deadline);
+  const until = rebootDeadline(flight);
   if (rebootAsked(flight) || node.host === undefined) {
     const verdict: Verdict = {
       reason: 'RebootAsked',
@@ -33,7 +49,7 @@ export function rebooting(flight: Flight): Step {
         reason: 'RebootTimeout',
         message: `no other boot of the host was reported in time: look at the machine; when it comes back it is verified by itself`,
       });
-    return wait(flight, verdict, deadline);
+    return wait(flight, verdict);
   }
   if (flight.orphaned) return giveBack(flight, 'Idle', { reason: 'TakingBack', message: 'its policy is gone: the node is given back' });
   if (byHand.paused)
@@ -51,7 +67,7 @@ export function rebooting(flight: Flight): Step {
       message: 'the agent did not begin the reboot in time: the node is given back and tried again',
     });
   }
-  return wait(flight, { reason: 'RebootOrdered', message: `waits for the agent to activate ${record.target} and reboot`, until }, deadline);
+  return wait(flight, { reason: 'RebootOrdered', message: `waits for the agent to activate ${record.target} and reboot`, until });
 }
 
 function refused(flight: Flight, code: string | undefined, words: string): Step {
@@ -66,7 +82,8 @@ function refused(flight: Flight, code: string | undefined, words: string): Step 
   return giveBack(flight, 'RolledBack', verdict, { failures: withFailure(status, node, record.target, verdict, now) });
 }
 
-function wait(flight: Flight, verdict: Verdict, deadline: string | undefined): Step {
+function wait(flight: Flight, verdict: Verdict): Step {
+  const deadline = flight.status.deadlines?.reboot;
   const deadlines = { drain: flight.record.drainDeadline, ...(deadline !== undefined && { reboot: deadline }) };
   return stay(enter(flight.status, 'Rebooting', verdict, flight.now, { ...inFlight(flight), drain: undefined, deadlines }), verdict, {
     commands: keepCordoned(flight),

@@ -208,6 +208,8 @@ export function aFlight(node: NodeView, change: Partial<Flight> = {}, world: Par
     record: node.record as CordonRecord,
     status: node.update?.status ?? {},
     byHand: { paused: false, problems: [] },
+    retried: false,
+    tokens: undefined,
     orphaned: false,
     now: NOW,
     ...change,

@@ -18,7 +18,8 @@ export class ControllerModel {
   readonly #cluster: Cluster;
   #caches;
   #work: Iterator<void> | undefined;
-  #looking: readonly string[] = [];
+  /** Nodes whose pods the next pass sees: listing them is news to it. */
+  looking: readonly string[] = [];
   #drains: readonly DrainDecision[] = [];
   /** When the last pass wanted to look again. */
   wakeAt: Instant | undefined;
@@ -56,7 +57,7 @@ export class ControllerModel {
   restart(): void {
     this.#work = undefined;
     this.#caches = freshCaches(this.#cluster);
-    this.#looking = [];
+    this.looking = [];
     this.#drains = [];
   }
 
@@ -69,7 +70,7 @@ export class ControllerModel {
     const world = this.#gather();
     const decision = decide(world, this.#cluster.now);
     this.#cluster.watchman.decided(world, decision);
-    this.#looking = decision.lookAt;
+    this.looking = decision.lookAt;
     this.#drains = decision.drains;
     this.wakeAt = decision.wakeAt;
     const failed = new Set<string>();
@@ -82,7 +83,7 @@ export class ControllerModel {
     const { guarded, standby, setup, machines } = this.#cluster;
     const updateOf = new Map(updates.items.map((update) => [update.nodeUID, update]));
     const hostOf = new Map(hosts.items.map((host) => [host.nodeUID, host]));
-    const looked = new Map(this.#looking.map((name) => [name, pods.items.filter(({ node }) => node === name)]));
+    const looked = new Map(this.looking.map((name) => [name, pods.items.filter(({ node }) => node === name)]));
     return {
       policies: policies.items,
       nodes: nodes.items.map((node): NodeView => {

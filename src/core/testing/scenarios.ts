@@ -16,7 +16,7 @@ const setup: fc.Arbitrary<Setup> = fc.record(
     failureBudget: fc.constantFrom(1, 2, '50%'),
     second: flag,
     mixed: flag,
-    manual: fc.constantFrom(false, false, true),
+    manual: fc.constantFrom(false, false, false, false, true),
     selfNode: fc.option(index, { nil: undefined }),
   },
   { requiredKeys: ['nodes', 'maxUnavailable', 'failureBudget', 'second', 'mixed', 'manual'] },
@@ -74,5 +74,11 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(1, 'createPolicy', { policy }),
 );
 
+/** Most worlds begin with nodes that have staged, or are on their way. */
+const begin: fc.Arbitrary<Action> = fc.record({ do: fc.constant('work'), leader, rounds: fc.integer({ min: 1, max: 8 }) });
+
 /** Random worlds and what happens in them. */
-export const scenario: fc.Arbitrary<Scenario> = fc.record({ setup, actions: fc.array(action, { minLength: 5, maxLength: 60 }) });
+export const scenario: fc.Arbitrary<Scenario> = fc.record({
+  setup,
+  actions: fc.tuple(begin, fc.array(action, { minLength: 10, maxLength: 100, size: 'max' })).map(([first, rest]) => [first, ...rest]),
+});

@@ -7,6 +7,9 @@ import { ControllerModel, type Lags } from './controller-model.ts';
 import type { Lag } from './store.ts';
 import { Violation } from './watchman.ts';
 
+/** How long a round of everybody's work takes. */
+const ROUND_MS = 4_000;
+
 /** One thing that happens. `node` and `leader` count from 0 and wrap around. */
 export type Action =
   /** Everything works as it should for a while: whole passes of one controller, evictions, agents, kubelets. */
@@ -249,7 +252,7 @@ export class Simulation {
   /** One round in which everybody does its work. Returns whether anything was left changed. */
   #round(controller: ControllerModel): void {
     const { cluster } = this;
-    cluster.now += 1;
+    cluster.now += ROUND_MS;
     controller.begin();
     while (controller.step());
     controller.evict();
@@ -271,9 +274,9 @@ export class Simulation {
     const controller = this.#controller(0);
     controller.restart();
     for (let round = 0; round < patience; round += 1) {
-      const before = this.#mark();
+      const before = this.#mark(controller);
       this.#round(controller);
-      if (this.#mark() !== before) continue;
+      if (this.#mark(controller) !== before) continue;
       if (this.#isDone()) return;
       if (!this.#passTime(controller) && !this.#retry()) throw new Violation(`10: stuck: ${this.#describe()}`);
     }
@@ -306,9 +309,9 @@ export class Simulation {
       }));
   }
 
-  #mark(): string {
+  #mark({ looking }: ControllerModel): string {
     const { policies, nodes, updates, hosts, pods } = this.cluster;
-    return [policies, nodes, updates, hosts, pods].map(({ latest }) => latest).join();
+    return [...[policies, nodes, updates, hosts, pods].map(({ latest }) => latest), ...looking].join();
   }
 
   #isDone(): boolean {
