@@ -13,6 +13,8 @@ export const cordonRecordSchema = z.object({
   from: z.string(),
   target: z.string(),
   bootID: z.string(),
+  /** The order that lay in the letterbox at the cordon: as long as it does, nobody has given the node back. */
+  order: z.optional(z.string()),
   at: timeSchema(),
   drainDeadline: timeSchema(),
   drain: z.object({ deleteEmptyDirData: z.boolean(), force: z.boolean(), gracePeriodSeconds: z.optional(z.int()) }),

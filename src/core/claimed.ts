@@ -6,7 +6,8 @@ import type { Command, Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { readyDaemonSets } from './flight/draining.ts';
 import { cancelOrderID, inFlight, type Step } from './flight/flight.ts';
-import { enter } from './status.ts';
+import { unreadable } from './rules/readable.ts';
+import { enter, failureOf } from './status.ts';
 import { type Instant, timestamp, type World } from './world.ts';
 
 /** A node that is claimed and carries no record yet: it is cordoned, or, where that is no longer right, its claim is given up. */
@@ -35,6 +36,7 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     from: node.os.version,
     target: target.version,
     bootID: node.bootID,
+    ...(node.host?.spec.order !== undefined && { order: node.host.spec.order.id }),
     at: timestamp(now),
     drainDeadline: timestamp(now + durationMs(spec.drain.timeout)),
     drain: {
@@ -58,15 +60,19 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
   };
 }
 
-function whyNot(world: World, facts: Facts, { node, byHand, target }: Member): Verdict | undefined {
+function whyNot(world: World, facts: Facts, member: Member): Verdict | undefined {
+  const { node, status, byHand, target } = member;
   const { view } = facts;
   const back = 'its claim is given up';
   if (view.deleting) return { reason: 'TakingBack', message: `policy ${view.name} is being deleted: ${back}` };
   if (byHand.paused) return { reason: 'Paused', message: `the node was paused: ${back}` };
+  const unclear = unreadable(facts, member);
+  if (unclear !== undefined) return { ...unclear, message: `${unclear.message}: ${back}` };
   if (!world.guarded) return { reason: 'AdmissionPolicyMissing', message: `the agents' admission policy is missing: ${back}` };
   if (node.deleting) return { reason: 'BeingDeleted', message: `the node is being deleted: ${back}` };
   if (node.unschedulable) return { reason: 'CordonedByOther', message: `somebody else cordoned the node: ${back}` };
   if (target.version === undefined) return { ...target.verdict, message: `${target.verdict.message}: ${back}` };
+  if (failureOf(status, target.version) !== undefined) return { reason: 'KnownBad', message: `${target.version} failed before: ${back}` };
   if (node.host?.status.staged?.version !== target.version)
     return { reason: 'ProofLost', message: `it is no longer proven that ${target.version} is staged: ${back}` };
   return undefined;

@@ -7,7 +7,11 @@ const WORLDS = 2_000;
 const SEED = 20260301;
 
 /** Plays one scenario to its end: takes what a failed run prints. */
-const replay = (found: Scenario) => play(found).heal();
+function replay(found: Scenario): void {
+  const simulation = play(found);
+  simulation.settle();
+  simulation.heal();
+}
 
 describe('decide, with controllers that crash and freeze, hosts that fail, and people who meddle', () => {
   test('keeps what must always hold, and updates everything once faults stop', () => {

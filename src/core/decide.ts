@@ -107,10 +107,10 @@ class Draft {
     };
   }
 
-  /** A claim holds until its Node has changed: uncordoned or fenced under this claim's id, or gone. */
+  /** A claim holds until its Node has changed: uncordoned or fenced under this claim's id, or a later one's, or gone. */
   #holds(claim: Claim): boolean {
     const node = this.#nodesByName.get(claim.node);
-    return node?.uid === claim.uid && node.annotations[ON_NODE.fence] !== claim.id;
+    return node?.uid === claim.uid && !((node.annotations[ON_NODE.fence] ?? '') >= claim.id);
   }
 
   #flightStep(facts: Facts, member: Member): Step | undefined {
@@ -136,7 +136,8 @@ class Draft {
   /** Gives Stage orders as far as slots go; returns how many nodes are downloading or about to. */
   #stage(facts: Facts, grounded: readonly { member: Member; ground: Ground }[]): number {
     const slots = countOf(facts.view.spec.staging.maxParallel, facts.members.length);
-    let downloading = grounded.filter(({ ground }) => ground.kind === 'staging').length;
+    // A download that no agent carries on holds up nobody.
+    let downloading = grounded.filter(({ member, ground }) => ground.kind === 'staging' && member.node.agent !== 'missing').length;
     let pending = downloading;
     for (const { member, ground } of grounded) {
       switch (ground.kind) {
@@ -254,7 +255,7 @@ class Draft {
   }
 }
 
-/** Unique for each claim: the node's uid and the time; names the claim's orders too. */
+/** Unique for each claim: the node's uid and the time, so that one node's claims sort by time; names the claim's orders too. */
 const claimID = (node: NodeView, now: Instant): string => `${node.uid.slice(0, 13)}-${now.toString(36)}`;
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -4,6 +4,7 @@ import { tokensOf } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { asReason } from './reasons.ts';
+import { unreadable } from './rules/readable.ts';
 import { emptyToAbsent, enter, failureOf, LANDED, passed, type StatusChange, withoutFailure } from './status.ts';
 import { backoffMs, type Instant, instant, type NodeView, timestamp, type World } from './world.ts';
 
@@ -35,7 +36,7 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
       target.verdict.reason === 'UpToDate'
         ? { behindSince: undefined, retryAt: undefined, attempts: undefined, failedOrder: undefined }
         : {};
-    return settle('Idle', target.verdict, { from: running, target: running, ...done });
+    return settle('Idle', unreadable(facts, member) ?? target.verdict, { from: running, target: running, ...done });
   }
   const { version, rollout } = target;
   const wanted: StatusChange = { from: running, target: version, behindSince: before.behindSince ?? timestamp(now) };
@@ -53,13 +54,19 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
     return settle('Idle', verdict, wanted);
   }
   if (node.host.status.staged?.version === version) {
-    const status = enter(before, 'Staged', { reason: 'Preflight', message: `${version} is staged` }, now, {
-      ...base,
-      ...wanted,
-      retryAt: undefined,
-      failedOrder: undefined,
-      ...(before.failedOrder !== undefined && { attempts: undefined }),
-    });
+    const status = enter(
+      before,
+      before.phase === 'Blocked' ? 'Blocked' : 'Staged',
+      { reason: 'Preflight', message: `${version} is staged` },
+      now,
+      {
+        ...base,
+        ...wanted,
+        retryAt: undefined,
+        failedOrder: undefined,
+        ...(before.failedOrder !== undefined && { attempts: undefined }),
+      },
+    );
     return { kind: 'staged', status, version, rollout };
   }
   return staging(world, node, before, version, { ...base, ...wanted }, now);
@@ -96,8 +103,11 @@ function staging(world: World, node: NodeView, before: NodeUpdateStatus, version
       const words =
         answer.error === undefined ? `${version} is no longer proven to be staged` : `${answer.error.code}: ${answer.error.message}`;
       const counted = before.failedOrder === order.id;
+      // Counted and without a wait: a retry was asked for.
+      if (counted && before.retryAt === undefined)
+        return { kind: 'stage', status: enter(before, 'Idle', toStage(version), now, change), version };
       const attempts = (before.attempts ?? 0) + (counted ? 0 : 1);
-      const retryAt = counted && before.retryAt !== undefined ? before.retryAt : timestamp(now + backoffMs(world.retry, attempts));
+      const retryAt = (counted ? before.retryAt : undefined) ?? timestamp(now + backoffMs(world.retry, attempts));
       const verdict: Verdict = {
         reason: 'StagingFailed',
         message: `downloading ${version} failed ${attempts === 1 ? 'once' : `${attempts} times`}, is tried again at ${retryAt}: ${words}`,

@@ -66,13 +66,17 @@ function drained(flight: Flight): Step {
     if (until <= now) return giveBackBlocked(flight, { reason: 'AgentMissing', message: 'the node has no NodeHost to be ordered by' });
     return explain(flight, { reason: 'AgentMissing', message: 'drained; waits for the NodeHost to be there again', until });
   }
-  if (node.host.status.staged?.version !== record.target) {
+  // Whoever gave the node back since has written an order: then what this leader sees of the Node may be long past.
+  if (node.host.status.staged?.version !== record.target || node.host.spec.order?.id !== record.order) {
     return giveBack(flight, 'Staging', {
       reason: 'ProofLost',
       message: `it is no longer proven that ${record.target} is staged: the node is given back and stages again`,
     });
   }
-  const deadline = (status.phase === 'Rebooting' ? status.deadlines?.reboot : undefined) ?? timestamp(now + record.rebootTimeoutMs);
+  const begun = status.phase === 'Rebooting' ? status.deadlines?.reboot : undefined;
+  if (begun !== undefined && instant(begun) <= now)
+    return giveBackBlocked(flight, { reason: 'RebootNotStarted', message: 'no reboot could be ordered in time: the node is given back' });
+  const deadline = begun ?? timestamp(now + record.rebootTimeoutMs);
   const verdict: Verdict = { reason: 'RebootOrdered', message: `waits for the agent to activate ${record.target} and reboot` };
   const next = enter(status, 'Rebooting', verdict, now, {
     ...inFlight(flight),

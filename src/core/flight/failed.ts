@@ -1,6 +1,6 @@
 import type { Verdict } from '../command.ts';
 import { emptyToAbsent, enter, failureOf, LANDED, withHistory, withoutFailure } from '../status.ts';
-import { type Flight, hasRebooted, inFlight, type Step, stay } from './flight.ts';
+import { cancel, type Flight, hasRebooted, inFlight, type Step, stay } from './flight.ts';
 import { giveBack } from './outcomes.ts';
 import { verifying } from './verifying.ts';
 
@@ -36,10 +36,7 @@ function uncordonedByHand(flight: Flight): Step {
   });
   return {
     status: landed,
-    commands: [
-      { type: 'Uncordon', record },
-      { type: 'WriteStatus', status: landed },
-    ],
+    commands: [...cancel(flight), { type: 'Uncordon', record }, { type: 'WriteStatus', status: landed }],
   };
 }
 

@@ -57,6 +57,12 @@ export function rebootDeadline({ status, record }: Flight): Instant {
 /** Our Cancel lies in the letterbox: the node is on its way back whatever its status says. */
 export const cancelled = ({ node, record }: Flight): boolean => node.host?.spec.order?.id === cancelOrderID(record.claim);
 
+/** Cancels whatever lies in the letterbox; nothing where another boot has made every order void, or where it is cancelled already. */
+export const cancel = (flight: Flight): Command[] =>
+  hasRebooted(flight) || flight.node.host === undefined || cancelled(flight)
+    ? []
+    : [{ type: 'Order', order: { id: cancelOrderID(flight.record.claim), action: 'Cancel' } }];
+
 /** A step that only explains. */
 export const stay = (status: NodeUpdateStatus, verdict: Verdict, more: Omit<Partial<Step>, 'status'> = {}): Step => ({
   status,

@@ -4,8 +4,8 @@ import { asReason } from '../reasons.ts';
 import { enter, LANDED, type StatusChange, withFailure, withHistory } from '../status.ts';
 import { backoffMs, timestamp } from '../world.ts';
 import {
+  cancel,
   cancelled,
-  cancelOrderID,
   type Flight,
   hasRebooted,
   inFlight,
@@ -50,8 +50,9 @@ export function giveBackBlocked(flight: Flight, verdict: Verdict): Step {
 /** Uncordoning: cancels what was ordered, and uncordons once no reboot can follow. Retried until it holds. */
 export function uncordoning(flight: Flight): Step {
   const { node, record, now, status } = flight;
+  if (!hasRebooted(flight) && node.host === undefined && status.deadlines?.reboot !== undefined) return waitForAskedReboot(flight);
   if (!hasRebooted(flight) && node.host !== undefined) {
-    if (!cancelled(flight)) return { status, commands: [{ type: 'Order', order: { id: cancelOrderID(record.claim), action: 'Cancel' } }] };
+    if (!cancelled(flight)) return { status, commands: cancel(flight) };
     if (rebootAsked(flight)) return waitForAskedReboot(flight);
   }
   const next = status.next ?? 'Idle';

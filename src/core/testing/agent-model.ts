@@ -68,6 +68,7 @@ export class AgentModel {
     const { status, spec } = letter;
     const changes: Partial<NodeHostStatus> = {};
     if (status.bootID !== bootID) Object.assign(changes, { bootID, version: this.#machine.version, staged: undefined });
+    else if (status.staged !== undefined && this.#machine.staged !== status.staged.version) changes.staged = undefined;
     const { answer } = status;
     const askedUnder = spec.order?.id === answer?.id ? spec.order?.bootID : status.bootID;
     if (answer?.state === 'RebootAsked' && askedUnder !== undefined && askedUnder !== bootID) changes.answer = { ...answer, state: 'Done' };

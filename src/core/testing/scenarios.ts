@@ -46,6 +46,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(6, 'kubelet', { node: index }),
   often(2, 'notReady', { node: index }),
   often(4, 'flaw', { node: index, flaw: fc.constantFrom(null, 'rollsBack', 'refusesActivation', 'failsPrepare', 'staysNotReady') }),
+  often(1, 'loseProof', { node: index }),
   often(4, 'pods'),
   often(1, 'guardPod', { node: index, guarded: flag }),
   often(1, 'nakedPod', { node: index }),

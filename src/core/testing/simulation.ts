@@ -27,6 +27,8 @@ export type Action =
   | { do: 'boot'; node: number; anyway: boolean }
   | { do: 'kubelet'; node: number }
   | { do: 'notReady'; node: number }
+  /** Somebody else used the host's update API. */
+  | { do: 'loseProof'; node: number }
   | { do: 'flaw'; node: number; flaw: Flaw | null }
   | { do: 'pods' }
   | { do: 'guardPod'; node: number; guarded: boolean }
@@ -180,6 +182,10 @@ export class Simulation {
       case 'notReady':
         cluster.lose(machine);
         return;
+      case 'loseProof':
+        machine.staged = undefined;
+        machine.activated = false;
+        return;
       case 'flaw':
         machine.flaw = action.flaw ?? undefined;
         return;
@@ -249,10 +255,10 @@ export class Simulation {
     this.#agent(index).kill();
   }
 
-  /** One round in which everybody does its work. Returns whether anything was left changed. */
-  #round(controller: ControllerModel): void {
+  /** One round in which everybody does its work. */
+  #round(controller: ControllerModel, takes = ROUND_MS): void {
     const { cluster } = this;
-    cluster.now += ROUND_MS;
+    cluster.now += takes;
     controller.begin();
     while (controller.step());
     controller.evict();
@@ -263,6 +269,18 @@ export class Simulation {
       this.#boot(index, false);
       cluster.report(machine);
     }
+  }
+
+  /** Nothing happens any more, and hardly any time passes: nobody writes for ever. Throws a Violation where somebody does. */
+  settle(patience = 60): void {
+    const controller = this.#controller(0);
+    controller.restart();
+    for (let round = 0; round < patience; round += 1) {
+      const before = this.#mark(controller);
+      this.#round(controller, 1);
+      if (this.#mark(controller) === before) return;
+    }
+    throw new Violation(`10: no rest after ${patience} rounds: ${this.#describe()}`);
   }
 
   /**
