@@ -30,7 +30,7 @@ export interface Child {
   readonly ended: Promise<Ending>;
   /** Sends a signal to the whole group; nothing happens where it has ended. */
   signal(signal: NodeJS.Signals): void;
-  /** SIGTERM, and SIGKILL where the program has not ended `graceMs` later; with 0, SIGKILL at once. */
+  /** SIGTERM, and SIGKILL where the program has not ended `graceMs` later (because it is stopped, say); with 0, SIGKILL at once. */
   stop(graceMs: number): Promise<Ending>;
 }
 
@@ -125,7 +125,6 @@ async function start(what: Spawn, tell: (line: string) => void): Promise<Child> 
         return ended;
       }
       killGroup(pid, 'SIGTERM');
-      killGroup(pid, 'SIGCONT');
       const timer = setTimeout(() => killGroup(pid, 'SIGKILL'), graceMs);
       try {
         return await ended;

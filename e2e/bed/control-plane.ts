@@ -115,6 +115,7 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
     accessOf,
     kubeconfigOf,
     async restartApiServer({ signal = 'SIGTERM' } = {}) {
+      apiServer.signal('SIGCONT');
       await apiServer.stop(signal === 'SIGKILL' ? 0 : serverEndMs);
       ({ apiServer } = await withRetries(() => startApiServer(port)));
     },

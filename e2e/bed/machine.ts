@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SimulatedHost } from '../host/host.ts';
-import { type Api, ApiError, ApiUnreachable, type KubeObject } from './api.ts';
+import { type Api, ApiError, type KubeObject } from './api.ts';
 import {
   bottlerocketImage,
   type HostArch,
@@ -14,6 +14,7 @@ import {
   readyCondition,
   type Taint,
 } from './node-object.ts';
+import { persist } from './persist.ts';
 import { podPath } from './pod-object.ts';
 
 /** How the kubelet comes back from a reboot; may be changed at any time, and counts from the next event on. */
@@ -225,19 +226,20 @@ export class Machine {
   }
 
   async #report(status: NodeCondition['status']): Promise<void> {
-    await this.#persist(async () => {
+    const write = async () => {
       const { bootID, osImage } = this.#facts;
       const seen = (await this.node()).status.conditions?.find((condition) => condition.type === 'Ready');
       const conditions = seen?.status === status ? [] : [readyCondition(status, now())];
       // What a kubelet that is down cannot report is not reported.
       const nodeInfo = status === 'True' ? { bootID, osImage } : {};
       await this.#parts.api.patch(`${this.path}/status`, { status: { conditions, nodeInfo } }, 'strategic');
-    });
+    };
+    await persist(write, { signal: this.#ending.signal });
   }
 
   /** Tells kwok whether the node of these pods is up. */
   async #annotatePods(value: 'true' | null): Promise<void> {
-    await this.#persist(async () => {
+    const write = async () => {
       const pods = await this.#parts.api.list<KubeObject>('/api/v1/pods', { fieldSelector: `spec.nodeName=${this.name}` });
       const wrong = pods.filter((pod) => (pod.metadata.annotations?.[downAnnotation] ?? null) !== value);
       await Promise.all(
@@ -249,20 +251,8 @@ export class Machine {
           }
         }),
       );
-    });
-  }
-
-  /** A kubelet does not give up while the API server is away. */
-  async #persist(write: () => Promise<void>): Promise<void> {
-    for (;;) {
-      try {
-        return await write();
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return;
-        if (!(error instanceof ApiUnreachable || (error instanceof ApiError && error.canRetry))) throw error;
-      }
-      await sleep(100, undefined, { signal: this.#ending.signal });
-    }
+    };
+    await persist(write, { signal: this.#ending.signal });
   }
 }
 

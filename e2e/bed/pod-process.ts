@@ -4,11 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Api, ApiError, ApiUnreachable } from './api.ts';
 import type { Child, Children } from './children.ts';
 import { type Gate, type GateState, openGate } from './gate.ts';
+import { persist } from './persist.ts';
 import { commandOf } from './pod-command.ts';
 import { type PodObject, podPath } from './pod-object.ts';
-import { type ProcessState, podStatus } from './pod-status.ts';
+import { PodReporter } from './pod-reporter.ts';
 import { mountVolumes, type PodVolumes, serviceAccountMount } from './pod-volumes.ts';
 import { freePort } from './ports.ts';
+import { watchReadiness } from './readiness.ts';
 
 /** The machine that a pod runs on, as its kubelet knows it. */
 export interface PodMachine {
@@ -37,7 +39,6 @@ export interface PodProcessParts {
   readonly gate: GateState;
 }
 
-const probeEveryMs = 100;
 const backoffMs = { least: 200, most: 5000, forgottenAfter: 10_000 };
 
 /** A pod of ours as a real process of this machine, with what a kubelet does for it. */
@@ -45,24 +46,22 @@ export class PodProcess {
   readonly log: string;
   readonly #parts: PodProcessParts;
   readonly #gone = new AbortController();
-  #pod: PodObject;
+  readonly #reporter: PodReporter;
   #child: Child | undefined;
   #volumes: PodVolumes | undefined;
   #gate: Gate | undefined;
   #cut: GateState;
   #ports = new Map<number, number>();
-  #state: ProcessState = { startedAt: undefined, ready: false, restarts: 0 };
   #up: boolean;
   #held = false;
   #deleting = false;
   #changed = Promise.withResolvers<void>();
-  #reporting: Promise<void> | undefined;
-  #unreported = false;
   readonly #finished: Promise<void>;
 
   constructor(pod: PodObject, parts: PodProcessParts) {
-    this.#pod = pod;
     this.#parts = parts;
+    const { api, machine, onError } = parts;
+    this.#reporter = new PodReporter(pod, { api, ip: machine.ip, signal: this.#gone.signal, onError });
     this.#up = parts.up;
     this.#cut = parts.gate;
     this.log = parts.log;
@@ -70,25 +69,25 @@ export class PodProcess {
   }
 
   get name(): string {
-    return this.#pod.metadata.name;
+    return this.pod.metadata.name;
   }
 
   get uid(): string {
-    return this.#pod.metadata.uid ?? '';
+    return this.pod.metadata.uid ?? '';
   }
 
   get node(): string {
-    return this.#pod.spec.nodeName ?? '';
+    return this.pod.spec.nodeName ?? '';
   }
 
   /** `agent` or `controller`, or what else its label says. */
   get component(): string {
-    return this.#pod.metadata.labels?.['app.kubernetes.io/component'] ?? '';
+    return this.pod.metadata.labels?.['app.kubernetes.io/component'] ?? '';
   }
 
   /** The pod as the API server showed it last. */
   get pod(): PodObject {
-    return this.#pod;
+    return this.#reporter.pod;
   }
 
   /** Undefined while it does not run. */
@@ -97,11 +96,11 @@ export class PodProcess {
   }
 
   get restarts(): number {
-    return this.#state.restarts;
+    return this.#reporter.state.restarts;
   }
 
   get ready(): boolean {
-    return this.#state.ready;
+    return this.#reporter.state.ready;
   }
 
   /** The root of what it serves, by the name of the container's port; its first one unless named. */
@@ -157,9 +156,7 @@ export class PodProcess {
 
   /** A newer version of the pod. */
   update(pod: PodObject): void {
-    if (!this.#adopt(pod)) return;
-    const seen = pod.status?.conditions?.find((condition) => condition.type === 'Ready')?.status === 'True';
-    if (this.#state.startedAt !== undefined && seen !== this.#state.ready) this.#report();
+    if (!this.#reporter.adopt(pod)) return;
     if (pod.metadata.deletionTimestamp !== undefined && !this.#deleting) {
       this.#deleting = true;
       this.#wake();
@@ -172,17 +169,17 @@ export class PodProcess {
     this.#up = false;
     this.#wake();
     await this.#child?.stop(0);
-    this.#become({ ready: false });
+    this.#reporter.become({ ready: false });
   }
 
   machineUp(): void {
     this.#up = true;
     this.#wake();
-    this.#report();
+    this.#reporter.report();
   }
 
   async renewTokens(): Promise<void> {
-    await this.#persist(async () => this.#volumes?.renew());
+    await persist(async () => this.#volumes?.renew(), { signal: this.#gone.signal });
   }
 
   /** The pod is gone from the API, or the bed ends. */
@@ -191,12 +188,12 @@ export class PodProcess {
     this.#wake();
     await this.#child?.stop(0);
     await this.#finished;
-    await this.#reporting;
+    await this.#reporter.settled();
     await this.#gate?.close();
   }
 
   get #container() {
-    const [container, ...others] = this.#pod.spec.containers;
+    const [container, ...others] = this.pod.spec.containers;
     if (container === undefined || others.length > 0) throw new Error(`${this.name}: the bed runs pods of one container`);
     return container;
   }
@@ -211,7 +208,7 @@ export class PodProcess {
         if (this.#deleting || this.#gone.signal.aborted) break;
         if (this.#up && !this.#held && this.#isOver(exitCode)) break;
         const waiting = this.#up && !this.#held ? 'CrashLoopBackOff' : 'ContainerCreating';
-        this.#become({ ready: false, restarts: this.#state.restarts + 1, waiting });
+        this.#reporter.become({ ready: false, restarts: this.#reporter.state.restarts + 1, waiting });
         if (performance.now() - startedAt > backoffMs.forgottenAfter || !this.#up || this.#held) wait = backoffMs.least;
         else wait = Math.min(wait * 2, backoffMs.most);
         await sleep(wait, undefined, { signal: this.#gone.signal });
@@ -232,10 +229,10 @@ export class PodProcess {
     for (const { containerPort } of this.#container.ports ?? []) this.#ports.set(containerPort, await freePort());
     while (this.#volumes === undefined && !this.#deleting) {
       try {
-        this.#volumes = await mountVolumes(api, this.#pod, folder, hostPaths);
+        this.#volumes = await mountVolumes(api, this.pod, folder, hostPaths);
       } catch (error) {
         if (!(error instanceof ApiError || error instanceof ApiUnreachable)) throw error;
-        this.#become({ waiting: 'CreateContainerConfigError' });
+        this.#reporter.become({ waiting: 'CreateContainerConfigError' });
         await sleep(500, undefined, { signal: this.#gone.signal });
       }
     }
@@ -258,31 +255,22 @@ export class PodProcess {
       LOCKKEEPER_SERVICE_ACCOUNT_DIR: mounts.get(serviceAccountMount) ?? '',
     };
     const ports = this.#ports;
-    const command = commandOf({ pod: this.#pod, container, mounts, app, node, ports, hostIP: machine.ip, extraArgs, extraEnv });
+    const command = commandOf({ pod: this.pod, container, mounts, app, node, ports, hostIP: machine.ip, extraArgs, extraEnv });
     const child = await children.spawn({ name: this.name, ...command, log, cwd: this.#parts.folder });
     this.#child = child;
     // What was asked for while it started counts too.
     if (!this.#up || this.#held || this.#deleting || this.#gone.signal.aborted) await child.stop(0);
-    this.#become({ startedAt: new Date().toISOString(), waiting: undefined, ready: false });
-    const probing = this.#probe(child);
+    this.#reporter.become({ startedAt: new Date().toISOString(), waiting: undefined, ready: false });
+    const probe = container.readinessProbe?.httpGet;
+    const probing = watchReadiness(child, {
+      url: probe === undefined ? undefined : `${this.#probedPort(probe.port)}${probe.path ?? '/'}`,
+      everyMs: (container.readinessProbe?.periodSeconds ?? 10) * 1000,
+      signal: this.#gone.signal,
+      onChange: (ready) => this.#reporter.become({ ready: ready && this.#up }),
+    });
     const { code } = await child.ended;
     await probing;
     return code ?? 137;
-  }
-
-  async #probe(child: Child): Promise<void> {
-    const probe = this.#container.readinessProbe?.httpGet;
-    const everyMs = (this.#container.readinessProbe?.periodSeconds ?? 10) * 1000;
-    let failures = 0;
-    while (child.running && !this.#gone.signal.aborted) {
-      const passed = probe === undefined || (await answers(`${this.#probedPort(probe.port)}${probe.path ?? '/'}`));
-      if (!child.running) break;
-      failures = passed ? 0 : failures + 1;
-      if (passed && !this.#state.ready && this.#up) this.#become({ ready: true });
-      if (failures === 3 && this.#state.ready) this.#become({ ready: false });
-      const wait = sleep(this.#state.ready ? everyMs : probeEveryMs, undefined, { ref: false });
-      await Promise.race([wait, child.ended]);
-    }
   }
 
   #probedPort(port: string | number): string {
@@ -291,9 +279,9 @@ export class PodProcess {
 
   /** Whether a program that has ended stays so; what the power or a test has ended does not count. */
   #isOver(exitCode: number): boolean {
-    const { restartPolicy = 'Always' } = this.#pod.spec;
+    const { restartPolicy = 'Always' } = this.pod.spec;
     if (restartPolicy === 'Always' || (restartPolicy === 'OnFailure' && exitCode !== 0)) return false;
-    this.#become({ ready: false, ended: { exitCode, finishedAt: new Date().toISOString() } });
+    this.#reporter.become({ ready: false, ended: { exitCode, finishedAt: new Date().toISOString() } });
     return true;
   }
 
@@ -308,42 +296,8 @@ export class PodProcess {
   /** The process has ended: now the pod may go, where its kubelet is there to say so. */
   async #finalize(): Promise<void> {
     while (!this.#up && !this.#gone.signal.aborted) await this.#changed.promise;
-    await this.#persist(async () => {
-      await this.#parts.api.delete(podPath(this.#pod), { gracePeriodSeconds: 0, preconditions: { uid: this.uid } });
-    });
-  }
-
-  #become(change: { [K in keyof ProcessState]?: ProcessState[K] | undefined }): void {
-    this.#state = { ...this.#state, ...change } as ProcessState;
-    this.#report();
-  }
-
-  /** Writes the state as it is by then; several changes may become one write. */
-  #report(): void {
-    this.#unreported = true;
-    this.#reporting ??= this.#writeStatus().finally(() => {
-      this.#reporting = undefined;
-    });
-  }
-
-  async #writeStatus(): Promise<void> {
-    while (this.#unreported && !this.#gone.signal.aborted) {
-      this.#unreported = false;
-      await this.#persist(async () => {
-        const status = podStatus(this.#pod, this.#state, this.#parts.machine.ip, new Date().toISOString());
-        const body = { metadata: { uid: this.uid }, status };
-        this.#adopt(await this.#parts.api.patch<PodObject>(`${podPath(this.#pod)}/status`, body, 'strategic'));
-      }).catch((error: unknown) => {
-        if (!this.#gone.signal.aborted) this.#parts.onError(error);
-      });
-    }
-  }
-
-  /** Answers to our own writes overtake the watch, and the other way round. */
-  #adopt(pod: PodObject): boolean {
-    const isNewer = Number(pod.metadata.resourceVersion) >= Number(this.#pod.metadata.resourceVersion);
-    if (isNewer) this.#pod = pod;
-    return isNewer;
+    const end = () => this.#parts.api.delete(podPath(this.pod), { gracePeriodSeconds: 0, preconditions: { uid: this.uid } });
+    await persist(end, { signal: this.#gone.signal, settledBy: [404, 409] });
   }
 
   /** False where the pod is being deleted or gone. */
@@ -356,28 +310,5 @@ export class PodProcess {
   #wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
-  }
-
-  /** A kubelet does not give up; a pod that is gone, or another one of that name, is not its business any more. */
-  async #persist(work: () => Promise<void>): Promise<void> {
-    for (;;) {
-      try {
-        return await work();
-      } catch (error) {
-        if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return;
-        if (!(error instanceof ApiUnreachable || (error instanceof ApiError && error.canRetry))) throw error;
-      }
-      await sleep(200, undefined, { signal: this.#gone.signal });
-    }
-  }
-}
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    return false;
   }
 }
