@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type HostOptions, type Release, type Repository, SimulatedHost } from '../host/host.ts';
 import type { Api, KubeObject, Query } from './api.ts';
@@ -11,6 +11,7 @@ import { runCommand } from './command.ts';
 import { bedEnvironment, repository as repositoryRoot } from './config.ts';
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane.ts';
 import { eventually } from './eventually.ts';
+import { type FaultProxy, openFaultProxy } from './fault-proxy.ts';
 import { type Gate, type GateState, openGate } from './gate.ts';
 import { type Home, openHome } from './home.ts';
 import { startKwok } from './kwok.ts';
@@ -28,6 +29,8 @@ export interface BedOptions extends Pick<ControlPlaneOptions, 'name' | 'dir' | '
   readonly kubeconfig?: string;
   /** The folder that stands for the image's /app; `dist/` unless told. */
   readonly app?: string;
+  /** Components of ours (`controller`, `agent`) that reach the API server through `bed.faults`; none unless told. */
+  readonly faultsFor?: readonly string[];
 }
 
 export interface BedMachineOptions extends MachineOptions {
@@ -45,6 +48,8 @@ export interface Bed {
   readonly controlPlane: ControlPlane;
   /** @throws Error on a cluster that is not the bed's own */
   readonly audit: AuditLog;
+  /** Does harm to chosen requests. @throws Error where `faultsFor` names nobody */
+  readonly faults: FaultProxy;
   readonly home: Home;
   /** Shared by all hosts; a release added to it is seen at the next refresh. */
   readonly repository: Repository;
@@ -111,6 +116,9 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     const { client, kubeconfig } = cluster;
     const { hostname, port } = new URL(client.access.server);
     const repository: Repository = { releases: [...(options.releases ?? [])] };
+    const server = { host: hostname, port: Number(port) };
+    const { faultsFor = [] } = options;
+    const faults = faultsFor.length === 0 ? undefined : await openFaults(own(controlPlane, 'certificate'), server);
     const machines = new Map<string, Machine>();
     const gates = new Map<string, Gate>();
     const histories = new Set<{ stop(): void }>();
@@ -128,6 +136,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
       home,
       api: cluster.kubelet,
       machines,
+      serverFor: (component) => (faults !== undefined && faultsFor.includes(component) ? faults : server),
       app,
       node: existsSync(runtime) ? runtime : process.execPath,
     });
@@ -137,10 +146,6 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     const helm: Helm = helmFor({ run: tool(programs.helm), client, app });
     const kubectl = tool(programs.kubectl);
 
-    const own = <T>(part: T | undefined, what: string): T => {
-      if (part === undefined) throw new Error(`the bed stands on an existing cluster and has no ${what} of its own`);
-      return part;
-    };
     const bed: Bed = {
       name: home.name,
       client,
@@ -150,6 +155,10 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
       },
       get audit() {
         return auditLog(own(controlPlane, 'audit log').auditLog);
+      },
+      get faults() {
+        if (faults === undefined) throw new Error('the bed was started without `faultsFor`');
+        return faults;
       },
       home,
       repository,
@@ -161,7 +170,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
         const bootIDFile = path.join(home.scratch, 'm', `${index}.boot-id`);
         const { name, version = '1.26.0', variant = 'aws-k8s-1.31', arch = 'x86_64', osImage } = machineOptions;
         if (machines.has(name)) throw new Error(`there is a machine ${name} already`);
-        const gate = gates.get(name) ?? (await openGate({ host: hostname, port: Number(port) }));
+        const gate = gates.get(name) ?? (await openGate(server));
         gates.set(name, gate);
         const kubernetesSettings = {
           'api-server': `https://127.0.0.1:${gate.port}`,
@@ -219,7 +228,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
         const leave = (machine: Machine) => (controlPlane === undefined ? machine.remove() : machine.stop());
         const ended = await Promise.allSettled([...machines.values()].map(leave));
         ended.push(...(await Promise.allSettled([pods.stop()])));
-        await Promise.all([...gates.values()].map((gate) => gate.close()));
+        await Promise.all([...gates.values(), ...(faults === undefined ? [] : [faults])].map((one) => one.close()));
         const wrong = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
         await cluster.stop({ keepLogs: keepLogs || wrong.length > 0 });
         if (wrong.length > 0) throw new AggregateError(wrong, `the bed ${home.name} itself failed; its logs are in ${home.out}`);
@@ -227,6 +236,16 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     };
     return bed;
   }
+}
+
+function own<T>(part: T | undefined, what: string): T {
+  if (part === undefined) throw new Error(`the bed stands on an existing cluster and has no ${what} of its own`);
+  return part;
+}
+
+async function openFaults({ caFile, keyFile }: ControlPlane, server: { host: string; port: number }): Promise<FaultProxy> {
+  const [certificate, key] = await Promise.all([readFile(caFile, 'utf8'), readFile(keyFile, 'utf8')]);
+  return openFaultProxy({ server, ca: certificate, certificate, key });
 }
 
 /** What the bed's jest environment has noted about the file that runs. */

@@ -30,6 +30,8 @@ export interface ControlPlane {
   readonly kubeconfig: string;
   /** The API server's own certificate authority, PEM. */
   readonly caFile: string;
+  /** The key of its certificate, which is its own authority. */
+  readonly keyFile: string;
   readonly auditLog: string;
   accessOf(user: UserName): ApiAccess;
   kubeconfigOf(user: UserName): string;
@@ -111,6 +113,7 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
     client,
     kubeconfig: kubeconfigOf('admin'),
     caFile,
+    keyFile: file('certs/apiserver.key'),
     auditLog,
     accessOf,
     kubeconfigOf,

@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Api, ApiError, ApiUnreachable } from './api.ts';
-import type { Child, Children } from './children.ts';
+import type { Child, Children, Ending } from './children.ts';
 import { type Gate, type GateState, openGate } from './gate.ts';
 import { persist } from './persist.ts';
 import { commandOf } from './pod-command.ts';
@@ -44,6 +44,8 @@ const backoffMs = { least: 200, most: 5000, forgottenAfter: 10_000 };
 /** A pod of ours as a real process of this machine, with what a kubelet does for it. */
 export class PodProcess {
   readonly log: string;
+  /** How its program has ended so far, oldest first. */
+  readonly endings: Ending[] = [];
   readonly #parts: PodProcessParts;
   readonly #gone = new AbortController();
   readonly #reporter: PodReporter;
@@ -268,9 +270,10 @@ export class PodProcess {
       signal: this.#gone.signal,
       onChange: (ready) => this.#reporter.become({ ready: ready && this.#up }),
     });
-    const { code } = await child.ended;
+    const ending = await child.ended;
+    this.endings.push(ending);
     await probing;
-    return code ?? 137;
+    return ending.code ?? 137;
   }
 
   #probedPort(port: string | number): string {

@@ -8,12 +8,15 @@ import type { PodObject } from './pod-object.ts';
 import { PodProcess } from './pod-process.ts';
 
 export const oursSelector = 'app.kubernetes.io/part-of=lockkeeper';
+const componentLabel = 'app.kubernetes.io/component';
 
 export interface PodRunnerOptions {
   readonly home: Home;
   /** As the bed, with the kubelets' part in mind. */
   readonly api: Api;
   readonly machines: ReadonlyMap<string, Machine>;
+  /** Where the API server's service address leads for a component of ours. */
+  readonly serverFor: (component: string) => { readonly host: string; readonly port: number };
   /** The folder that stands for the image's /app. */
   readonly app: string;
   /** The program that stands for the image's `node`. */
@@ -32,13 +35,12 @@ export interface PodRunner extends NodeProcesses {
   stop(): Promise<void>;
 }
 
-export async function startPodRunner({ home, api, machines, app, node }: PodRunnerOptions): Promise<PodRunner> {
+export async function startPodRunner({ home, api, machines, serverFor, app, node }: PodRunnerOptions): Promise<PodRunner> {
   const ending = new AbortController();
   const processes = new Map<string, PodProcess>();
   const ends = new Set<Promise<void>>();
   const down = new Set<string>();
   const cuts = new Map<string, GateState>();
-  const { hostname, port } = new URL(api.access.server);
   const synced = Promise.withResolvers<void>();
   let started = 0;
   let failure: unknown;
@@ -116,7 +118,7 @@ export async function startPodRunner({ home, api, machines, app, node }: PodRunn
       api,
       children: home.children,
       machine,
-      server: { host: hostname, port: Number(port) },
+      server: serverFor(pod.metadata.labels?.[componentLabel] ?? ''),
       app,
       node,
       folder,

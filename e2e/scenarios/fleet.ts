@@ -1,7 +1,7 @@
 import type { NodeUpdateStatus } from '../../src/api/node-update.ts';
 import type { UpdatePolicyStatus } from '../../src/api/update-policy.ts';
 import type { KubeObject } from '../bed/api.ts';
-import { type Bed, type BedMachineOptions, startBed } from '../bed/bed.ts';
+import { type Bed, type BedMachineOptions, type BedOptions, startBed } from '../bed/bed.ts';
 import type { Machine } from '../bed/machine.ts';
 import type { NodeObject } from '../bed/node-object.ts';
 import type { PodProcess } from '../bed/pod-process.ts';
@@ -38,6 +38,8 @@ export interface FleetOptions {
   readonly timings?: Partial<HostTimings>;
   /** Further chart values. */
   readonly values?: { controller?: object; agent?: object };
+  /** Components that reach the API server through `bed.faults`. */
+  readonly faultsFor?: BedOptions['faultsFor'];
 }
 
 /** A bed with the chart installed, machines on 1.26.0, and a policy in force. */
@@ -68,9 +70,9 @@ export interface Fleet {
 
 /** Starts a bed with the chart, a fleet of machines and a policy. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { nodes, policy = {}, replicas = 1, controllersOn = 'infra', timings = {}, values = {} } = options;
+  const { nodes, policy = {}, replicas = 1, controllersOn = 'infra', timings = {}, values = {}, faultsFor = [] } = options;
   const variant = 'aws-k8s-1.31';
-  const bed = await startBed({ releases: [{ version: '1.26.0', variant, arch: 'x86_64' }] });
+  const bed = await startBed({ releases: [{ version: '1.26.0', variant, arch: 'x86_64' }], faultsFor });
   try {
     const infra = controllersOn === 'infra';
     if (infra) await bed.addMachine({ name: 'infra', osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } });
