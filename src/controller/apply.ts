@@ -3,7 +3,6 @@ import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Command, NodeDecision, PolicyDecision } from '../core/command.ts';
 import type { PolicyView, World } from '../core/world.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
-import type { Logger } from '../kube/logger.ts';
 import { forEachBounded } from './bounded.ts';
 import { NodeWriter, StaleDecisionError, type WriterDeps } from './node-writer.ts';
 import { mergePatchBetween } from './patches.ts';
@@ -16,18 +15,13 @@ export interface Applied {
   failed: Set<string>;
 }
 
-/** What carrying out a decision needs. */
-export interface ApplyDeps extends WriterDeps {
-  logger: Logger;
-}
-
 const CONCURRENCY = 16;
 
 /** Carries out what was decided: claims first, then each node's commands in order, nodes side by side. */
 export class Applier {
-  readonly #deps: ApplyDeps;
+  readonly #deps: WriterDeps;
 
-  constructor(deps: ApplyDeps) {
+  constructor(deps: WriterDeps) {
     this.#deps = deps;
   }
 

@@ -7,10 +7,12 @@ import { ridesThrough } from '../core/flight/draining.ts';
 import type { NodeView, World } from '../core/world.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isAlreadyExists } from '../kube/errors.ts';
+import type { Logger } from '../kube/logger.ts';
 import type { Reflector } from '../kube/reflector.ts';
 import { cordonAgainPatch, cordonPatch, fencePatch, mergePatchBetween, orderPatch, uncordonPatch } from './patches.ts';
 import type { PodViews } from './pod-views.ts';
 import type { Reflectors } from './reflectors.ts';
+import { nodeOf } from './views.ts';
 
 /** The world has moved on since the decision: nothing is wrong, the next pass decides anew. */
 export class StaleDecisionError extends Error {
@@ -26,7 +28,8 @@ export class StaleDecisionError extends Error {
 export interface WriterDeps {
   client: KubeClient;
   reflectors: Reflectors;
-  podViews: PodViews;
+  podViews: Pick<PodViews, 'list'>;
+  logger: Logger;
   /** Throws where this replica may no longer act. */
   assertLeading: () => void;
 }
@@ -53,7 +56,6 @@ export class NodeWriter {
 
   /** Carries out one command; rejects with the API server's error, or a StaleDecisionError. */
   async carryOut(command: Command): Promise<void> {
-    this.#deps.assertLeading();
     switch (command.type) {
       case 'CreateObjects':
         return this.#createObjects(command.host, command.refreshInterval);
@@ -88,7 +90,6 @@ export class NodeWriter {
     if (update === undefined) throw new StaleDecisionError(`the NodeUpdate of ${name} is not there`);
     const patch = mergePatchBetween({ ...update.status }, { ...status });
     if (patch === undefined) return false;
-    this.#deps.assertLeading();
     const body = { metadata: { resourceVersion: update.resourceVersion }, status: patch };
     const written = await this.#patch(kindPath(NODE_UPDATE, name, 'status'), body, this.#deps.reflectors.nodeUpdates);
     this.#node = { ...this.#node, update: { ...update, resourceVersion: written.metadata.resourceVersion, status } };
@@ -99,12 +100,8 @@ export class NodeWriter {
     const { name } = this.#node;
     const pods = await this.#deps.podViews.list(name, this.#signal);
     const plan = planDrain(pods, record.drain, ridesThrough({ world: this.#world, node: this.#node }));
-    const left = [...plan.evict, ...plan.waitFor].map(podKey);
-    if (left.length > 0 || plan.errors.length > 0) {
-      throw new StaleDecisionError(
-        `pods have come to ${name} since it was drained: ${left.slice(0, 5).join(', ')}${plan.errors.join('; ')}`,
-      );
-    }
+    const left = [...[...plan.evict, ...plan.waitFor].map(podKey).slice(0, 5), ...plan.errors];
+    if (left.length > 0) throw new StaleDecisionError(`pods have come to ${name} since it was drained: ${left.join('; ')}`);
     await this.writeStatus(status);
     await this.#patchHost((resourceVersion) => orderPatch(resourceVersion, order));
   }
@@ -124,10 +121,10 @@ export class NodeWriter {
   /** Creates an object that the Node owns; one of an earlier node of the same name is deleted, and made anew in the next pass. */
   async #create(reflector: Pick<Reflector<unknown>, 'observe'>, kind: Kind, fields: object): Promise<Written> {
     const { name, uid } = this.#node;
-    const { client } = this.#deps;
     const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid }];
     try {
-      const created = await client.create<Written>(
+      this.#deps.assertLeading();
+      const created = await this.#deps.client.create<Written>(
         kindPath(kind),
         { apiVersion: API_VERSION, kind: kind.kind, metadata: { name, ownerReferences }, ...fields },
         { signal: this.#signal },
@@ -136,18 +133,31 @@ export class NodeWriter {
       return created;
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
-      const path = kindPath(kind, name);
-      const existing = await client.get<{ metadata: { uid: string; ownerReferences?: { uid: string }[] } }>(path, { signal: this.#signal });
-      const owned = existing.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false;
-      if (owned) reflector.observe(existing);
-      else await client.delete(path, { preconditions: { uid: existing.metadata.uid } }, { signal: this.#signal });
-      throw new StaleDecisionError(`the ${kind.kind} of ${name} ${owned ? 'was there already' : 'belonged to an earlier node'}`);
+      await this.#makeWay(reflector, kind);
+      throw new StaleDecisionError(`the ${kind.kind} of ${name} was there already`);
     }
   }
 
+  /** Takes notice of an object that is there already, or deletes it where it is another node's. */
+  async #makeWay(reflector: Pick<Reflector<unknown>, 'observe'>, kind: Kind): Promise<void> {
+    const { name, uid } = this.#node;
+    const { client, logger, assertLeading } = this.#deps;
+    const path = kindPath(kind, name);
+    const existing = await client.get<{ metadata: { uid: string; ownerReferences?: { uid: string }[] } }>(path, { signal: this.#signal });
+    if (existing.metadata.ownerReferences?.some((owner) => owner.uid === uid)) {
+      reflector.observe(existing);
+      return;
+    }
+    assertLeading();
+    await client.delete(path, { preconditions: { uid: existing.metadata.uid } }, { signal: this.#signal });
+    logger.info({ action: 'Delete', node: name, kind: kind.kind, why: 'it belonged to an earlier node of this name' }, 'acted');
+  }
+
   async #patchNode(body: object): Promise<void> {
-    const written = await this.#patch(`/api/v1/nodes/${encodeURIComponent(this.#node.name)}`, body, this.#deps.reflectors.nodes);
-    this.#node = { ...this.#node, resourceVersion: written.metadata.resourceVersion };
+    const { name, update, host, agent } = this.#node;
+    const written = await this.#patch(`/api/v1/nodes/${encodeURIComponent(name)}`, body, this.#deps.reflectors.nodes);
+    // What was written is what the next command of the same decision must see: an uncordon restores what is there.
+    this.#node = { ...nodeOf(written), agent, ...(update !== undefined && { update }), ...(host !== undefined && { host }) };
   }
 
   async #patchHost(body: (resourceVersion: string) => object): Promise<void> {
@@ -158,6 +168,7 @@ export class NodeWriter {
   }
 
   async #patch(path: string, body: object, reflector: Pick<Reflector<unknown>, 'observe'>): Promise<Written> {
+    this.#deps.assertLeading();
     const written = await this.#deps.client.mergePatch<Written>(path, body, { signal: this.#signal });
     reflector.observe(written);
     return written;

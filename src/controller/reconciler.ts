@@ -67,8 +67,7 @@ export class Reconciler {
 
   /** Stops what passes have begun. */
   async stop(): Promise<void> {
-    this.#deps.drainer.stop();
-    await this.#deps.podViews.stop();
+    await Promise.all([this.#deps.drainer.stop(), this.#deps.podViews.stop()]);
   }
 
   #decide(): { world: World; decision: Decision } {
