@@ -73,7 +73,7 @@ export function readInvocation(args: readonly string[], env: Readonly<Record<str
       },
     }).values;
   } catch (error) {
-    return wrong(error instanceof Error ? error.message : 'cannot read the flags');
+    return wrong(Error.isError(error) ? error.message : 'cannot read the flags');
   }
   if (flags['help']) return { kind: 'help' };
   if (flags['version']) return { kind: 'version' };

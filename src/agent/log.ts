@@ -52,9 +52,7 @@ export function createLog({ level, clock, write, base = {} }: LogOptions): Logge
 }
 
 function plainFields(fields: object): object {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => (value instanceof Error ? ['err', describe(value)] : [name, value])),
-  );
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, Error.isError(value) ? describe(value) : value]));
 }
 
 const maxCauses = 3;
@@ -62,5 +60,5 @@ const maxCauses = 3;
 function describe(error: Error, depth = 0): object {
   const { name: type, message, cause } = error;
   const code = 'code' in error ? { code: error.code } : {};
-  return { type, message, ...code, ...(cause instanceof Error && depth < maxCauses ? { cause: describe(cause, depth + 1) } : {}) };
+  return { type, message, ...code, ...(Error.isError(cause) && depth < maxCauses ? { cause: describe(cause, depth + 1) } : {}) };
 }

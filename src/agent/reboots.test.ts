@@ -40,6 +40,20 @@ describe('the boot ID', () => {
     expect(bed.host.rebootCount).toBe(1);
   });
 
+  test('a boot that ends right behind the fence: no reboot is asked for', async () => {
+    await startBed();
+    bed.startAgent();
+    await bed.until(() => bed.status.version !== undefined, 'the first report');
+    let rebooted: Promise<void> | undefined;
+    bed.kube.fault = ({ body }) => {
+      if (JSON.stringify(body ?? '').includes('RebootAsked')) rebooted ??= bed.host.reboot();
+      return undefined;
+    };
+    await bed.carryOut(reboot('r1', '1.26.0'));
+    await rebooted;
+    expect(bed.asked('POST /actions/reboot')).toBe(0);
+  });
+
   test('a host that boots back to the old version: Done, with the version that runs', async () => {
     await startBed();
     bed.startAgent();

@@ -32,6 +32,8 @@ export async function applySettings({ client }: UpdateHost, settings: UpdateSett
 
 /** Records the settings as they are now: on the NodeHost before anything else, and on the host if that works. */
 export async function saveSettings({ client, notebook, logger }: UpdateHost, signal: AbortSignal): Promise<void> {
+  // What is there now may be ours already.
+  if (notebook.status.savedSettings !== undefined) return;
   let prior: UpdateSettings;
   try {
     prior = await client.updateSettings(signal);

@@ -1,0 +1,88 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { AgentBed, node, release } from './testing/agent-bed.ts';
+
+let bed: AgentBed;
+afterEach(() => bed.stop());
+
+const threeReleases = ['1.26.0', '1.26.1', '1.27.0'].map((version) => release(version));
+const stage = { id: 's1', action: 'Stage', version: '1.26.1' };
+const theirs = { seed: 1, 'version-lock': 'v1.26.0', 'ignore-waves': false };
+const settings = () => bed.host.settings.updates;
+
+async function startBed(updates: Record<string, unknown> = theirs): Promise<void> {
+  bed = await new AgentBed({ releases: threeReleases, timings: { renderMs: 0 }, host: { initialSettings: { updates } } }).start();
+}
+
+/** Until an agent has changed the settings, and has died. */
+async function dieWithSettingsChanged(): Promise<void> {
+  const agent = bed.startAgent({ request: 'start prepare', when: 'before' });
+  bed.order(stage);
+  await agent.died;
+  await agent.stop();
+  expect(settings()?.['version-lock']).toBe('1.26.1');
+}
+
+describe('settings that were changed when the agent was killed', () => {
+  test('are put back from the NodeHost where the host keeps no copy', async () => {
+    await startBed();
+    await dieWithSettingsChanged();
+    await bed.ask('DELETE', '/tx?tx=lockkeeper-saved');
+    bed.order({ id: 'c1', action: 'Cancel' });
+    bed.startAgent();
+    await bed.answered('c1', 'Done');
+    expect(settings()).toMatchObject(theirs);
+    expect(bed.status.savedSettings).toBeUndefined();
+  });
+
+  test("are put back from the host's own copy where the NodeHost is another", async () => {
+    await startBed();
+    await dieWithSettingsChanged();
+    bed.kube.remove(node);
+    bed.createLetter();
+    bed.startAgent();
+    await bed.until(() => settings()?.['version-lock'] === 'v1.26.0', 'the old lock');
+    expect(await bed.ask('GET', '/tx?tx=lockkeeper-saved')).toMatchObject({ text: '{}' });
+  });
+});
+
+test('an agent that is told to end in the middle of Stage puts them back first', async () => {
+  await startBed();
+  bed.host.faults.arm('prepareHangs');
+  const agent = bed.startAgent();
+  bed.order(stage);
+  await bed.until(() => bed.asked('POST /actions/prepare-update') === 1, 'prepare');
+  await agent.stop();
+  expect(settings()).toMatchObject(theirs);
+  expect(bed.status).toMatchObject({ answer: { id: 's1', state: 'Running' } });
+  expect(bed.status.savedSettings).toBeUndefined();
+  await bed.host.release();
+  const asked = bed.asked('POST /actions/prepare-update');
+  bed.startAgent();
+  await bed.answered('s1', 'Done');
+  expect(bed.asked('POST /actions/prepare-update')).toBe(asked);
+});
+
+test('where there were none, the defaults of the OS are put back, and what was not changed stays away', async () => {
+  await startBed({ seed: 1, 'version-lock': 'v1.26.0', 'ignore-waves': false });
+  bed.startAgent();
+  await bed.carryOut(stage);
+  expect(settings()).toEqual(theirs);
+  await bed.stop();
+
+  await startBed({ seed: 1, 'ignore-waves': false });
+  bed.startAgent();
+  await bed.carryOut(stage, 'Failed');
+  expect(settings()).toEqual({ seed: 1, 'ignore-waves': false });
+});
+
+test('a host that does not take its settings back fails the order, and is asked again', async () => {
+  await startBed();
+  bed.startAgent();
+  await bed.until(() => bed.status.version !== undefined, 'the first report');
+  bed.before('POST', '/actions/prepare-update', () => bed.host.faults.arm('configApplierFails', 3));
+  await bed.carryOut(stage, 'Failed');
+  expect(bed.status.answer?.error?.code).toBe('SettingsFailed');
+  await bed.carryOut({ ...stage, id: 's2' });
+  expect(settings()).toMatchObject(theirs);
+  expect(bed.asked('POST /actions/prepare-update')).toBe(1);
+});
