@@ -117,6 +117,40 @@ test('an order that was answered is not taken up again by the next agent', async
   expect(bed.status.answer).toMatchObject({ id: 's1', state: 'Failed', error: { code: 'NotOffered' } });
 });
 
+describe('the socket', () => {
+  test('a dead one ends the agent without an answer, and the next agent goes on', async () => {
+    await startBed({ deadSocketMs: 100 });
+    const agent = bed.startAgent();
+    await bed.until(() => bed.status.version !== undefined, 'the first report');
+    await bed.host.killSocket();
+    bed.order({ id: 's1', action: 'Stage', version: '1.26.1' });
+    await expect(agent.ended).rejects.toMatchObject({ name: 'HostSocketDead' });
+    expect(bed.status.answer?.state).toBe('Running');
+    await bed.host.reviveSocket();
+    bed.startAgent();
+    await bed.answered('s1', 'Done');
+  });
+
+  test('one that is gone for a while holds up what is to be done', async () => {
+    await startBed();
+    await bed.host.removeSocket();
+    bed.startAgent();
+    bed.order({ id: 's1', action: 'Stage', version: '1.26.1' });
+    await bed.until(() => bed.bootIDReads > 0, 'the first look');
+    await bed.host.reviveSocket();
+    await bed.answered('s1', 'Done');
+  });
+});
+
+test('a refused token is read again, and the write goes through', async () => {
+  await startBed();
+  let refused = 0;
+  bed.kube.fault = ({ method }) => (method === 'PATCH' && refused++ < 2 ? { status: refused === 1 ? 401 : 422 } : undefined);
+  bed.startAgent();
+  await bed.until(() => bed.status.version !== undefined, 'the first report');
+  expect(bed.credentials.refreshed).toBeGreaterThan(0);
+});
+
 describe('refreshes', () => {
   test('one that fails is reported once, and taken back by the next that works', async () => {
     await startBed({ refreshInterval: '1s' });
@@ -128,5 +162,17 @@ describe('refreshes', () => {
     await bed.until(() => bed.status.available !== undefined, 'a refresh that works');
     expect(bed.status.refreshError).toBeUndefined();
     expect(bed.writes.length).toBe(writes + 1);
+  });
+
+  test('one that fails while staged moves the proof along', async () => {
+    await startBed({ refreshInterval: '1s' });
+    bed.startAgent();
+    await bed.carryOut({ id: 's1', action: 'Stage', version: '1.26.1' });
+    bed.host.faults.arm('refreshFails');
+    await bed.until(() => bed.status.refreshError !== undefined, 'the error');
+    expect(bed.status.staged?.lastCommandAt).toBe(bed.host.updateStatus?.most_recent_command?.timestamp);
+    bed.order({ id: 'r1', action: 'Reboot', version: '1.26.1', bootID: bed.bootID });
+    await bed.answered('r1', 'Done');
+    expect(bed.host.os.version).toBe('1.26.1');
   });
 });

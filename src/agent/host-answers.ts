@@ -1,5 +1,16 @@
 import * as z from 'zod/mini';
 
+/** An answer of another shape than the host's API has; the message says where. */
+export class AnswerShapeError extends Error {
+  override readonly name = 'AnswerShapeError';
+}
+
+function read<S extends z.ZodMiniType>(schema: S, raw: unknown): z.infer<S> {
+  const result = schema.safeParse(raw);
+  if (!result.success) throw new AnswerShapeError(z.prettifyError(result.error));
+  return result.data;
+}
+
 const imageSchema = z.object({ version: z.string(), variant: z.string(), arch: z.string() });
 const partitionSchema = z.nullish(z.object({ image: imageSchema, next_to_boot: z.boolean() }));
 
@@ -43,9 +54,9 @@ export interface UpdateStatus {
   readonly command: HostCommand | undefined;
 }
 
-/** Parses `GET /updates/status`; throws a ZodError. */
+/** Parses `GET /updates/status`; throws an AnswerShapeError. */
 export function parseUpdateStatus(raw: unknown): UpdateStatus {
-  const status = z.parse(updateStatusSchema, raw);
+  const status = read(updateStatusSchema, raw);
   const { staging_partition: staging, most_recent_command: command } = status;
   return {
     state: status.update_state,
@@ -73,9 +84,9 @@ export interface HostOS {
   readonly arch: string;
 }
 
-/** Parses `GET /os`; throws a ZodError. */
+/** Parses `GET /os`; throws an AnswerShapeError. */
 export function parseOS(raw: unknown): HostOS {
-  const os = z.parse(osSchema, raw);
+  const os = read(osSchema, raw);
   return { version: os.version_id, variant: os.variant_id, arch: os.arch };
 }
 
@@ -89,9 +100,9 @@ export interface UpdateSettings {
   readonly ignoreWaves?: boolean | undefined;
 }
 
-/** Parses `GET /settings?prefix=updates` and `GET /tx`; throws a ZodError. */
+/** Parses `GET /settings?prefix=updates` and `GET /tx`; throws an AnswerShapeError. */
 export function parseUpdateSettings(raw: unknown): UpdateSettings {
-  const updates = z.parse(settingsSchema, raw).updates ?? {};
+  const updates = read(settingsSchema, raw).updates ?? {};
   const { 'version-lock': versionLock, 'ignore-waves': ignoreWaves } = updates;
   return { ...(versionLock == null ? {} : { versionLock }), ...(ignoreWaves == null ? {} : { ignoreWaves }) };
 }
@@ -112,8 +123,8 @@ export interface ApiServerSettings {
   readonly certificate: string;
 }
 
-/** Parses `GET /settings?prefix=kubernetes`; undefined where the host names none; throws a ZodError. */
+/** Parses `GET /settings?prefix=kubernetes`; undefined where the host names none; throws an AnswerShapeError. */
 export function parseApiServerSettings(raw: unknown): ApiServerSettings | undefined {
-  const { 'api-server': server, 'cluster-certificate': certificate } = z.parse(kubernetesSchema, raw).kubernetes ?? {};
+  const { 'api-server': server, 'cluster-certificate': certificate } = read(kubernetesSchema, raw).kubernetes ?? {};
   return server && certificate ? { server, certificate } : undefined;
 }

@@ -1,7 +1,7 @@
 import http from 'node:http';
-import * as z from 'zod/mini';
 import { type Clock, delay, onAbort } from '../kube/clock.ts';
 import {
+  AnswerShapeError,
   type ApiServerSettings,
   type HostOS,
   parseApiServerSettings,
@@ -138,7 +138,7 @@ export class HostClient {
     try {
       return parse(JSON.parse(body));
     } catch (cause) {
-      const why = cause instanceof z.core.$ZodError ? z.prettifyError(cause) : 'no JSON';
+      const why = cause instanceof AnswerShapeError ? cause.message : 'no JSON';
       throw new HostProtocol(`${nameOf(call)}: cannot read the answer: ${plainWords(why)}`, { cause });
     }
   }

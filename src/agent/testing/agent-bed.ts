@@ -8,7 +8,7 @@ import type { NodeHostStatus } from '../../api/node-host.ts';
 import { systemClock } from '../../kube/clock.ts';
 import { FakeApiServer, type FakeRequest } from '../../kube/testing/fake-api-server.ts';
 import { eventually } from '../../kube/testing/fake-clock.ts';
-import { type LogLine, recordingLogger, testClient } from '../../kube/testing/fixtures.ts';
+import { type LogLine, recordingLogger, type TestCredentials, testClient, testCredentials } from '../../kube/testing/fixtures.ts';
 import { Agent } from '../agent.ts';
 import { HostClient } from '../host-client.ts';
 import { type CrashPlan, crashing } from './crash.ts';
@@ -39,6 +39,7 @@ export interface BedOptions {
   readonly timings?: Partial<HostTimings>;
   readonly host?: Partial<HostOptions>;
   readonly refreshInterval?: string;
+  readonly deadSocketMs?: number;
   /** Without a NodeHost to begin with. */
   readonly withoutLetter?: boolean;
 }
@@ -71,29 +72,35 @@ export class AgentBed {
   /** Called for each request to the host, before it acts. */
   onHostRequest: (request: string) => void = () => {};
   readonly socketPath: string;
-  readonly #folder: string;
-  readonly #bootIDFile: string;
+  readonly folder: string;
+  readonly bootIDFile: string;
   readonly #agents = new Set<RunningAgent>();
   readonly #repository: Repository;
   readonly #options: BedOptions;
   #stopped = false;
+  #credentials: TestCredentials | undefined;
   #before: { request: string; act: () => void } | undefined;
 
   constructor(options: BedOptions = {}) {
     this.#options = options;
-    this.#folder = mkdtempSync(join(tmpdir(), 'agent-'));
-    this.socketPath = join(this.#folder, 'api.sock');
-    this.#bootIDFile = join(this.#folder, 'boot_id');
+    this.folder = mkdtempSync(join(tmpdir(), 'agent-'));
+    this.socketPath = join(this.folder, 'api.sock');
+    this.bootIDFile = join(this.folder, 'boot_id');
     this.#repository = { releases: options.releases ?? ['1.25.0', '1.26.0', '1.26.1'].map((version) => release(version)) };
     this.host = new SimulatedHost({
       socketPath: this.socketPath,
       os: { version: options.version ?? '1.26.0', variant, arch },
       repository: this.#repository,
       timings: { ...quick, ...options.timings },
-      bootIDFile: this.#bootIDFile,
+      bootIDFile: this.bootIDFile,
       seed: 1_000,
       ...options.host,
     });
+  }
+
+  get credentials(): TestCredentials {
+    this.#credentials ??= testCredentials(this.kube.url);
+    return this.#credentials;
   }
 
   async start(): Promise<this> {
@@ -116,7 +123,7 @@ export class AgentBed {
     for (const agent of this.#agents) await agent.stop();
     await this.kube.stop();
     await this.host.stop();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   createLetter(order?: OrderFields): void {
@@ -168,8 +175,12 @@ export class AgentBed {
   startAgent(crash?: CrashPlan): RunningAgent {
     const ending = new AbortController();
     const logger = recordingLogger();
-    const client = testClient(this.kube, { requestTimeoutMs: 2_000 });
-    const wires = crashing(new HostClient({ socketPath: this.socketPath, clock: systemClock, retryMs: 10 }), client, crash);
+    const client = testClient(this.kube, { credentials: this.credentials, requestTimeoutMs: 2_000 });
+    const wires = crashing(
+      new HostClient({ socketPath: this.socketPath, clock: systemClock, retryMs: 10, deadSocketMs: this.#options.deadSocketMs ?? 30_000 }),
+      client,
+      crash,
+    );
     const agent = new Agent({
       node,
       version: '0.0.1',
@@ -177,7 +188,7 @@ export class AgentBed {
       host: wires.host,
       readBootID: async () => {
         this.bootIDReads += 1;
-        return readFileSync(this.#bootIDFile, 'utf8').trim();
+        return readFileSync(this.bootIDFile, 'utf8').trim();
       },
       clock: systemClock,
       logger,
@@ -201,8 +212,8 @@ export class AgentBed {
     return running;
   }
 
-  until(condition: () => boolean, what: string): Promise<void> {
-    return eventually(condition, what, 4_000).catch((error: unknown) => {
+  until(condition: () => boolean, what: string, withinMs = 4_000): Promise<void> {
+    return eventually(condition, what, withinMs).catch((error: unknown) => {
       throw new Error(`${what}: not so; the status is ${JSON.stringify(this.status)}`, { cause: error });
     });
   }
