@@ -193,6 +193,8 @@ class Draft {
         continue;
       }
       if (hold.reason === 'CapacityReached' || hold.reason === 'Preflight') pending += 1;
+      // The slot is its own while its pods are looked at: not the whole fleet's pods are listed for one free slot.
+      if (hold.reason === 'Preflight') claimed.add(node.name);
       if (hold.reason === 'HandingOver') this.#handOver = true;
       if (hold.reason === 'Preflight' || hold.reason === 'CannotEvict') this.#look(node.name);
       if (hold.until !== undefined) this.#wake(hold.until);

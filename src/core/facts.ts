@@ -2,7 +2,7 @@ import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Rollout } from '../api/update-policy.ts';
 import { claimOn } from './assign.ts';
 import { unavailableLimit } from './budget.ts';
-import { type ByHand, isRetried, mergeByHand, readByHand } from './by-hand.ts';
+import { type ByHand, isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { isHalted, isOf, isWanted, rolloutsOf } from './rollouts.ts';
 import { hasMemory } from './status.ts';
 import { type Target, targetOf } from './target.ts';
@@ -27,7 +27,10 @@ export interface Facts {
 /** A node of a policy with what was asked of it by hand. */
 export interface Member {
   node: NodeView;
-  /** Its persisted status; where that remembers nothing, with what the policy remembers of the machine. */
+  /**
+   * Its persisted status; where that remembers nothing, with what the policy remembers of the machine. Out of flight a new `retry`
+   * has been acted upon in it.
+   */
   status: NodeUpdateStatus;
   byHand: ByHand;
   /** A `retry` token, on the node or its policy, that was not acted upon yet. */
@@ -40,8 +43,10 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   const byHand = readByHand(view.annotations);
   const seen = nodes.map((node) => {
     const asked = mergeByHand(readByHand(node.annotations), readByHand(node.update?.annotations ?? {}));
-    const status = remembered(view, node);
-    return { node, status, byHand: asked, retried: isRetried(status, asked, byHand) };
+    const before = remembered(view, node);
+    const retried = isRetried(before, asked, byHand);
+    const status = retried && node.record === undefined ? forgiven(before, tokensOf(before, asked, byHand)) : before;
+    return { node, status, byHand: asked, retried };
   });
   const pin = byHand.pin ?? view.spec.version.pin;
   const rollouts = rolloutsOf(
@@ -81,6 +86,11 @@ function remembered({ status: { rollouts = [], tokens } }: PolicyView, { update,
     ...(failures.length > 0 && { failures }),
     ...(tokens?.retry !== undefined && { tokens: { policyRetry: tokens.retry } }),
   };
+}
+
+function forgiven(status: NodeUpdateStatus, tokens: NodeUpdateStatus['tokens']): NodeUpdateStatus {
+  const { attempts: _attempts, retryAt: _retryAt, failures: _failures, ...kept } = status;
+  return { ...kept, ...(tokens && { tokens }) };
 }
 
 function memberTarget(

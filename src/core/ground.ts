@@ -5,7 +5,7 @@ import type { Command, Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { asReason } from './reasons.ts';
 import { unreadable } from './rules/readable.ts';
-import { emptyToAbsent, enter, failureOf, LANDED, passed, type StatusChange, withoutFailure } from './status.ts';
+import { enter, failureOf, LANDED, passed, type StatusChange } from './status.ts';
 import { backoffMs, type Instant, instant, type NodeView, timestamp, type World } from './world.ts';
 
 /** A node on the ground: where it stands before any rule is asked. */
@@ -21,8 +21,7 @@ export type Ground =
 
 /** Where a node stands that carries no record and no claim. Pure; the order of its questions is the order of what people read. */
 export function groundOf(world: World, facts: Facts, member: Member, now: Instant): Ground {
-  const { node, target } = member;
-  const before = member.retried ? forgiven(member) : member.status;
+  const { node, target, status: before } = member;
   const base: StatusChange = { ...LANDED, policy: facts.view.name, tokens: tokensOf(before, member.byHand, facts.byHand) };
   const settle = (phase: 'Idle' | 'Blocked' | 'RolledBack', verdict: Verdict, change: StatusChange = {}): Ground => ({
     kind: 'settled',
@@ -138,10 +137,4 @@ function knownBad(status: NodeUpdateStatus, version: string): Verdict | undefine
   if (failure === undefined) return undefined;
   const what = failure.message ?? `${version} failed on this machine before (${failure.reason})`;
   return { reason: 'KnownBad', message: `${what}; not tried again by itself: annotate the node with a new lockkeeper.dev/retry` };
-}
-
-function forgiven({ status, target }: Member): NodeUpdateStatus {
-  const { attempts: _attempts, retryAt: _retryAt, failures: _failures, ...kept } = status;
-  const failures = emptyToAbsent(target.version === undefined ? [] : withoutFailure(status, target.version));
-  return { ...kept, ...(failures !== undefined && { failures }) };
 }

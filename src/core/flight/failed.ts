@@ -1,5 +1,5 @@
 import type { Verdict } from '../command.ts';
-import { emptyToAbsent, enter, failureOf, LANDED, withHistory, withoutFailure } from '../status.ts';
+import { emptyToAbsent, enter, failureOf, LANDED, withHistory } from '../status.ts';
 import { cancel, type Flight, hasRebooted, inFlight, type Step, stay } from './flight.ts';
 import { giveBack } from './outcomes.ts';
 import { verifying } from './verifying.ts';
@@ -9,7 +9,8 @@ export function failed(flight: Flight): Step {
   const { node, record, now, status, retried, tokens } = flight;
   if (!node.unschedulable) return uncordonedByHand(flight);
   if (retried) {
-    const forgiven = { ...flight, status: { ...status, ...(tokens && { tokens }), failures: withoutFailure(status, record.target) } };
+    const { failures: _, ...kept } = status;
+    const forgiven = { ...flight, status: { ...kept, ...(tokens && { tokens }) } };
     if (hasRebooted(flight)) return verifying(forgiven);
     return giveBack(forgiven, 'Idle', { reason: 'TakingBack', message: 'a retry was asked for: the node is given back and begins anew' });
   }

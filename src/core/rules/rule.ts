@@ -10,7 +10,7 @@ export interface Candidate {
   member: Member;
   /** The version that the node would be brought to. */
   version: string;
-  /** Names of the nodes that this decision has claimed already. */
+  /** Names of the nodes that this decision has claimed already, or has kept a slot for until their pods have been looked at. */
   claimed: ReadonlySet<string>;
   /** Other members that are in flight, or that could still be begun before this one. */
   othersPending: boolean;

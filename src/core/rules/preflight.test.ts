@@ -1,0 +1,31 @@
+import { describe, expect, test } from '@jest/globals';
+import { aCandidate, aNode, aPod, aPolicy, aWorld, NOW } from '../testing/builders.ts';
+import type { PodView } from '../world.ts';
+import { preflight } from './preflight.ts';
+
+const { controller: _, ...naked } = aPod('naked');
+const own = aPod('lockkeeper-0', { namespace: 'lockkeeper', emptyDir: true });
+const self = { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: 'n1' };
+const strict = aPolicy({ spec: { drain: { deleteEmptyDirData: false } } });
+
+const at = (pods: readonly PodView[] | undefined) => new Map(pods === undefined ? [] : [['n1', pods]]);
+
+describe('preflight', () => {
+  test.each([
+    ['pods not listed yet', aWorld({ pods: at(undefined) }), 'Preflight'],
+    ['no pods', aWorld({ pods: at([]) }), undefined],
+    ['pods that can be evicted', aWorld({ pods: at([aPod('web')]) }), undefined],
+    ['a naked pod', aWorld({ pods: at([naked, aPod('web')]) }), 'CannotEvict'],
+    ['a naked pod, and force', aWorld({ policies: [aPolicy({ spec: { drain: { force: true } } })], pods: at([naked]) }), undefined],
+    ['an emptyDir that may not be lost', aWorld({ policies: [strict], pods: at([own]) }), 'CannotEvict'],
+    ['… of a controller that rides through', aWorld({ policies: [strict], pods: at([own]), self }), undefined],
+    ['… of a controller that a standby relieves', aWorld({ policies: [strict], pods: at([own]), self, standby: true }), 'CannotEvict'],
+  ])('%s', (_name, world, reason) => {
+    expect(preflight(aCandidate({ ...world, nodes: [aNode('n1')] }), NOW)?.reason).toBe(reason);
+  });
+
+  test('names the pods', () => {
+    const world = aWorld({ nodes: [aNode('n1')], pods: at([naked]) });
+    expect(preflight(aCandidate(world), NOW)?.message).toMatch(/^cannot evict pods that no controller .*: shop\/naked$/);
+  });
+});
