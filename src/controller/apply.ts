@@ -1,7 +1,9 @@
 import { kindPath, UPDATE_POLICY } from '../api/kinds.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
+import type { Claim } from '../api/update-policy.ts';
 import type { Command, NodeDecision, PolicyDecision } from '../core/command.ts';
 import type { PolicyView, World } from '../core/world.ts';
+import { NotLeadingError } from '../kube/elector.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { forEachBounded } from './bounded.ts';
 import { NodeWriter, StaleDecisionError, type WriterDeps } from './node-writer.ts';
@@ -11,9 +13,14 @@ import { mergePatchBetween } from './patches.ts';
 export interface Applied {
   /** How many writes were done. */
   done: number;
-  /** Nodes and policies whose writes failed: nothing more is written for them in this pass. */
+  /** Nodes, by name, and policies, by `policyKey`, whose writes failed: nothing more is written for them in this pass. */
   failed: Set<string>;
+  /** Those of them that failed for another reason than that the world has moved on. */
+  refused: Map<string, unknown>;
 }
+
+/** Names a policy where nodes are named, too; no node has such a name. */
+export const policyKey = (policy: string): string => `policy/${policy}`;
 
 const CONCURRENCY = 16;
 
@@ -25,7 +32,7 @@ export class Applier {
     this.#deps = deps;
   }
 
-  /** Carries out claims, then commands; what is named in `skip` is left alone. Rejects only when the signal is aborted. */
+  /** Carries out claims, then commands; what is named in `skip` (as in `failed`) is left alone. Rejects only when the signal is aborted or the term is over. */
   async act(
     world: World,
     policies: readonly PolicyDecision[],
@@ -33,13 +40,14 @@ export class Applier {
     skip: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<Applied> {
-    const applied: Applied = { done: 0, failed: new Set() };
+    const applied: Applied = { done: 0, failed: new Set(), refused: new Map() };
     const views = new Map(world.policies.map((policy) => [policy.name, policy]));
-    const claiming = policies.filter(({ claims, policy }) => claims !== undefined && !skip.has(policy));
+    const statuses = new Map(nodes.map(({ node, status }) => [node, status]));
+    const claiming = policies.filter(({ claims, policy }) => claims !== undefined && !skip.has(policyKey(policy)));
     await forEachBounded(claiming, CONCURRENCY, async (decision) => {
       const view = views.get(decision.policy);
-      const written = await this.#attempt(applied, decision.policy, signal, () => this.#writePolicy(view, decision, signal));
-      if (written) this.#logClaims(view, decision);
+      const written = await this.#attempt(applied, policyKey(decision.policy), signal, () => this.#writePolicy(view, decision, signal));
+      if (written) this.#logClaims(view, decision, statuses);
     });
     const byName = new Map(world.nodes.map((node) => [node.name, node]));
     const busy = nodes.filter(({ commands, node }) => commands.length > 0 && !skip.has(node));
@@ -55,7 +63,7 @@ export class Applier {
     return applied;
   }
 
-  /** Writes the statuses that are not as decided. Rejects only when the signal is aborted. */
+  /** Writes the statuses that are not as decided. Rejects only when the signal is aborted or the term is over. */
   async report(
     world: World,
     policies: readonly PolicyDecision[],
@@ -63,7 +71,7 @@ export class Applier {
     skip: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<Applied> {
-    const applied: Applied = { done: 0, failed: new Set() };
+    const applied: Applied = { done: 0, failed: new Set(), refused: new Map() };
     const byName = new Map(world.nodes.map((node) => [node.name, node]));
     await forEachBounded(
       nodes.filter(({ node }) => !skip.has(node)),
@@ -76,10 +84,12 @@ export class Applier {
     );
     const views = new Map(world.policies.map((policy) => [policy.name, policy]));
     await forEachBounded(
-      policies.filter(({ policy }) => !skip.has(policy)),
+      policies.filter(({ policy }) => !skip.has(policyKey(policy))),
       CONCURRENCY,
       async (decision) => {
-        await this.#attempt(applied, decision.policy, signal, () => this.#writePolicy(views.get(decision.policy), decision, signal));
+        await this.#attempt(applied, policyKey(decision.policy), signal, () =>
+          this.#writePolicy(views.get(decision.policy), decision, signal),
+        );
       },
     );
     return applied;
@@ -96,33 +106,58 @@ export class Applier {
     return true;
   }
 
-  async #attempt(applied: Applied, name: string, signal: AbortSignal, work: () => Promise<unknown>): Promise<boolean> {
+  async #attempt(applied: Applied, name: string, signal: AbortSignal, work: () => Promise<boolean>): Promise<boolean> {
     try {
       this.#deps.assertLeading();
-      if ((await work()) !== false) applied.done += 1;
+      if (await work()) applied.done += 1;
       return true;
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof NotLeadingError) throw error;
       applied.failed.add(name);
       const stale = error instanceof StaleDecisionError || isConflict(error) || isNotFound(error);
       if (stale) this.#deps.logger.debug({ name, error }, 'the world has moved on: deciding anew');
-      else this.#deps.logger.warn({ name, error }, 'a write failed; it is tried again');
+      else applied.refused.set(name, error);
       return false;
     }
   }
 
   #logCommand(node: string, command: Command, status: NodeUpdateStatus): void {
-    const order =
-      command.type === 'Order' || command.type === 'OrderReboot' ? { order: command.order.action, orderID: command.order.id } : {};
-    const { policy, from, target, reason, message } = status;
-    this.#deps.logger.info({ action: command.type, node, ...order, policy, from, to: target, reason, why: message }, 'acted');
+    const { policy, reason, message } = status;
+    this.#deps.logger.info({ action: command.type, node, policy, ...detailsOf(command, status), reason, why: message }, 'acted');
   }
 
-  #logClaims(view: PolicyView | undefined, { policy, claims = [] }: PolicyDecision): void {
+  #logClaims(view: PolicyView | undefined, { policy, claims = [] }: PolicyDecision, statuses: ReadonlyMap<string, NodeUpdateStatus>): void {
     const before = view?.status.claims ?? [];
-    for (const { id, node } of claims)
-      if (!before.some((claim) => claim.id === id)) this.#deps.logger.info({ action: 'Claim', node, policy, claim: id }, 'acted');
-    for (const { id, node } of before)
-      if (!claims.some((claim) => claim.id === id)) this.#deps.logger.info({ action: 'DropClaim', node, policy, claim: id }, 'acted');
+    const log = (action: 'Claim' | 'DropClaim', { id, node }: Claim): void => {
+      const { from, target, reason, message = 'the node is gone' } = statuses.get(node) ?? {};
+      this.#deps.logger.info({ action, node, policy, claim: id, from, to: target, reason, why: message }, 'acted');
+    };
+    const isIn = (list: readonly Claim[], { id }: Claim): boolean => list.some((claim) => claim.id === id);
+    for (const claim of claims) if (!isIn(before, claim)) log('Claim', claim);
+    for (const claim of before) if (!isIn(claims, claim)) log('DropClaim', claim);
+  }
+}
+
+/** What the audit trail tells of a command besides its node: a node that has landed says no longer where it came from, its record does. */
+function detailsOf(command: Command, { claim, from, target }: NodeUpdateStatus): object {
+  switch (command.type) {
+    case 'Order':
+      return { claim, from, to: command.order.version ?? target, order: command.order.action, orderID: command.order.id };
+    case 'OrderReboot': {
+      const { order, record } = command;
+      return { claim: record.claim, from: record.from, to: record.target, order: order.action, orderID: order.id, bootID: order.bootID };
+    }
+    case 'Cordon':
+    case 'Uncordon':
+      return { claim: command.record.claim, from: command.record.from, to: command.record.target };
+    case 'Fence':
+      return { claim: command.claim, from, to: target };
+    case 'CreateObjects':
+    case 'WriteStatus':
+    case 'LabelManaged':
+    case 'SetRefreshInterval':
+    case 'CordonAgain':
+      return { claim, from, to: target };
   }
 }

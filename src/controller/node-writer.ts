@@ -54,14 +54,13 @@ export class NodeWriter {
     this.#signal = signal;
   }
 
-  /** Carries out one command; rejects with the API server's error, or a StaleDecisionError. */
-  async carryOut(command: Command): Promise<void> {
+  /** Carries out one command; false where nothing had to be written. Rejects with the API server's error, or a StaleDecisionError. */
+  async carryOut(command: Command): Promise<boolean> {
     switch (command.type) {
       case 'CreateObjects':
         return this.#createObjects(command.host, command.refreshInterval);
       case 'WriteStatus':
-        await this.writeStatus(command.status);
-        return;
+        return this.writeStatus(command.status);
       case 'LabelManaged':
         return this.#patchNode({ metadata: { resourceVersion: this.#node.resourceVersion, labels: { [MANAGED_LABEL]: 'true' } } });
       case 'SetRefreshInterval':
@@ -96,26 +95,28 @@ export class NodeWriter {
     return true;
   }
 
-  async #orderReboot({ order, record, status }: Command & { type: 'OrderReboot' }): Promise<void> {
+  async #orderReboot({ order, record, status }: Command & { type: 'OrderReboot' }): Promise<true> {
     const { name } = this.#node;
     const pods = await this.#deps.podViews.list(name, this.#signal);
     const plan = planDrain(pods, record.drain, ridesThrough({ world: this.#world, node: this.#node }));
     const left = [...[...plan.evict, ...plan.waitFor].map(podKey).slice(0, 5), ...plan.errors];
     if (left.length > 0) throw new StaleDecisionError(`pods have come to ${name} since it was drained: ${left.join('; ')}`);
     await this.writeStatus(status);
-    await this.#patchHost((resourceVersion) => orderPatch(resourceVersion, order));
+    return this.#patchHost((resourceVersion) => orderPatch(resourceVersion, order));
   }
 
-  async #createObjects(host: boolean, refreshInterval: string): Promise<void> {
+  async #createObjects(host: boolean, refreshInterval: string): Promise<boolean> {
     const { nodeUpdates, nodeHosts } = this.#deps.reflectors;
-    if (this.#node.update === undefined) {
+    const { update, host: letterbox } = this.#node;
+    if (update === undefined) {
       const { metadata } = await this.#create(nodeUpdates, NODE_UPDATE, {});
       this.#node = { ...this.#node, update: { resourceVersion: metadata.resourceVersion, annotations: {}, status: {} } };
     }
-    if (host && this.#node.host === undefined) {
+    if (host && letterbox === undefined) {
       const { metadata } = await this.#create(nodeHosts, NODE_HOST, { spec: { refreshInterval } });
       this.#node = { ...this.#node, host: { resourceVersion: metadata.resourceVersion, spec: { refreshInterval }, status: {} } };
     }
+    return update === undefined || (host && letterbox === undefined);
   }
 
   /** Creates an object that the Node owns; one of an earlier node of the same name is deleted, and made anew in the next pass. */
@@ -153,18 +154,20 @@ export class NodeWriter {
     logger.info({ action: 'Delete', node: name, kind: kind.kind, why: 'it belonged to an earlier node of this name' }, 'acted');
   }
 
-  async #patchNode(body: object): Promise<void> {
+  async #patchNode(body: object): Promise<true> {
     const { name, update, host, agent } = this.#node;
     const written = await this.#patch(`/api/v1/nodes/${encodeURIComponent(name)}`, body, this.#deps.reflectors.nodes);
     // What was written is what the next command of the same decision must see: an uncordon restores what is there.
     this.#node = { ...nodeOf(written), agent, ...(update !== undefined && { update }), ...(host !== undefined && { host }) };
+    return true;
   }
 
-  async #patchHost(body: (resourceVersion: string) => object): Promise<void> {
+  async #patchHost(body: (resourceVersion: string) => object): Promise<true> {
     const { host, name } = this.#node;
     if (host === undefined) throw new StaleDecisionError(`the NodeHost of ${name} is not there`);
     const written = await this.#patch(kindPath(NODE_HOST, name), body(host.resourceVersion), this.#deps.reflectors.nodeHosts);
     this.#node = { ...this.#node, host: { ...host, resourceVersion: written.metadata.resourceVersion } };
+    return true;
   }
 
   async #patch(path: string, body: object, reflector: Pick<Reflector<unknown>, 'observe'>): Promise<Written> {

@@ -1,14 +1,15 @@
 import type { Decision } from '../core/command.ts';
 import { decide } from '../core/decide.ts';
-import type { RetrySettings, World } from '../core/world.ts';
+import type { Instant, RetrySettings, World } from '../core/world.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import type { Announcer } from './announcer.ts';
-import type { Applier } from './apply.ts';
+import { type Applied, type Applier, policyKey } from './apply.ts';
 import type { Drainer } from './drainer.ts';
 import { gather, type Self } from './gather.ts';
 import type { PodViews } from './pod-views.ts';
 import type { Reflectors } from './reflectors.ts';
+import { Setbacks } from './setbacks.ts';
 import type { ProgressThrottle } from './throttle.ts';
 
 /** The parts that a pass drives. */
@@ -32,36 +33,48 @@ export interface ReconcilerDeps {
 
 /** Rounds of one pass: a node walks at most a handful of steps at once, and nothing may spin. */
 const MAX_ROUNDS = 12;
-/** A pass whose writes failed is looked at again after so long, even if no watch says anything. */
+/** A pass whose writes failed is looked at again after so long, even if no watch says anything; nor does an overdue wake-up spin. */
 const RETRY_MS = 1_000;
 const NEVER_MS = 3_600_000;
 
 /** One pass: gather, decide, apply, until nothing is left to do now. */
 export class Reconciler {
   readonly #deps: ReconcilerDeps;
+  readonly #setbacks: Setbacks;
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
+    this.#setbacks = new Setbacks(deps.clock, deps.logger);
   }
 
   /** Runs a pass; resolves with the wait until time alone may change the decision, in milliseconds. */
   async pass(signal: AbortSignal): Promise<{ requeueAfterMs: number }> {
-    const { applier, throttle, now } = this.#deps;
-    const failed = new Set<string>();
+    const { applier, throttle, announcer, now } = this.#deps;
+    const failed = this.#setbacks.waiting();
+    const refused = new Map<string, unknown>();
+    let retry = false;
+    const note = (applied: Applied): void => {
+      retry ||= applied.failed.size > 0;
+      for (const name of applied.failed) failed.add(name);
+      for (const [name, error] of applied.refused) refused.set(name, error);
+    };
     for (let round = 0; ; round += 1) {
-      const { world, decision } = this.#decide();
+      const { world, decision, at } = this.#decide();
       const acted = await applier.act(world, decision.policies, decision.nodes, failed, signal);
-      this.#deps.announcer.announce(world, decision, new Set([...failed, ...acted.failed]));
-      for (const { policy, claims } of decision.policies) if (claims !== undefined) throttle.wrote(policy, now());
-      for (const name of acted.failed) failed.add(name);
+      note(acted);
+      announcer.announce(world, decision, failed);
+      for (const { policy, claims } of decision.policies)
+        if (claims !== undefined && !failed.has(policyKey(policy))) throttle.wrote(policy, now());
       if (acted.done > 0 && round < MAX_ROUNDS) continue;
 
       const picked = throttle.pick(world, decision.policies, decision.nodes, now());
-      const reported = await applier.report(world, picked.policies, picked.nodes, failed, signal);
+      note(await applier.report(world, picked.policies, picked.nodes, failed, signal));
       if (decision.handOver && failed.size === 0) this.#deps.handOver();
-      const retry = failed.size > 0 || reported.failed.size > 0 || round >= MAX_ROUNDS;
-      const wakes = [retry ? now() + RETRY_MS : undefined, decision.wakeAt, picked.due].filter((at) => at !== undefined);
-      return { requeueAfterMs: Math.max(1, Math.min(NEVER_MS, ...wakes.map((at) => at - now()))) };
+      this.#setbacks.note(refused, failed);
+      retry ||= round >= MAX_ROUNDS || (decision.wakeAt ?? Number.POSITIVE_INFINITY) <= at;
+      const wakes = [decision.wakeAt, picked.due].map((due) => (due === undefined || due <= at ? undefined : due - now()));
+      const waits = [retry ? RETRY_MS : undefined, this.#setbacks.wait(), ...wakes].filter((wait) => wait !== undefined);
+      return { requeueAfterMs: Math.max(1, Math.min(NEVER_MS, ...waits)) };
     }
   }
 
@@ -70,11 +83,12 @@ export class Reconciler {
     await Promise.all([this.#deps.drainer.stop(), this.#deps.podViews.stop()]);
   }
 
-  #decide(): { world: World; decision: Decision } {
+  #decide(): { world: World; decision: Decision; at: Instant } {
     const { reflectors, podViews, drainer, self, retry, now, clock } = this.#deps;
     const world = gather({ reflectors, self, retry, pods: podViews.snapshot(), blockedPods: drainer.blocked() });
     const started = clock.monotonic();
-    const decision = decide(world, now());
+    const at = now();
+    const decision = decide(world, at);
     this.#deps.onDecision?.(world, decision, clock.monotonic() - started);
     podViews.want(decision.lookAt);
     const statuses = new Map(decision.nodes.map(({ node, status }) => [node, status]));
@@ -84,6 +98,6 @@ export class Reconciler {
         return { ...drain, policy, from, to: target };
       }),
     );
-    return { world, decision };
+    return { world, decision, at };
   }
 }
