@@ -1,0 +1,101 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AuditEntry } from '../bed/audit.ts';
+import type { Bed } from '../bed/bed.ts';
+import { changes, isCordoned } from '../bed/watch-history.ts';
+import { guardNode } from './guarded-pod.ts';
+import { fleetOfTheTest } from './started-fleet.ts';
+
+const start = fleetOfTheTest();
+
+describe('a drain', () => {
+  test('that a budget holds up goes on when the budget opens, told by the watch', async () => {
+    const { bed, eventually, judge, nodeUpdate, phase, releaseInOrder, updated, history } = await start({ nodes: 3 });
+    const guard = await guardNode(bed, 'node-1');
+    await releaseInOrder('1.26.1');
+    await phase('node-1', 'Draining');
+    await eventually(async () => {
+      const { message, drain } = await nodeUpdate('node-1');
+      expect(message).toContain(guard.key);
+      expect(message).toContain(guard.budget);
+      return drain?.blocked?.[0]?.pod === guard.key;
+    });
+    for (const name of ['node-2', 'node-3']) await phase(name, 'Staged', 'CapacityReached');
+
+    const refused = await eventually(async () => {
+      const requests = await evictionsOf(bed, guard.name);
+      return requests.length >= 3 && requests;
+    });
+    expect(refused.map(codeOf)).toEqual([429, 429, 429]);
+    await guard.open();
+    await updated('1.26.1');
+
+    const all = await evictionsOf(bed, guard.name);
+    expect(all.map(codeOf)).toEqual([429, 429, 429, 201]);
+    // The clock would have tried again 4 s ± 20 % after the third refusal.
+    const [, , third, accepted] = all.map(({ requestReceivedTimestamp }) => Date.parse(requestReceivedTimestamp));
+    expect(accepted! - third!).toBeLessThan(3_200);
+    await judge.invariants();
+    expect(judge.mostUnavailable()).toBe(1);
+    for (const name of ['node-1', 'node-2', 'node-3']) expect(changes(history.versions, name, isCordoned)).toEqual([false, true, false]);
+  }, 120_000);
+
+  test('that takes too long gives the node back, names the pods, lets the others go, and is tried again by itself', async () => {
+    const { bed, eventually, history, judge, phase, release, updated } = await start({ nodes: 3, policy: { drain: { timeout: '2s' } } });
+    const guard = await guardNode(bed, 'node-1');
+    await bed.client.apply(nakedPod('node-2'));
+    await eventually(async () => (await bed.client.get<{ status?: { phase?: string } }>(nakedPath)).status?.phase === 'Running');
+    release('1.26.1');
+
+    const timedOut = await phase('node-1', 'Blocked', 'DrainTimeout');
+    expect(timedOut.message).toContain(guard.key);
+    expect(timedOut.message).toContain(guard.budget);
+    expect(timedOut.retryAt).toBeDefined();
+    expect((await phase('node-2', 'Blocked', 'CannotEvict')).message).toContain('default/naked');
+    await updated('1.26.1', ['node-3']);
+    const cordons = () => changes(history.versions, 'node-1', isCordoned).filter(Boolean).length;
+    await eventually(() => cordons() >= 2);
+    expect(judge.boots().map(({ node }) => node)).toEqual(['node-3']);
+    expect((await judge.orders('node-1')).map(({ action }) => action)).not.toContain('Reboot');
+    expect(changes(history.versions, 'node-2', isCordoned)).toEqual([false]);
+
+    await guard.open();
+    await bed.client.delete(nakedPath);
+    await updated('1.26.1');
+    await judge.invariants();
+    expect(judge.mostUnavailable()).toBe(1);
+    expect(
+      judge
+        .boots()
+        .map(({ node }) => node)
+        .sort(),
+    ).toEqual(['node-1', 'node-2', 'node-3']);
+    expect(changes(history.versions, 'node-2', isCordoned)).toEqual([false, true, false]);
+  }, 120_000);
+
+  test('goes on, cordoned again, where somebody uncordons the node meanwhile', async () => {
+    const { bed, eventually, history, judge, machines, node, phase, release, updated } = await start({ nodes: 2 });
+    const guard = await guardNode(bed, 'node-1');
+    release('1.26.1');
+    await phase('node-1', 'Draining');
+    await bed.client.patch(machines[0]!.path, { spec: { unschedulable: null } });
+    await eventually(async () => isCordoned(await node('node-1')));
+    expect((await phase('node-1', 'Draining')).claim).toBeDefined();
+    await guard.open();
+    await updated('1.26.1');
+    await judge.invariants();
+    expect(changes(history.versions, 'node-1', isCordoned)).toEqual([false, true, false, true, false]);
+    expect(machines.map(({ host }) => host.rebootCount)).toEqual([1, 1]);
+  }, 120_000);
+});
+
+const evictionsOf = (bed: Bed, name: string): Promise<AuditEntry[]> => bed.audit.find({ verb: 'create', subresource: 'eviction', name });
+const codeOf = ({ responseStatus }: AuditEntry): number => responseStatus?.code ?? 0;
+
+const nakedPath = '/api/v1/namespaces/default/pods/naked';
+/** A pod that nobody would create again. */
+const nakedPod = (nodeName: string) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'naked', namespace: 'default' },
+  spec: { nodeName, containers: [{ name: 'main', image: 'none' }] },
+});
