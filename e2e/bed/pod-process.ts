@@ -39,7 +39,7 @@ export interface PodProcessParts {
   readonly gate: GateState;
 }
 
-const backoffMs = { least: 200, most: 5000, forgottenAfter: 10_000 };
+const backoffMs = { least: 200, most: 5000, forgottenAfter: 1000 };
 
 /** A pod of ours as a real process of this machine, with what a kubelet does for it. */
 export class PodProcess {

@@ -47,12 +47,10 @@ export interface Fleet {
   readonly bed: Bed;
   readonly history: WatchHistory<NodeObject>;
   readonly judge: Judge;
-  /** The machines that the policy has: `node-1`, `node-2`, … in three zones, which is the order in which they are claimed up to three. */
+  /** The machines that the policy has, in the order of their names. */
   readonly machines: readonly Machine[];
   /** Puts a release into the update repository of all hosts. */
   release(version: string, variant?: string): void;
-  /** The same, but no node is begun before all have staged it: the first node to go is `node-1`. */
-  releaseInOrder(version: string): Promise<void>;
   policy(): Promise<KubeObject & { spec: object; status?: UpdatePolicyStatus }>;
   /** Merges into the policy's spec. */
   patchPolicy(spec: object): Promise<void>;
@@ -63,10 +61,10 @@ export interface Fleet {
   phase(name: string, phase: string, reason?: string): Promise<NodeUpdateStatus>;
   /** Waits until these nodes (all unless told) run a version by the kubelet's word, are Ready, schedulable, and hold no claim. */
   updated(version: string, names?: readonly string[], timeoutMs?: number): Promise<void>;
-  /** Waits until the hosts of these nodes were asked for news so many times more: whatever was to be done by now has been. */
-  refreshed(names: readonly string[], times?: number): Promise<void>;
   /** The controller process that holds the Lease. */
   leader(): Promise<PodProcess>;
+  /** Waits until a controller process leads, and has itself seen a node (in a phase, where one is given). */
+  leads(process: PodProcess, node: string, phase?: string): Promise<void>;
   agent(node: string): PodProcess;
   eventually: Bed['eventually'];
   stop(): Promise<void>;
@@ -79,9 +77,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const bed = await startBed({ releases: [{ version: '1.26.0', variant, arch: 'x86_64' }], faultsFor });
   try {
     const infra = controllersOn === 'infra';
+    if (infra) await bed.addMachine({ name: 'infra', osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } });
     const history = await bed.nodeHistory();
     const machines = await bed.addMachines(nodes, { host: { timings: { ...quickHost, ...timings } } }, options.machine);
-    if (infra) await bed.addMachine({ name: 'infra', osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } });
     await bed.installChart({
       values: {
         ...values,
@@ -136,16 +134,6 @@ function fleetOn(bed: Bed, machines: readonly Machine[], history: WatchHistory<N
     machines,
     eventually,
     release: (version, variant = 'aws-k8s-1.31') => bed.repository.releases.push({ version, variant, arch: 'x86_64' }),
-    async releaseInOrder(version) {
-      await fleet.patchPolicy({ approval: 'Manual' });
-      await eventually(async () => {
-        const { metadata, status } = await fleet.policy();
-        return status?.observedGeneration === metadata.generation;
-      });
-      fleet.release(version);
-      await Promise.all(machines.map(({ name }) => fleet.phase(name, 'Staged', 'AwaitingApproval')));
-      await fleet.patchPolicy({ approval: 'Automatic' });
-    },
     policy: () => client.get(`${policyPath}/fleet`),
     async patchPolicy(spec) {
       await client.patch(`${policyPath}/fleet`, { spec });
@@ -176,9 +164,6 @@ function fleetOn(bed: Bed, machines: readonly Machine[], history: WatchHistory<N
       };
       await eventually(done, { timeoutMs, describe: () => bed.kubectl('get', 'nodes,nodeupdates,updatepolicies', '-o', 'wide') });
     },
-    async refreshed(names, times = 3) {
-      await Promise.all(names.map((name) => refreshes(bed.machine(name), times, eventually)));
-    },
     leader: () =>
       eventually(async () => {
         const lease = await client.get<KubeObject & { spec: { holderIdentity?: string } }>(
@@ -186,6 +171,14 @@ function fleetOn(bed: Bed, machines: readonly Machine[], history: WatchHistory<N
         );
         return bed.pods.processes('controller').find(({ name, pid }) => name === lease.spec.holderIdentity && pid !== undefined);
       }),
+    async leads(process, node, phase = '') {
+      const state = async () => {
+        const text = await (await fetch(process.metricsUrl, { signal: AbortSignal.timeout(2_000) })).text();
+        return text.split('\n').filter((line) => /^lockkeeper_(leader|node_phase)\b/.test(line));
+      };
+      const sees = (line: string) => line.includes(`{node="${node}",`) && line.includes(`,phase="${phase}`);
+      await eventually(async () => (await state()).includes('lockkeeper_leader 1') && (await state()).some(sees), { describe: state });
+    },
     agent: (node) => bed.pods.on(node, 'agent'),
     async stop() {
       history.stop();
@@ -193,19 +186,6 @@ function fleetOn(bed: Bed, machines: readonly Machine[], history: WatchHistory<N
     },
   };
   return fleet;
-}
-
-async function refreshes({ host, name }: Machine, times: number, eventually: Bed['eventually']): Promise<void> {
-  let count = 0;
-  const onRequest = ({ path }: { path: string }) => {
-    if (path === '/actions/refresh-updates') count += 1;
-  };
-  host.on('request', onRequest);
-  try {
-    await eventually(() => count >= times, { describe: () => `${name}: ${count} of ${times} refreshes` });
-  } finally {
-    host.off('request', onRequest);
-  }
 }
 
 /** The node runs an OS version, by its kubelet's word. */

@@ -1,7 +1,10 @@
 import { expect } from '@jest/globals';
+import type { NodeUpdateStatus } from '../../src/api/node-update.ts';
+import type { UpdatePolicyStatus } from '../../src/api/update-policy.ts';
 import type { KubeObject } from '../bed/api.ts';
 import type { AuditEntry } from '../bed/audit.ts';
 import type { Bed } from '../bed/bed.ts';
+import type { Machine } from '../bed/machine.ts';
 import type { NodeObject } from '../bed/node-object.ts';
 import { isUnavailable, mostAtOnce, type WatchHistory } from '../bed/watch-history.ts';
 
@@ -30,10 +33,15 @@ export interface Judge {
   orders(node?: string): Promise<{ node: string; id: string; action: string; version?: string; bootID?: string; at: number }[]>;
   /** Accepted evictions: `namespace/name`. */
   evictions(): Promise<string[]>;
+  /** The claims of all policies, each time that they were written. */
+  claims(): Promise<{ policy: string; claims: readonly { id: string; node: string }[] }[]>;
+  /** Each of these nodes was booted once since the start, by one Reboot order, and no other was booted at all. */
+  onceEach(machines: readonly Machine[]): Promise<void>;
   /**
    * What must hold in every scenario: each reboot that was asked for had our cordon, a proven staged version equal to the
    * target and the boot ID that it was ordered for; none was asked twice; every uncordon of ours followed a cordon of ours;
-   * no record of ours is left on a schedulable node.
+   * no record of ours is left on a schedulable node; no order was given again that another had replaced; no node was claimed
+   * twice at once, nor by a claim that had been dropped; and no deadline that was once set has moved.
    */
   invariants(): Promise<void>;
 }
@@ -83,12 +91,33 @@ export function judgeOf(bed: Bed, history: WatchHistory<NodeObject>): Judge {
         .filter(({ responseStatus }) => (responseStatus?.code ?? 500) < 300)
         .map(({ objectRef }) => `${objectRef?.namespace}/${objectRef?.name}`);
     },
+    async claims() {
+      return (await writes('updatepolicies', 'status')).map(({ responseObject }) => {
+        const { metadata, status } = responseObject as KubeObject & { status?: UpdatePolicyStatus };
+        return { policy: metadata.name, claims: status?.claims ?? [] };
+      });
+    },
+    async onceEach(machines) {
+      const names = machines.map(({ name }) => name).sort();
+      for (const { name, host } of machines) expect({ name, boots: host.rebootCount }).toEqual({ name, boots: 1 });
+      expect(
+        judge
+          .boots()
+          .map(({ node }) => node)
+          .sort(),
+      ).toEqual(names);
+      const reboots = (await judge.orders()).filter(({ action }) => action === 'Reboot').map(({ node }) => node);
+      expect(reboots.sort()).toEqual(names);
+    },
     async invariants() {
       const nodes = await bed.client.list<NodeObject>('/api/v1/nodes');
       const newest = Math.max(...nodes.map(({ metadata }) => Number(metadata.resourceVersion)));
       await history.reaches(String(newest));
       await judgeReboots();
       await judgeCordons();
+      await judgeOrders();
+      await judgeClaims();
+      await judgeDeadlines();
     },
   };
   return judge;
@@ -106,23 +135,64 @@ export function judgeOf(bed: Bed, history: WatchHistory<NodeObject>): Judge {
       const key = `${host.metadata.uid} ${answer.id}`;
       asked.set(key, (asked.get(key) ?? 0) + 1);
       expect({ what, staged: host.status?.staged?.version }).toEqual({ what, staged: order?.version });
-      const node = nodeWhen(host);
-      expect({
+      const node = nodeAt(host.metadata.name, order?.bootID ?? '');
+      expect({ what, cordoned: node?.spec.unschedulable, ours: node?.metadata.annotations?.[cordonAnnotation] !== undefined }).toEqual({
         what,
-        bootID: node?.status.nodeInfo.bootID,
-        cordoned: node?.spec.unschedulable,
-        ours: node?.metadata.annotations?.[cordonAnnotation] !== undefined,
-      }).toEqual({ what, bootID: order?.bootID, cordoned: true, ours: true });
+        cordoned: true,
+        ours: true,
+      });
     }
     const orderedBoots = new Set((await judge.orders()).filter(({ action }) => action === 'Reboot').map(({ id }) => id));
     for (const key of asked.keys()) expect(orderedBoots).toContain(key.split(' ')[1]);
   }
 
-  /** The node as it was when an object of its name was written: one store counts the versions of all objects. */
-  function nodeWhen({ metadata: { name, resourceVersion } }: KubeObject): NodeObject | undefined {
-    return history
-      .of(name)
-      .findLast(({ object, type }) => type !== 'DELETED' && Number(object.metadata.resourceVersion) < Number(resourceVersion))?.object;
+  /** The last version of a node under a boot ID. */
+  function nodeAt(name: string, bootID: string): NodeObject | undefined {
+    return history.of(name).findLast(({ object }) => object.status.nodeInfo.bootID === bootID)?.object;
+  }
+
+  /** An order that another has replaced never comes back. */
+  async function judgeOrders(): Promise<void> {
+    const given = new Map<string, string[]>();
+    for (const { responseObject } of await writes('nodehosts', '')) {
+      const { metadata, spec } = responseObject as HostObject;
+      if (spec?.order === undefined) continue;
+      const key = `${metadata.name} ${metadata.uid}`;
+      const ids = given.get(key) ?? [];
+      if (ids.at(-1) !== spec.order.id) ids.push(spec.order.id);
+      given.set(key, ids);
+    }
+    for (const [node, ids] of given) expect({ node, ids }).toEqual({ node, ids: [...new Set(ids)] });
+  }
+
+  async function judgeClaims(): Promise<void> {
+    const dropped = new Map<string, Set<string>>();
+    const held = new Map<string, readonly string[]>();
+    for (const { policy, claims } of await judge.claims()) {
+      const nodes = claims.map(({ node }) => node);
+      expect({ policy, nodes }).toEqual({ policy, nodes: [...new Set(nodes)] });
+      const ids = claims.map(({ id }) => id);
+      const gone = dropped.get(policy) ?? new Set();
+      dropped.set(policy, gone);
+      for (const id of held.get(policy) ?? []) if (!ids.includes(id)) gone.add(id);
+      expect({ policy, cameBack: ids.filter((id) => gone.has(id)) }).toEqual({ policy, cameBack: [] });
+      held.set(policy, ids);
+    }
+  }
+
+  /** One record and one reboot deadline for each claim: whoever takes over goes by the clocks that run. */
+  async function judgeDeadlines(): Promise<void> {
+    const seen = new Map<string, Set<string>>();
+    const note = (what: string, value: string) => seen.set(what, (seen.get(what) ?? new Set()).add(value));
+    for (const { object } of history.versions) {
+      const record = object.metadata.annotations?.[cordonAnnotation];
+      if (record !== undefined) note(`${object.metadata.name} record of ${JSON.parse(record).claim}`, record);
+    }
+    for (const { responseObject } of await writes('nodeupdates', 'status')) {
+      const { metadata, status } = responseObject as KubeObject & { status?: NodeUpdateStatus };
+      if (status?.deadlines?.reboot !== undefined) note(`${metadata.name} reboot deadline of ${status.claim}`, status.deadlines.reboot);
+    }
+    for (const [what, values] of seen) expect({ what, values: values.size }).toEqual({ what, values: 1 });
   }
 
   async function judgeCordons(): Promise<void> {

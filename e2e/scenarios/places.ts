@@ -1,0 +1,177 @@
+import type { KubeObject } from '../bed/api.ts';
+import type { SeenRequest } from '../bed/fault-proxy.ts';
+import type { Machine } from '../bed/machine.ts';
+import type { Fleet } from './fleet.ts';
+import { cordonAnnotation } from './judge.ts';
+
+/** A node that is held at a place of its life for as long as a scenario wants. */
+export interface Held {
+  /** Waits until the node is there. */
+  reached(): Promise<void>;
+  /** Lets it go on. */
+  release(): Promise<void>;
+}
+
+/** A place of a node's life, and how to have a node held there when it comes by. All but `staging` take a node that is Staged. */
+export type Place = (fleet: Fleet, machine: Machine) => Promise<Held>;
+
+/** The host is busy downloading. */
+const staging: Place = async (fleet, { name, host }) => {
+  host.faults.arm('prepareHangs');
+  return {
+    async reached() {
+      await fleet.phase(name, 'Staging', 'Staging');
+      await fleet.eventually(() => host.requests.some(({ path }) => path === '/actions/prepare-update'));
+    },
+    release: () => host.release(),
+  };
+};
+
+/** It is claimed, and the cordon is on its way (`faultsFor: ['controller']`). Released, the cordon is delivered, however late that is. */
+const claimed: Place = async (fleet, { name }) => {
+  const fault = fleet.bed.faults.arm('hold', cordonOf(name));
+  return {
+    async reached() {
+      await fault.first;
+    },
+    async release() {
+      await fault.release();
+    },
+  };
+};
+
+/** A budget holds a pod of its. */
+const draining: Place = async (fleet, { name }) => {
+  const { client } = fleet.bed;
+  const [deployment, budget] = guardOf(name);
+  await client.apply(deployment, budget);
+  const path = `/apis/policy/v1/namespaces/default/poddisruptionbudgets/guard-${name}`;
+  await fleet.eventually(async () => (await client.get<Budget>(path)).status?.currentHealthy === 1);
+  return {
+    async reached() {
+      await fleet.phase(name, 'Draining');
+    },
+    async release() {
+      await client.delete(path);
+    },
+  };
+};
+
+/** The Reboot order is given, and the agent, frozen since it staged, has not seen it. */
+const rebootOrdered: Place = async (fleet, { name }) => {
+  const agent = fleet.agent(name);
+  agent.pause();
+  return {
+    async reached() {
+      await fleet.phase(name, 'Rebooting', 'RebootOrdered');
+    },
+    async release() {
+      agent.resume();
+    },
+  };
+};
+
+/** The host has rebooted as it was asked to, and its kubelet does not say so yet. */
+const rebootAsked: Place = async (fleet, machine) => {
+  const { name, host, kubelet } = machine;
+  const booted = host.rebootCount;
+  kubelet.neverReturns = true;
+  return {
+    async reached() {
+      await fleet.phase(name, 'Rebooting', 'RebootAsked');
+      await fleet.eventually(() => host.rebootCount > booted && host.running);
+    },
+    release: () => machine.kubeletReturns(),
+  };
+};
+
+/** It runs the new version, and its agent's pod is not there yet. */
+const verifying: Place = async (fleet, machine) => {
+  const rebooting = await rebootAsked(fleet, machine);
+  const agent = fleet.agent(machine.name);
+  return {
+    async reached() {
+      await rebooting.reached();
+      await agent.hold();
+      await rebooting.release();
+      await fleet.phase(machine.name, 'Verifying');
+    },
+    async release() {
+      agent.release();
+    },
+  };
+};
+
+/** All of them, in the order in which a node comes by. */
+export const places = { staging, claimed, draining, rebootOrdered, rebootAsked, verifying } as const;
+
+/** What `walk` needs: each node waits staged for the approval, and they go by name. */
+export const walking = { nodes: 6, policy: { approval: 'Manual' }, machine: () => ({ zone: 'eu-west-1a' }), faultsFor: ['controller'] };
+
+/**
+ * Takes six nodes through their update, one of them by each place, and does something there: `strike` is called while the node is held,
+ * with the phase that its status is in. Ends when all of them are updated.
+ */
+export async function walk(
+  fleet: Fleet,
+  strike: (place: keyof typeof places, node: string, phase: string) => Promise<void>,
+): Promise<void> {
+  const [stager, claimant, drainer, ordered, asked, verifier] = fleet.machines as [Machine, Machine, Machine, Machine, Machine, Machine];
+  const visit = async (place: keyof typeof places, { name }: Machine, phase: string, held: Held) => {
+    await held.reached();
+    await strike(place, name, phase);
+    await held.release();
+  };
+  const staging = await places.staging(fleet, stager);
+  fleet.release('1.26.1');
+  await visit('staging', stager, 'Staging', staging);
+  await Promise.all(fleet.machines.map(({ name }) => fleet.phase(name, 'Staged')));
+
+  const stops = [
+    ['claimed', claimant, 'Staged'],
+    ['draining', drainer, 'Draining'],
+    ['rebootOrdered', ordered, 'Rebooting'],
+    ['rebootAsked', asked, 'Rebooting'],
+    ['verifying', verifier, 'Verifying'],
+  ] as const;
+  const held = await Promise.all(stops.map(([place, machine]) => places[place](fleet, machine)));
+  await fleet.annotate('updatepolicies', 'fleet', { 'lockkeeper.dev/approved-version': '1.26.1' });
+  for (const [index, [place, machine, phase]] of stops.entries()) await visit(place, machine, phase, held[index] as Held);
+  await fleet.updated('1.26.1');
+}
+
+/** The cordon of a node, with our record. */
+export const cordonOf =
+  (node: string) =>
+  ({ method, path, body }: SeenRequest): boolean =>
+    method === 'PATCH' && path === `/api/v1/nodes/${node}` && body.includes('"unschedulable":true') && body.includes(cordonAnnotation);
+
+/** An order to a node. */
+export const orderTo =
+  (node: string, action: 'Stage' | 'Reboot' | 'Cancel') =>
+  ({ method, path, body }: SeenRequest): boolean =>
+    method === 'PATCH' && path.endsWith(`/nodehosts/${node}`) && body.includes(`"action":"${action}"`);
+
+/** The fence of a node's agent: from there on a reboot may follow. */
+export const fenceOf =
+  (node: string) =>
+  ({ method, path, body }: SeenRequest): boolean =>
+    method === 'PATCH' && path.endsWith(`/nodehosts/${node}/status`) && body.includes('"RebootAsked"');
+
+/** A pod on one node that a budget does not let go. */
+function guardOf(node: string): [KubeObject, KubeObject] {
+  const metadata = { name: `guard-${node}`, namespace: 'default' };
+  const labels = { guard: node };
+  const template = {
+    metadata: { labels },
+    spec: { nodeSelector: { 'kubernetes.io/hostname': node }, containers: [{ name: 'main', image: 'none' }] },
+  };
+  const selector = { matchLabels: labels };
+  const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { selector, template } };
+  const budget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata, spec: { minAvailable: 1, selector } };
+  return [deployment, budget];
+}
+
+interface Budget extends KubeObject {
+  status?: { currentHealthy?: number };
+}
