@@ -4,7 +4,7 @@ import type { NodeUpdateStatus } from '../../src/api/node-update.ts';
 import type { KubeObject } from '../bed/api.ts';
 import { type Bed, startBed } from '../bed/bed.ts';
 import type { NodeObject } from '../bed/node-object.ts';
-import { isUnavailable, mostAtOnce, recordHistory, type WatchHistory } from '../bed/watch-history.ts';
+import { isUnavailable, mostAtOnce, type WatchHistory } from '../bed/watch-history.ts';
 import { createScreen, type Row } from './screen.ts';
 import { shop } from './workload.ts';
 
@@ -55,8 +55,8 @@ async function run(bed: Bed, count: number): Promise<boolean> {
   await bed.installChart({
     values: { defaultPolicy: { spec: { approval: 'Automatic', version: { refreshInterval: '2s' }, rollout: { minReadySeconds: 1 } } } },
   });
-  const budgets = await recordHistory<BudgetObject>(bed.client, '/apis/policy/v1/poddisruptionbudgets');
-  const updates = await recordHistory<NodeUpdateObject>(bed.client, '/apis/lockkeeper.dev/v1alpha1/nodeupdates');
+  const budgets = await bed.history<BudgetObject>('/apis/policy/v1/poddisruptionbudgets');
+  const updates = await bed.history<NodeUpdateObject>('/apis/lockkeeper.dev/v1alpha1/nodeupdates');
   await bed.eventually(() => latest(updates).filter(({ status }) => status?.reason === 'UpToDate').length === count, {
     signal: stop.signal,
   });
