@@ -1,0 +1,69 @@
+import { describe, expect, test } from '@jest/globals';
+import { BY_HAND } from '../api/names.ts';
+import { isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
+
+describe('readByHand', () => {
+  test.each([
+    ['nothing', {}, { paused: false }],
+    ['other annotations', { 'example.com/paused': 'true' }, { paused: false }],
+    ['paused', { [BY_HAND.paused]: 'true' }, { paused: true }],
+    ['not paused', { [BY_HAND.paused]: 'false' }, { paused: false }],
+    ['an empty value is none', { [BY_HAND.paused]: '', [BY_HAND.pinVersion]: '' }, { paused: false }],
+    ['a pin', { [BY_HAND.pinVersion]: '1.26.1' }, { paused: false, pin: '1.26.1' }],
+    ['an approval', { [BY_HAND.approvedVersion]: '1.26.1' }, { paused: false, approved: '1.26.1' }],
+    ['tokens', { [BY_HAND.retry]: 'a', [BY_HAND.resume]: 'b' }, { paused: false, retry: 'a', resume: 'b' }],
+  ])('%s', (_, annotations, expected) => {
+    expect(readByHand(annotations)).toEqual({ ...expected, problems: [] });
+  });
+
+  test.each([
+    [BY_HAND.paused, 'yes'],
+    [BY_HAND.paused, 'True'],
+    [BY_HAND.pinVersion, 'v1.26.1'],
+    [BY_HAND.pinVersion, 'latest'],
+    [BY_HAND.approvedVersion, '>=1.26.1'],
+    [BY_HAND.retry, 'a'.repeat(257)],
+    [BY_HAND.resume, 'a'.repeat(257)],
+  ])('%s: %s makes no sense, and is set to nothing', (name, value) => {
+    const { problems, ...rest } = readByHand({ [name]: value });
+    expect(rest).toEqual({ paused: false });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(name);
+    expect(problems[0]?.length).toBeLessThan(256);
+  });
+});
+
+describe('mergeByHand', () => {
+  const none = readByHand({});
+
+  test.each([
+    ['any pause pauses: the Node’s', { ...none, paused: true }, none, true],
+    ['any pause pauses: the NodeUpdate’s', none, { ...none, paused: true }, true],
+    ['none', none, none, false],
+  ])('%s', (_, node, update, paused) => {
+    expect(mergeByHand(node, update).paused).toBe(paused);
+  });
+
+  test('the Node’s own word comes first, and the NodeUpdate’s where it says nothing', () => {
+    const update = { ...none, pin: '1.0.0', approved: '1.0.0', retry: 'u', problems: ['u'] };
+    expect(mergeByHand({ ...none, pin: '2.0.0', problems: ['n'] }, update)).toEqual({ ...update, pin: '2.0.0', problems: ['n', 'u'] });
+  });
+});
+
+describe('retry tokens', () => {
+  const asks = (retry?: string) => readByHand(retry === undefined ? {} : { [BY_HAND.retry]: retry });
+
+  test.each([
+    ['no token', {}, undefined, undefined, false],
+    ['a new one on the node', {}, 'a', undefined, true],
+    ['another one on the node', { retry: 'a' }, 'b', undefined, true],
+    ['one that was acted upon', { retry: 'a' }, 'a', undefined, false],
+    ['a new one on the policy', { retry: 'a' }, 'a', 'p', true],
+    ['one on the policy that was acted upon', { policyRetry: 'p' }, undefined, 'p', false],
+    ['one that was taken away', { retry: 'a', policyRetry: 'p' }, undefined, undefined, false],
+  ])('%s', (_, tokens, node, policy, expected) => {
+    expect(isRetried({ tokens }, asks(node), asks(policy))).toBe(expected);
+    const acted = tokensOf({ tokens }, asks(node), asks(policy));
+    expect(isRetried(acted === undefined ? {} : { tokens: acted }, asks(node), asks(policy))).toBe(false);
+  });
+});
