@@ -1,8 +1,9 @@
 import type { NodeUpdateStatus, Phase } from '../api/node-update.ts';
+import type { UpdatePolicyStatus } from '../api/update-policy.ts';
 import type { Decision } from '../core/command.ts';
-import { instant, type NodeView, type World } from '../core/world.ts';
+import { instant, type NodeView, type PolicyView, type World } from '../core/world.ts';
 import type { Logger } from '../kube/logger.ts';
-import type { EventRecorder } from './events.ts';
+import type { EventRecorder, EventTarget } from './events.ts';
 
 /** A node's change from one phase to another. */
 export interface PhaseChange {
@@ -19,6 +20,7 @@ export class Announcer {
   readonly #logger: Logger;
   readonly #onChange: (change: PhaseChange) => void;
   readonly #phases = new Map<string, { phase: Phase | undefined; since: string | undefined }>();
+  /** What was last said to be wrong with an object, by its uid; empty where nothing was. */
   readonly #problems = new Map<string, string>();
 
   constructor(events: Pick<EventRecorder, 'record'>, logger: Logger, onChange: (change: PhaseChange) => void) {
@@ -30,46 +32,32 @@ export class Announcer {
   /** Announces what is new in a decision against what was announced, or persisted, before. */
   announce(world: World, decision: Decision, skip: ReadonlySet<string>): void {
     const nodes = new Map(world.nodes.map((node) => [node.name, node]));
-    const uids = new Set(world.nodes.map(({ uid }) => uid));
-    for (const uid of this.#phases.keys()) if (!uids.has(uid)) this.#phases.delete(uid);
+    const policies = new Map(world.policies.map((policy) => [policy.name, policy]));
+    const uids = new Set([...world.nodes, ...world.policies].map(({ uid }) => uid));
+    for (const known of [this.#phases, this.#problems]) for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid);
     for (const { node: name, status } of decision.nodes) {
       const node = nodes.get(name);
-      if (node !== undefined && !skip.has(name)) this.#node(world, node, status);
+      if (node !== undefined && !skip.has(name)) this.#node(policies, node, status);
     }
-    for (const { policy, status } of decision.policies) {
-      const ready = status.conditions?.find(({ type }) => type === 'Ready');
-      const problem = ready?.status === 'False' ? ready.message : '';
-      const uid = world.policies.find(({ name }) => name === policy)?.uid ?? '';
-      if (this.#problems.get(policy) === problem || (problem === '' && !this.#problems.has(policy))) continue;
-      this.#problems.set(policy, problem);
-      if (problem !== '')
-        this.#events.record({
-          about: { kind: 'UpdatePolicy', name: policy, uid },
-          type: 'Warning',
-          reason: 'PolicyNotReady',
-          message: problem,
-        });
+    for (const { policy: name, status } of decision.policies) {
+      const policy = policies.get(name);
+      if (policy === undefined) continue;
+      const about = { kind: 'UpdatePolicy', name, uid: policy.uid } as const;
+      this.#problem(about, 'PolicyNotReady', problemOf(policy.status), problemOf(status));
     }
   }
 
-  #node(world: World, node: NodeView, status: NodeUpdateStatus): void {
-    const before = this.#phases.get(node.uid) ?? { phase: node.update?.status.phase, since: node.update?.status.since };
+  #node(policies: ReadonlyMap<string, PolicyView>, node: NodeView, status: NodeUpdateStatus): void {
+    const persisted = node.update?.status;
+    const before = this.#phases.get(node.uid) ?? { phase: persisted?.phase, since: persisted?.since };
     this.#phases.set(node.uid, { phase: status.phase, since: status.since });
-    const key = `node ${node.uid}`;
-    if (status.reason === 'InvalidAnnotation' && this.#problems.get(key) !== status.message) {
-      this.#problems.set(key, status.message ?? '');
-      this.#events.record({
-        about: { kind: 'Node', name: node.name, uid: node.uid },
-        type: 'Warning',
-        reason: 'InvalidAnnotation',
-        message: status.message ?? '',
-      });
-    }
+    const about = { kind: 'Node', name: node.name, uid: node.uid } as const;
+    this.#problem(about, 'InvalidAnnotation', invalidAnnotation(persisted), invalidAnnotation(status));
     if (before.phase === status.phase || status.phase === undefined) return;
     const type = isBad(status.phase) ? 'Warning' : 'Normal';
     const message = status.message ?? '';
-    this.#events.record({ about: { kind: 'Node', name: node.name, uid: node.uid }, type, reason: status.phase, message });
-    const policy = world.policies.find(({ name }) => name === status.policy);
+    this.#events.record({ about, type, reason: status.phase, message });
+    const policy = policies.get(status.policy ?? '');
     if (policy !== undefined) {
       this.#events.record({
         about: { kind: 'UpdatePolicy', name: policy.name, uid: policy.uid },
@@ -80,23 +68,41 @@ export class Announcer {
     }
     const seconds =
       before.since === undefined || status.since === undefined ? Number.NaN : (instant(status.since) - instant(before.since)) / 1000;
+    // A node that has landed says no longer where it came from; its record, which goes now, does.
+    const record = typeof node.record === 'object' ? node.record : undefined;
     this.#logger.info(
       {
         action: 'Phase',
         node: node.name,
         policy: status.policy,
+        claim: record?.claim ?? status.claim,
         phaseFrom: before.phase,
         phase: status.phase,
-        from: status.from,
-        to: status.target,
+        from: record?.from ?? status.from,
+        to: record?.target ?? status.target,
         reason: status.reason,
         why: message,
       },
       'phase changed',
     );
-    this.#onChange({ node, from: before.phase, status, ...(Number.isFinite(seconds) && { seconds }) });
+    this.#onChange({ node, from: before.phase, status, ...(Number.isFinite(seconds) && seconds >= 0 && { seconds }) });
+  }
+
+  /** Tells of a problem once, for as long as it is the same; one that was persisted was told by whoever led then. */
+  #problem(about: EventTarget, reason: string, persisted: string, now: string): void {
+    const before = this.#problems.get(about.uid) ?? persisted;
+    this.#problems.set(about.uid, now);
+    if (now !== '' && now !== before) this.#events.record({ about, type: 'Warning', reason, message: now });
   }
 }
+
+function problemOf(status: UpdatePolicyStatus): string {
+  const ready = status.conditions?.find(({ type }) => type === 'Ready');
+  return ready?.status === 'False' ? ready.message : '';
+}
+
+const invalidAnnotation = (status: NodeUpdateStatus | undefined): string =>
+  status?.reason === 'InvalidAnnotation' ? (status.message ?? '') : '';
 
 function isBad(phase: Phase): boolean {
   switch (phase) {

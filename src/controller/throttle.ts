@@ -6,13 +6,17 @@ import type { Instant, World } from '../core/world.ts';
 
 /** How often mere progress (pods left, counts) is written, in milliseconds. */
 const PROGRESS_MS = 5_000;
+/** How long a reason that is about to pass must last to be written, in milliseconds. */
+const PASSING_MS = 1_000;
 
 /**
- * Keeps mere progress from being written more often than every 5 s: what a person or a crash recovery depends on passes at once.
- * Remembers only what it let through.
+ * Keeps mere progress from being written more often than every 5 s, and what is over within a second from being written at all:
+ * what a person or a crash recovery depends on passes at once.
  */
 export class ProgressThrottle {
   readonly #written = new Map<string, Instant>();
+  /** Since when a node is at what is about to pass. */
+  readonly #passing = new Map<string, Instant>();
 
   /** What is to be written now, and when what was held back is due. */
   pick(world: World, policies: readonly PolicyDecision[], nodes: readonly NodeDecision[], now: Instant) {
@@ -21,18 +25,31 @@ export class ProgressThrottle {
       if (before !== undefined && isDeepStrictEqual(before, after)) return false;
       const last = this.#written.get(key);
       const minor = before !== undefined && isDeepStrictEqual(essence(before), essence(after));
-      if (minor && last !== undefined && now - last < PROGRESS_MS) {
+      // The API server's clock may go back: what was written in its future is long ago.
+      if (minor && last !== undefined && now >= last && now - last < PROGRESS_MS) {
         due = Math.min(due ?? Number.POSITIVE_INFINITY, last + PROGRESS_MS);
         return false;
       }
       this.#written.set(key, now);
       return true;
     };
+    const lasts = (node: string, { reason }: NodeUpdateStatus): boolean => {
+      if (reason !== 'Preflight') {
+        this.#passing.delete(node);
+        return true;
+      }
+      const since = this.#passing.get(node) ?? now;
+      this.#passing.set(node, since);
+      if (now - since >= PASSING_MS) return true;
+      due = Math.min(due ?? Number.POSITIVE_INFINITY, since + PASSING_MS);
+      return false;
+    };
     const nodeViews = new Map(world.nodes.map((node) => [node.name, node.update?.status]));
     const policyViews = new Map(world.policies.map((policy) => [policy.name, policy.status]));
     const picked = {
-      nodes: nodes.filter(({ node, status }) =>
-        pass(`node ${node}`, nodeViews.get(node), status, (status) => nodeEssence(status as NodeUpdateStatus)),
+      nodes: nodes.filter(
+        ({ node, status }) =>
+          lasts(node, status) && pass(`node ${node}`, nodeViews.get(node), status, (status) => nodeEssence(status as NodeUpdateStatus)),
       ),
       policies: policies.filter(({ policy, status }) =>
         pass(`policy ${policy}`, policyViews.get(policy), status, (status) => policyEssence(status as UpdatePolicyStatus)),
@@ -42,6 +59,7 @@ export class ProgressThrottle {
       const [kind, name = ''] = key.split(' ');
       if (!(kind === 'node' ? nodeViews : policyViews).has(name)) this.#written.delete(key);
     }
+    for (const node of this.#passing.keys()) if (!nodeViews.has(node)) this.#passing.delete(node);
     return { ...picked, due };
   }
 
@@ -52,7 +70,7 @@ export class ProgressThrottle {
 }
 
 function nodeEssence(status: NodeUpdateStatus): object {
-  if (status.phase !== 'Draining') return status;
+  if (status.phase !== 'Draining' && status.phase !== 'Blocked') return status;
   const { drain: _drain, message: _message, ...essence } = status;
   return essence;
 }
