@@ -2,7 +2,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { AgentBed, release } from './testing/agent-bed.ts';
 import type { CrashPlan } from './testing/crash.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(300_000);
 
 let bed: AgentBed;
 afterEach(() => bed.stop());

@@ -7,7 +7,7 @@ import { afterEach, expect, jest, test } from '@jest/globals';
 import { AgentBed, node } from './testing/agent-bed.ts';
 
 // A program of its own is started, on a machine that may be busy.
-jest.setTimeout(30_000);
+jest.setTimeout(60_000);
 
 const program = fileURLToPath(new URL('main.ts', import.meta.url));
 let bed: AgentBed | undefined;
@@ -67,7 +67,7 @@ users: [{name: u, user: {token: secret}}]
   ]);
   const { status } = bed;
   expect(status).toEqual({});
-  await bed.until(() => bed?.status.version === '1.26.0', 'the first report', 20_000);
+  await bed.until(() => bed?.status.version === '1.26.0', 'the first report');
   await bed.carryOut({ id: 's1', action: 'Stage', version: '1.26.1' });
   started.kill('SIGTERM');
   const [exitCode] = await closed;

@@ -1,5 +1,8 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { AgentBed, type BedOptions, node } from './testing/agent-bed.ts';
+
+// Waits are for conditions; this only bounds them on a busy machine.
+jest.setTimeout(60_000);
 
 let bed: AgentBed;
 const startBed = async (options?: BedOptions): Promise<AgentBed> => {

