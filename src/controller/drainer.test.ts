@@ -154,6 +154,23 @@ describe('a drain', () => {
     expect([...drainer.blocked().get('a')!].map(({ pod }) => pod)).toEqual(['shop/stuck']);
   });
 
+  test('asks for the pods of one budget one after the other, on all nodes together, and for others meanwhile', async () => {
+    const { drainer, state, asked, names } = bed();
+    state.budgets = [aBudget('web'), aBudget('web', { namespace: 'bank' })];
+    drainer.want([
+      aDrain('a', [web('p1'), web('p2'), aPod('p3')]),
+      aDrain('b', [web('p4'), aPod('p5', { namespace: 'bank', labels: { app: 'web' } })]),
+    ]);
+    await settle();
+    expect(names()).toEqual(['shop/p1', 'shop/p3', 'bank/p5']);
+    asked[0]!.answer(byBudget());
+    await settle();
+    expect(names().slice(3)).toEqual(['shop/p2']);
+    asked[3]!.answer();
+    await settle();
+    expect(names().slice(4)).toEqual(['shop/p4']);
+  });
+
   test('tries what was refused again, ever more seldom, and at the latest after 30 s', async () => {
     const { drainer, state, names, clock } = bed();
     state.instantly = byBudget;

@@ -41,6 +41,7 @@ const NET_MS = 60_000;
 export class Drainer {
   readonly #deps: DrainerDeps;
   readonly #limit: Limiter;
+  readonly #lanes = new Map<string, Limiter>();
   readonly #drains = new Map<string, NodeDrain>();
   readonly #ending = new Set<Promise<void>>();
 
@@ -63,7 +64,7 @@ export class Drainer {
     for (const [node, decision] of wanted) {
       let drain = this.#drains.get(node);
       if (drain === undefined) {
-        drain = new NodeDrain(this.#deps, this.#limit, decision);
+        drain = new NodeDrain(this.#deps, (pod, work) => this.#inTurn(pod, work), decision);
         this.#drains.set(node, drain);
       }
       drain.update(decision);
@@ -85,6 +86,19 @@ export class Drainer {
     for (const drain of this.#drains.values()) drain.retryUncovered(namespace, budgets);
   }
 
+  /**
+   * One eviction at a time under each budget, and so many in all: two that race for a budget's status cost one of them half a
+   * second within the API server.
+   */
+  #inTurn<T>(pod: PodView, work: () => Promise<T>): Promise<T> {
+    const budget = this.#deps.budgets().find((budget) => selects(budget, pod));
+    if (budget === undefined) return this.#limit(work);
+    const name = `${budget.namespace}/${budget.name}`;
+    const lane = this.#lanes.get(name) ?? limiter(1);
+    this.#lanes.set(name, lane);
+    return lane(() => this.#limit(work));
+  }
+
   /** Stops all drains; resolves when no request is under way. What was accepted by the API server goes on there. */
   async stop(): Promise<void> {
     this.want([]);
@@ -92,10 +106,13 @@ export class Drainer {
   }
 }
 
+/** Has an eviction wait for its turn. */
+type InTurn = <T>(pod: PodView, work: () => Promise<T>) => Promise<T>;
+
 class NodeDrain {
   readonly claim: string;
   readonly #deps: DrainerDeps;
-  readonly #limit: Limiter;
+  readonly #inTurn: InTurn;
   readonly #queue: WorkQueue<string>;
   readonly #running: Promise<void>;
   readonly #stop = new AbortController();
@@ -105,10 +122,10 @@ class NodeDrain {
   readonly #accepted = new Set<string>();
   #decision: WantedDrain;
 
-  constructor(deps: DrainerDeps, limit: Limiter, decision: WantedDrain) {
+  constructor(deps: DrainerDeps, inTurn: InTurn, decision: WantedDrain) {
     this.claim = decision.claim;
     this.#deps = deps;
-    this.#limit = limit;
+    this.#inTurn = inTurn;
     this.#decision = decision;
     this.#queue = new WorkQueue<string>({
       worker: (uid, signal) => this.#evict(uid, signal),
@@ -164,8 +181,10 @@ class NodeDrain {
     return this.#running;
   }
 
-  #evict(uid: string, signal: AbortSignal): Promise<Requeue | undefined> {
-    return this.#limit(async () => {
+  async #evict(uid: string, signal: AbortSignal): Promise<Requeue | undefined> {
+    const first = this.#pods.get(uid);
+    if (first === undefined) return undefined;
+    return this.#inTurn(first, async () => {
       const pod = this.#pods.get(uid);
       if (pod === undefined || signal.aborted) return undefined;
       this.#deps.assertLeading();
