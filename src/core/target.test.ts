@@ -1,0 +1,33 @@
+import { describe, expect, test } from '@jest/globals';
+import { targetOf } from './target.ts';
+import { aPolicy, aRollout, NEW, OLD } from './testing/builders.ts';
+
+const os = { version: OLD, variant: 'aws-k8s-1.31', arch: 'amd64' };
+const OLDER = '1.25.0';
+const usual = aPolicy();
+const backwards = aPolicy({ spec: { version: { allowDowngrade: true } } });
+const none = { paused: false, problems: [] };
+const pinned = (pin: string) => ({ ...none, pin });
+
+describe('targetOf', () => {
+  test.each([
+    ['no rollout', usual, undefined, none, undefined, 'UpToDate'],
+    ['a newer rollout', usual, aRollout(), none, undefined, { version: NEW, rollout: 'rollout-1' }],
+    ['a rollout of what runs', usual, aRollout({ target: OLD }), none, undefined, 'UpToDate'],
+    ['an older rollout: never back by itself', backwards, aRollout({ target: OLDER }), none, undefined, 'UpToDate'],
+    ['the policy’s pin, a rollout of it', usual, aRollout(), none, NEW, { version: NEW, rollout: 'rollout-1' }],
+    ['the policy’s pin, not offered yet', usual, undefined, none, NEW, 'NotOffered'],
+    ['the policy’s pin is what runs', usual, undefined, none, OLD, 'UpToDate'],
+    ['the policy’s pin is older', usual, aRollout({ target: OLDER }), none, OLDER, 'DowngradeNotAllowed'],
+    ['the policy’s pin is older, by leave', backwards, aRollout({ target: OLDER }), none, OLDER, { version: OLDER, rollout: 'rollout-1' }],
+    ['the node’s pin beats the rollout', usual, aRollout(), pinned('1.26.2'), undefined, { version: '1.26.2', rollout: 'rollout-1' }],
+    ['the node’s pin beats the policy’s', usual, aRollout(), pinned(OLD), NEW, 'UpToDate'],
+    ['the node’s pin needs no rollout', usual, undefined, pinned(NEW), undefined, { version: NEW, rollout: `pinned-${NEW}` }],
+    ['the node’s pin is older', usual, aRollout(), pinned(OLDER), undefined, 'DowngradeNotAllowed'],
+    ['the node’s pin is older, by leave', backwards, undefined, pinned(OLDER), undefined, { version: OLDER, rollout: `pinned-${OLDER}` }],
+  ])('%s', (_, policy, rollout, node, policyPin, expected) => {
+    const target = targetOf(policy, rollout, os, node, policyPin);
+    if (typeof expected === 'string') expect(target).toMatchObject({ verdict: { reason: expected } });
+    else expect(target).toEqual(expected);
+  });
+});
