@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import pino from 'pino';
 import { controllerCommand } from './controller/config.ts';
 import { runController } from './controller/controller.ts';
+import { CredentialsError } from './kube/credentials.ts';
 import { VERSION } from './version.ts';
 
 /** Parses the command line and runs what it asks for; resolves with the exit code. */
@@ -24,7 +25,8 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
-    return 1;
+    // A kubeconfig or a context that is not there is a bad value like any other.
+    return error instanceof CredentialsError && !error.retryable ? 2 : 1;
   }
 }
 

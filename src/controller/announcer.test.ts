@@ -133,9 +133,9 @@ describe('a change of phase', () => {
 
   test('has no length where the times cannot be read, or go back', () => {
     const { announcer, changes } = bed();
-    const after = (since: string) => worldOf(aNode('a', { uid: since, update: anUpdate(statusOf('Staged', { since })) }));
-    announcer.announce(after('yesterday'), decisionOf({ a: statusOf('Draining') }), NOBODY);
-    announcer.announce(after(ago(-60_000)), decisionOf({ a: statusOf('Draining') }), NOBODY);
+    const persisted = (since: string) => worldOf(aNode('a', { uid: since, update: anUpdate(statusOf('Staged', { since })) }));
+    announcer.announce(persisted('yesterday'), decisionOf({ a: statusOf('Draining') }), NOBODY);
+    announcer.announce(persisted(ago(-60_000)), decisionOf({ a: statusOf('Draining') }), NOBODY);
     expect(changes.map(({ seconds }) => seconds)).toEqual([undefined, undefined]);
   });
 });

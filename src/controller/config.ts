@@ -17,9 +17,15 @@ export interface ControllerConfig {
   giveUpAfterMs: number;
   retryBaseMs: number;
   retryMaxMs: number;
-  listen: { host: string; port: number };
+  /** Without a host: all addresses, of IPv4 and IPv6. */
+  listen: Listen;
   logLevel: string;
   inCluster: { directory?: string; host: string; port: string };
+}
+
+interface Listen {
+  host?: string;
+  port: number;
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
@@ -30,10 +36,14 @@ export function controllerCommand(run: (config: ControllerConfig) => Promise<voi
     .description('Coordinates the updates: decides, cordons, drains, orders, verifies and uncordons. Several replicas elect a leader.')
     .option('--kubeconfig <file>', 'run outside the cluster with this kubeconfig (default: the service account of the pod)')
     .option('--context <name>', 'context of the kubeconfig (default: its current one)')
-    .addOption(new Option('--namespace <name>', 'namespace of the Lease and of the agents').env('POD_NAMESPACE').default('lockkeeper'))
-    .addOption(new Option('--pod-name <name>', 'name of this replica (default: the host name and the process id)').env('POD_NAME'))
-    .addOption(new Option('--node-name <name>', 'node that this replica runs on, which goes last').env('NODE_NAME'))
-    .option('--lease-name <name>', 'name of the Lease by which the replicas elect a leader', 'lockkeeper')
+    .addOption(new Option('--namespace <name>', 'namespace of the Lease and of the agents (default: "lockkeeper")').argParser(objectName))
+    .addOption(new Option('--pod-name <name>', 'name of this replica (default: the host name and the process id)').argParser(objectName))
+    .addOption(new Option('--node-name <name>', 'node that this replica runs on, which goes last').argParser(objectName))
+    .addOption(
+      new Option('--lease-name <name>', 'name of the Lease by which the replicas elect a leader')
+        .argParser(objectName)
+        .default('lockkeeper'),
+    )
     .addOption(
       new Option('--lease-duration <duration>', 'a Lease that was not renewed for so long is free')
         .argParser(duration)
@@ -52,9 +62,7 @@ export function controllerCommand(run: (config: ControllerConfig) => Promise<voi
     )
     .addOption(new Option('--retry-max <duration>', 'longest such wait').argParser(duration).default(1_800_000, '30m'))
     .addOption(
-      new Option('--listen <[host]:port>', 'address of /metrics, /healthz and /readyz')
-        .argParser(address)
-        .default({ host: '0.0.0.0', port: 8080 }, ':8080'),
+      new Option('--listen <[host]:port>', 'address of /metrics, /healthz and /readyz').argParser(address).default({ port: 8080 }, ':8080'),
     )
     .addOption(new Option('--log-level <level>', 'least level that is logged').choices(LOG_LEVELS).default('info'))
     .addHelpText(
@@ -73,7 +81,7 @@ Environment:
 interface Options {
   kubeconfig?: string;
   context?: string;
-  namespace: string;
+  namespace?: string;
   podName?: string;
   nodeName?: string;
   leaseName: string;
@@ -82,12 +90,15 @@ interface Options {
   giveUpAfter: number;
   retryBase: number;
   retryMax: number;
-  listen: { host: string; port: number };
+  listen: Listen;
   logLevel: string;
 }
 
 function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv): ControllerConfig {
-  const { kubeconfig, context, podName, nodeName } = options;
+  const { kubeconfig, context } = options;
+  const namespace = options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE') ?? 'lockkeeper';
+  const podName = options.podName ?? fromEnvironment(command, env, 'POD_NAME');
+  const nodeName = options.nodeName ?? fromEnvironment(command, env, 'NODE_NAME');
   if (!(options.renewInterval < options.giveUpAfter && options.giveUpAfter < options.leaseDuration)) {
     command.error('error: --renew-interval must be shorter than --give-up-after, and that shorter than --lease-duration', { exitCode: 2 });
   }
@@ -103,7 +114,7 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     ...(kubeconfig !== undefined && { kubeconfig }),
     ...(context !== undefined && { context }),
     ...(nodeName !== undefined && { nodeName }),
-    namespace: options.namespace,
+    namespace,
     identity: podName ?? `${hostname()}-${process.pid}`,
     leaseName: options.leaseName,
     leaseDurationMs: options.leaseDuration,
@@ -117,15 +128,32 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
   };
 }
 
+/** A name that an environment variable gives in place of a flag; an empty one gives none. */
+function fromEnvironment(command: Command, env: NodeJS.ProcessEnv, variable: string): string | undefined {
+  const value = env[variable];
+  if (value === undefined || value === '') return undefined;
+  if (!OBJECT_NAME.test(value)) command.error(`error: ${variable} is ${JSON.stringify(value)}, but ${MUST_BE_NAME}`, { exitCode: 2 });
+  return value;
+}
+
+const OBJECT_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
+const MUST_BE_NAME = 'must be a name of a Kubernetes object, such as lockkeeper-0.';
+
+function objectName(text: string): string {
+  if (!OBJECT_NAME.test(text)) throw new InvalidArgumentError(MUST_BE_NAME);
+  return text;
+}
+
 function duration(text: string): number {
   if (!durationSchema().safeParse(text).success || durationMs(text) === 0)
     throw new InvalidArgumentError('must be a duration such as 500ms, 13s or 1h30m.');
   return durationMs(text);
 }
 
-function address(text: string): { host: string; port: number } {
+function address(text: string): Listen {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3] ?? Number.NaN);
   if (match === null || !(port <= 65_535)) throw new InvalidArgumentError('must be [HOST]:PORT, such as :8080 or 127.0.0.1:0.');
-  return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
+  const host = match[1] ?? match[2];
+  return host ? { host, port } : { port };
 }

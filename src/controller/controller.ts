@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeClient } from '../kube/client.ts';
 import { systemClock } from '../kube/clock.ts';
@@ -131,9 +132,9 @@ export async function runController(config: ControllerConfig, logger: Logger, si
   const app = createApp({
     registry: metrics.registry,
     healthy: () => passStarted === undefined || clock.monotonic() - passStarted < STUCK_MS,
-    ready: reflectors.synced,
+    waitsFor: reflectors.unsynced,
   });
-  const server = app.listen(config.listen.port, config.listen.host);
+  const server = createServer(app).listen(config.listen);
   await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
   const { address, port } = server.address() as AddressInfo;
   logger.info(

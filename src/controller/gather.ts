@@ -23,7 +23,7 @@ export interface GatherInput {
 /** Reads the caches into a World: plain data, nothing of the client's. */
 export function gather(input: GatherInput): World {
   const { reflectors, self } = input;
-  const agents = agentsByNode(reflectors);
+  const agents = agentsByNode(reflectors, self);
   return {
     policies: [...reflectors.policies.items.values()],
     nodes: [...reflectors.nodes.items.values()].map((node) => viewOf(node, reflectors, agents)),
@@ -42,7 +42,7 @@ export function standbyPod({ ownPods, nodes }: Reflectors, self: Self | undefine
   for (const pod of ownPods.items.values()) {
     if (pod.labels[COMPONENT_LABEL] !== 'controller' || !pod.ready || pod.terminating || pod.node === self.node) continue;
     const node = nodes.items.get(pod.node);
-    if (node?.ready.status && !node.unschedulable && node.record === undefined) return pod.name;
+    if (node?.ready.status && !node.unschedulable && !node.deleting && node.record === undefined) return pod.name;
   }
   return undefined;
 }
@@ -51,14 +51,14 @@ function isGuarded({ guardPolicy, guardBinding }: Reflectors): boolean {
   return [guardPolicy, guardBinding].every(({ items }) => items.size === 1 && [...items.values()].every((inForce) => inForce));
 }
 
-/** Whether an agent's pod is Ready, by node; undefined where no agent runs as a pod. */
-function agentsByNode({ ownPods }: Reflectors): ReadonlyMap<string, boolean> | undefined {
+/** Whether an agent's pod is Ready, by node; undefined where no agent runs as a pod: only out of the cluster that can be meant so. */
+function agentsByNode({ ownPods }: Reflectors, self: Self | undefined): ReadonlyMap<string, boolean> | undefined {
   const agents = new Map<string, boolean>();
   for (const pod of ownPods.items.values()) {
     if (pod.labels[COMPONENT_LABEL] === 'agent' && pod.node !== '')
       agents.set(pod.node, (agents.get(pod.node) ?? false) || (pod.ready && !pod.terminating));
   }
-  return agents.size === 0 ? undefined : agents;
+  return agents.size === 0 && self === undefined ? undefined : agents;
 }
 
 function viewOf(node: BareNode, { nodeUpdates, nodeHosts }: Reflectors, agents: ReadonlyMap<string, boolean> | undefined): NodeView {

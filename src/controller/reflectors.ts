@@ -5,7 +5,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import { type Change, Reflector, type ReflectorOptions } from '../kube/reflector.ts';
-import { type BoundPod, budgetOf, denies, failsClosed, nodeHostOf, nodeOf, nodeUpdateOf, podOf, policyOf } from './views.ts';
+import { budgetOf, denies, failsClosed, nodeHostOf, nodeOf, nodeUpdateOf, podOf, policyOf } from './views.ts';
 
 /** What a reflector needs besides what it watches. */
 export interface ReflectorDeps {
@@ -28,7 +28,7 @@ export type Reflectors = ReturnType<typeof createReflectors>;
 
 /** Makes the reflectors of the controller; `run` them, and they keep up until the signal is aborted. */
 export function createReflectors(deps: ReflectorDeps, namespace: string, events: ReflectorEvents) {
-  const changed = <T extends { resourceVersion?: string }>(change: Change<T>): void => {
+  const changed = <T extends object>(change: Change<T>): void => {
     if (change.type === 'put' && change.previous !== undefined && same(change.value, change.previous)) return;
     events.changed();
   };
@@ -50,38 +50,29 @@ export function createReflectors(deps: ReflectorDeps, namespace: string, events:
         else if (value === undefined && previous !== undefined) events.budgetChanged(previous.namespace);
       },
     }),
-    ownPods: watch<BoundPod & { component: string }>(
-      `/api/v1/namespaces/${namespace}/pods`,
-      (raw) => {
-        const pod = podOf(raw);
-        return { ...pod, component: pod.labels['app.kubernetes.io/component'] ?? '' };
-      },
-      {
-        query: { labelSelector: `${PART_OF.key}=${PART_OF.value}` },
-        onChange: (change) => {
-          if (change.type === 'put' && change.previous !== undefined && isDeepStrictEqual(change.value, change.previous)) return;
-          events.changed();
-        },
-      },
-    ),
+    ownPods: watch(`/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`, podOf, {
+      query: { labelSelector: `${PART_OF.key}=${PART_OF.value}` },
+      onChange: changed,
+    }),
     guardPolicy: watch<boolean>(`${guardPath}/validatingadmissionpolicies`, failsClosed, { query: guardQuery, mode: 'list' }),
     guardBinding: watch<boolean>(`${guardPath}/validatingadmissionpolicybindings`, (raw) => denies(raw, AGENT_ADMISSION_POLICY), {
       query: guardQuery,
       mode: 'list',
     }),
   };
-  const list: readonly Reflector<unknown>[] = Object.values(all) as Reflector<unknown>[];
+  const list: readonly [string, Reflector<unknown>][] = Object.entries(all) as [string, Reflector<unknown>][];
   return {
     ...all,
     /** Lists and watches until the signal is aborted. Never rejects. */
-    run: (signal: AbortSignal) => Promise.all(list.map((reflector) => reflector.run(signal))),
-    /** Everything has been seen once. */
-    synced: () => list.every((reflector) => reflector.synced),
+    run: (signal: AbortSignal) => Promise.all(list.map(([, reflector]) => reflector.run(signal))),
+    /** What has not been seen yet. */
+    unsynced: () => list.filter(([, reflector]) => !reflector.synced).map(([name]) => name),
     /** Resolves once everything has been seen; rejects with the signal's reason. */
-    waitForSync: (signal: AbortSignal) => Promise.all(list.map((reflector) => reflector.waitForSync(signal))),
+    waitForSync: (signal: AbortSignal) => Promise.all(list.map(([, reflector]) => reflector.waitForSync(signal))),
   };
 }
 
-function same<T extends { resourceVersion?: string }>(a: T, b: T): boolean {
+/** Whether two states of an object are one to a decision: heartbeats move the resourceVersion alone. */
+function same(a: object, b: object): boolean {
   return isDeepStrictEqual({ ...a, resourceVersion: '' }, { ...b, resourceVersion: '' });
 }
