@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { eventually } from '../kube/testing/fake-clock.ts';
+import { type ClusterBed, clusterBed } from './testing/bed.ts';
+import { putGuard, putHost, putNode, putOwnPod, putPod, putPolicy, putUpdate } from './testing/objects.ts';
+
+let bed: ClusterBed;
+beforeEach(async () => {
+  bed = await clusterBed();
+});
+afterEach(() => bed.close());
+
+/** What a change told, and only it: the write after it shows that it has come through. */
+async function toldBy(change: () => void): Promise<{ changes: number; budgets: string[] }> {
+  bed.told.changes = 0;
+  bed.told.budgets.length = 0;
+  change();
+  const barrier = bed.cluster.put('nodes', { metadata: { name: 'barrier' } }).metadata.resourceVersion;
+  await eventually(() => bed.reflectors.nodes.items.get('barrier')?.resourceVersion === barrier);
+  return { changes: bed.told.changes, budgets: [...bed.told.budgets] };
+}
+
+describe('the caches', () => {
+  test('say what they have not seen yet, and are filled once all of it was', async () => {
+    expect(bed.reflectors.unsynced()).toEqual([
+      'nodes',
+      'policies',
+      'nodeUpdates',
+      'nodeHosts',
+      'budgets',
+      'ownPods',
+      'guardPolicy',
+      'guardBinding',
+    ]);
+    const node = putNode(bed.cluster, 'a');
+    putUpdate(bed.cluster, node);
+    putHost(bed.cluster, node);
+    putPolicy(bed.cluster);
+    putGuard(bed.cluster);
+    putOwnPod(bed.cluster, 'agent-a', 'agent', 'a');
+    putPod(bed.cluster, 'web', 'a');
+    await bed.watch();
+    const { nodes, policies, nodeUpdates, nodeHosts, ownPods, unsynced } = bed.reflectors;
+    expect(unsynced()).toEqual([]);
+    expect([nodes, policies, nodeUpdates, nodeHosts, ownPods].map(({ items }) => items.size)).toEqual([1, 1, 1, 1, 1]);
+    expect([...ownPods.items.keys()]).toEqual(['lockkeeper/agent-a']);
+  });
+
+  test('tell of what a decision looks at, and not of heartbeats', async () => {
+    const node = putNode(bed.cluster, 'a');
+    putUpdate(bed.cluster, node);
+    putHost(bed.cluster, node);
+    await bed.watch();
+    bed.cluster.put('nodes', { metadata: { name: 'barrier' } });
+    await eventually(() => bed.reflectors.nodes.items.has('barrier'));
+    const heartbeat = { metadata: { annotations: { 'node.alpha.kubernetes.io/ttl': '5' } } };
+    expect(await toldBy(() => bed.cluster.patch('nodes', 'a', heartbeat))).toEqual({ changes: 0, budgets: [] });
+    expect(bed.reflectors.nodes.items.get('a')!.resourceVersion).toBe(bed.cluster.get('nodes', 'a')!.metadata.resourceVersion);
+    expect((await toldBy(() => bed.cluster.patch('nodes', 'a', { spec: { unschedulable: true } }))).changes).toBe(1);
+    expect((await toldBy(() => bed.cluster.remove('nodes', 'a'))).changes).toBe(1);
+  });
+
+  test('tell of a budget that allows something, or goes, and of none that allows nothing', async () => {
+    const budget = (disruptionsAllowed: number) =>
+      bed.cluster.put('poddisruptionbudgets', {
+        metadata: { name: 'web', namespace: 'shop' },
+        spec: { selector: {} },
+        status: { disruptionsAllowed, currentHealthy: 1, desiredHealthy: 1 },
+      });
+    await bed.watch();
+    const told = async (change: () => void, wanted: string[]): Promise<void> => {
+      bed.told.budgets.length = 0;
+      change();
+      await eventually(() => bed.told.budgets.length >= wanted.length);
+      expect(bed.told.budgets).toEqual(wanted);
+    };
+    budget(0);
+    await eventually(() => bed.reflectors.budgets.items.size === 1);
+    expect(bed.told.budgets).toEqual([]);
+    await told(() => budget(1), ['shop']);
+    await told(() => bed.cluster.remove('poddisruptionbudgets', 'web', 'shop'), ['shop']);
+  });
+});
