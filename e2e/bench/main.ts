@@ -3,13 +3,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { repository } from '../bed/config.ts';
+import { budget } from './budget.ts';
 import { benchEnvironment } from './config.ts';
+import { failover } from './failover.ts';
 import type { BenchContext, Family, Figure, Note } from './figure.ts';
+import { idle } from './idle.ts';
 import { describeMachine } from './machine.ts';
 import { asJson, asMarkdown, asText, type Report } from './report.ts';
 import { rollout } from './rollout.ts';
 
-const families: readonly Family[] = [rollout];
+const families: readonly Family[] = [rollout, budget, failover, idle];
 const names = families.flatMap(({ figures }) => figures);
 
 const usage = `Measures Lockkeeper on the test bed, prints a table, and writes bench/latest.json and docs/benchmarks.md.
