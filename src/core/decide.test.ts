@@ -1,0 +1,283 @@
+import { describe, expect, test } from '@jest/globals';
+import { BY_HAND, ON_NODE } from '../api/names.ts';
+import { decide } from './decide.ts';
+import {
+  aClaim,
+  ago,
+  aHost,
+  aNode,
+  anAnswer,
+  anUpdate,
+  aPod,
+  aPolicy,
+  aRecord,
+  aRollout,
+  aStagedNode,
+  aWorld,
+  inFlightNode,
+  MINUTE,
+  NEW,
+  NOW,
+  OLD,
+  proof,
+} from './testing/builders.ts';
+import type { NodeView, PolicyView, World } from './world.ts';
+
+const { controller: _, ...naked } = aPod('naked');
+const rollouts = [aRollout()];
+const policyWith = (spec: NonNullable<Parameters<typeof aPolicy>[0]>['spec'] = {}, change: Partial<PolicyView> = {}) =>
+  aPolicy({
+    ...(spec && { spec }),
+    status: { rollouts, ...change.status },
+    ...(change.annotations && { annotations: change.annotations }),
+  });
+const looked = (...nodes: readonly NodeView[]) => new Map(nodes.map(({ name }) => [name, []]));
+
+function decided(nodes: readonly NodeView[], policy: PolicyView = policyWith(), change: Partial<World> = {}) {
+  const decision = decide(aWorld({ policies: [policy], nodes, pods: looked(...nodes), ...change }), NOW);
+  const of = (name: string) => decision.nodes.find(({ node }) => node === name);
+  const claimed = decision.policies[0]?.claims?.map(({ node }) => node);
+  return { decision, of, claimed, reasons: Object.fromEntries(decision.nodes.map(({ node, status }) => [node, status.reason])) };
+}
+
+describe('claims', () => {
+  const three = ['n1', 'n2', 'n3'].map((name) => aStagedNode(name));
+  const zoned = (name: string, zone: string, version = OLD) =>
+    aStagedNode(name, { labels: { 'topology.kubernetes.io/zone': zone }, os: { ...aNode(name).os!, version } });
+  const self = { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: 'n1' };
+
+  test.each<[string, readonly NodeView[], PolicyView, Partial<World>, string[]]>([
+    ['one at a time', three, policyWith(), {}, ['n1']],
+    ['as many as may be unavailable', three, policyWith({ rollout: { maxUnavailable: 2 } }), {}, ['n1', 'n2']],
+    [
+      'zone by zone',
+      [zoned('n1', 'b'), zoned('n2', 'a'), zoned('n3', 'a')],
+      policyWith({ rollout: { maxUnavailable: 2 } }),
+      {},
+      ['n2', 'n3'],
+    ],
+    ['the oldest version first', [zoned('n1', 'a'), zoned('n2', 'a', '1.25.0')], policyWith(), {}, ['n2']],
+    ['the leader’s own node last', three, policyWith(), { self }, ['n2']],
+    [
+      'a blocked one does not hold up the rest',
+      three,
+      policyWith(),
+      {
+        pods: new Map([
+          ['n1', [naked]],
+          ['n2', []],
+          ['n3', []],
+        ]),
+      },
+      ['n2'],
+    ],
+  ])('%s', (_name, nodes, policy, change, expected) => {
+    expect(decided(nodes, policy, change).claimed).toEqual(expected);
+  });
+
+  test('are the whole list: what holds stays, what is given back goes', () => {
+    const claims = ['n1', 'n2', 'n3', 'n4', 'gone'].map((name) => aClaim(name));
+    const nodes = [
+      inFlightNode('n1', { phase: 'Draining' }),
+      aStagedNode('n2', { annotations: { [ON_NODE.fence]: 'claim-n2' } }),
+      aStagedNode('n3', { uid: 'another-n3' }),
+      aStagedNode('n4'),
+    ];
+    const { claimed, of } = decided(nodes, policyWith({}, { status: { rollouts, claims } }));
+    expect(claimed).toEqual(['n1', 'n4']);
+    expect(of('n4')?.commands.map(({ type }) => type)).toEqual(['Cordon']);
+  });
+
+  test('are not touched where they stay as they are', () => {
+    const { decision } = decided(
+      [inFlightNode('n1', { phase: 'Draining' })],
+      policyWith({}, { status: { rollouts, claims: [aClaim('n1')] } }),
+    );
+    expect(decision.policies[0]).not.toHaveProperty('claims');
+    expect(decision.policies[0]?.status.claims).toHaveLength(1);
+  });
+
+  test('a later fence ends an earlier claim: one leader may see the Node long after it saw the policy', () => {
+    const claims = [aClaim('n1', { id: 'uid-n1-aaa' })];
+    const node = (fence: string) => aStagedNode('n1', { annotations: { [ON_NODE.fence]: fence } });
+    const policy = policyWith({}, { status: { rollouts, claims } });
+    expect(decided([node('uid-n1-aab')], policy).of('n1')?.commands).toEqual([]);
+    expect(
+      decided([node('uid-n1-aa9')], policy)
+        .of('n1')
+        ?.commands.map(({ type }) => type),
+    ).toEqual(['Cordon']);
+  });
+
+  test('are not made while pods are looked at: the slot is kept for the node whose turn it is', () => {
+    const { claimed, decision, reasons } = decided(three, policyWith(), { pods: new Map([['n2', []]]) });
+    expect([claimed, decision.lookAt, reasons]).toEqual([
+      undefined,
+      ['n1'],
+      { n1: 'Preflight', n2: 'CapacityReached', n3: 'CapacityReached' },
+    ]);
+  });
+
+  test('are made one pass before the node is touched', () => {
+    const { of, decision } = decided(three);
+    expect(of('n1')).toMatchObject({ commands: [], status: { phase: 'Staged', reason: 'Claimed' } });
+    expect(decision.lookAt).toEqual(['n1']);
+  });
+});
+
+describe('staging', () => {
+  const downloading = (name: string, change: Partial<NodeView> = {}) =>
+    aNode(name, { host: aHost({ answer: anAnswer('s', 'Running') }, { id: 's', action: 'Stage', version: NEW }), ...change });
+
+  test.each<[string, readonly NodeView[], PolicyView, string[]]>([
+    ['as many as there are slots', [aNode('n1'), aNode('n2'), aNode('n3')], policyWith({ staging: { maxParallel: 2 } }), ['n1', 'n2']],
+    ['those who download take slots', [downloading('n1'), aNode('n2')], policyWith({ staging: { maxParallel: 1 } }), []],
+    [
+      'a download that no agent carries on takes none',
+      [downloading('n1', { agent: 'missing' }), aNode('n2')],
+      policyWith({ staging: { maxParallel: 1 } }),
+      ['n2'],
+    ],
+    ['a cordoned node downloads', [aNode('n1', { unschedulable: true })], policyWith(), ['n1']],
+    ['a paused policy’s nodes do not', [aNode('n1')], policyWith({ paused: true }), []],
+    ['a paused node takes no slot', [aNode('n1', { annotations: { [BY_HAND.paused]: 'true' } }), aNode('n2')], policyWith(), ['n2']],
+  ])('%s', (_name, nodes, policy, expected) => {
+    const { decision } = decided(nodes, policy);
+    expect(decision.nodes.filter(({ commands }) => commands.some(({ type }) => type === 'Order')).map(({ node }) => node)).toEqual(
+      expected,
+    );
+  });
+});
+
+describe('reasons', () => {
+  test('one for each node of a policy', () => {
+    const failures = [{ target: NEW, at: ago(MINUTE), reason: 'RolledBackByHost', bootID: 'b', readySince: ago(MINUTE) }];
+    const { reasons } = decided(
+      [
+        aStagedNode('blocked'),
+        aStagedNode('cordoned', { unschedulable: true }),
+        aNode('done', { os: { ...aNode('done').os!, version: NEW } }),
+        aNode('failed', { update: anUpdate({ phase: 'RolledBack', failures }) }),
+        inFlightNode('flying', { phase: 'Draining' }),
+        aStagedNode('waiting'),
+        aNode('wild', { record: 'unreadable', unschedulable: true }),
+      ],
+      policyWith({ rollout: { maxUnavailable: 3, failureBudget: 2 } }),
+      {
+        pods: new Map([
+          ['blocked', [naked]],
+          ['flying', [aPod('web')]],
+        ]),
+      },
+    );
+    expect(reasons).toEqual({
+      blocked: 'CapacityReached',
+      cordoned: 'CordonedByOther',
+      done: 'UpToDate',
+      failed: 'KnownBad',
+      flying: 'Draining',
+      waiting: 'CapacityReached',
+      wild: 'RecordUnreadable',
+    });
+  });
+
+  test('a pod that may not be evicted makes a node Blocked, steadily', () => {
+    const node = aStagedNode('n1');
+    const pods = new Map([['n1', [naked]]]);
+    const first = decided([node], policyWith(), { pods }).of('n1')?.status;
+    expect(first).toMatchObject({ phase: 'Blocked', reason: 'CannotEvict', since: ago(0) });
+    const later = decide(aWorld({ policies: [policyWith()], nodes: [{ ...node, update: anUpdate(first!) }], pods }), NOW + MINUTE);
+    expect(later.nodes[0]?.status).toEqual(first);
+    expect(later.lookAt).toEqual(['n1']);
+  });
+
+  test('the leader’s own node, last: hands over where somebody can take over', () => {
+    const self = { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: 'n1' };
+    const { decision, reasons } = decided([aStagedNode('n1')], policyWith(), { self, standby: true });
+    expect([decision.handOver, reasons['n1'], decision.policies[0]?.claims]).toEqual([true, 'HandingOver', undefined]);
+    expect(decided([aStagedNode('n1')], policyWith(), { self }).claimed).toEqual(['n1']);
+  });
+});
+
+describe('a node that no policy has', () => {
+  const elsewhere = aPolicy({ spec: { nodeSelector: { matchLabels: { pool: 'elsewhere' } } } });
+
+  test('is left alone', () => {
+    expect(decided([aNode('n1')], elsewhere).decision.nodes).toEqual([]);
+  });
+
+  test('says so where it was ours once', () => {
+    const node = aNode('n1', { update: anUpdate({ phase: 'Staged', policy: 'default', since: ago(MINUTE) }) });
+    expect(decided([node], elsewhere).of('n1')).toMatchObject({ commands: [], status: { phase: 'Idle', reason: 'NoPolicy' } });
+    expect(decided([node], elsewhere).of('n1')?.status).not.toHaveProperty('policy');
+  });
+
+  test.each<[string, NodeView, string]>([
+    ['drained: taken back', inFlightNode('n1', { phase: 'Draining' }), 'Uncordoning'],
+    [
+      'rebooted: finished by its record',
+      inFlightNode(
+        'n1',
+        { phase: 'Verifying' },
+        { bootID: 'boot-2', os: { ...aNode('n1').os!, version: NEW }, ready: { status: false, since: ago(0) } },
+      ),
+      'Verifying',
+    ],
+    ['failed: stays so', inFlightNode('n1', { phase: 'Failed' }), 'Failed'],
+  ])('but carries a record of a policy that is gone, %s', (_name, node, phase) => {
+    const gone = { ...node, record: aRecord('n1', { policyUID: 'gone' }) };
+    expect(decided([gone], elsewhere).of('n1')?.status.phase).toBe(phase);
+    expect(decided([gone], policyWith()).of('n1')?.status.phase).toBe(phase);
+  });
+
+  test('is asked for a retry on the node itself', () => {
+    const node = inFlightNode('n1', { phase: 'Failed' }, { annotations: { [BY_HAND.retry]: 'now' } });
+    expect(decided([node], elsewhere).of('n1')?.status).toMatchObject({ phase: 'Uncordoning', tokens: { retry: 'now' } });
+  });
+});
+
+describe('upkeep', () => {
+  const { update: _u, host: _h, ...fresh } = aNode('n1', { labels: {} });
+  const { host: _lost, ...letterless } = inFlightNode('n1', { phase: 'Draining' });
+
+  test.each<[string, NodeView, { type: string }[]]>([
+    [
+      'a node that has nothing yet',
+      fresh,
+      [{ type: 'CreateObjects', host: true, refreshInterval: '1h' }, { type: 'LabelManaged' }] as never,
+    ],
+    ['a node that has all', aStagedNode('n1', { unschedulable: true }), []],
+    [
+      'another refresh interval',
+      aStagedNode('n1', { unschedulable: true, host: { ...aHost({ staged: proof() }), spec: { refreshInterval: '5m' } } }),
+      [{ type: 'SetRefreshInterval', refreshInterval: '1h' }] as never,
+    ],
+    ['a letterbox that is lost in flight is not replaced', letterless, []],
+  ])('%s', (_name, node, expected) => {
+    const { of } = decided([node], policyWith(), { pods: new Map([['n1', [aPod('web')]]]) });
+    expect(of('n1')?.commands.filter(({ type }) => type !== 'Order')).toEqual(expected);
+  });
+});
+
+describe('waking', () => {
+  test.each<[string, readonly NodeView[], number | undefined]>([
+    ['nothing to wait for', [aStagedNode('n1', { unschedulable: true })], undefined],
+    ['a drain’s deadline', [inFlightNode('n1', { phase: 'Draining' })], NOW + 29 * MINUTE],
+    ['a backoff', [aNode('n1', { update: anUpdate({ phase: 'Blocked', retryAt: ago(-MINUTE) }) })], NOW + MINUTE],
+    [
+      'the earliest',
+      [inFlightNode('n1', { phase: 'Draining' }), aNode('n2', { update: anUpdate({ phase: 'Blocked', retryAt: ago(-MINUTE) }) })],
+      NOW + MINUTE,
+    ],
+  ])('%s', (_name, nodes, expected) => {
+    expect(decided(nodes, policyWith(), { pods: new Map([['n1', [aPod('web')]]]) }).decision.wakeAt).toBe(expected);
+  });
+});
+
+test('decides the same of the same world', () => {
+  const nodes = [aStagedNode('n1'), aNode('n2'), inFlightNode('n3', { phase: 'Draining' })];
+  const world = aWorld({ policies: [policyWith()], nodes, pods: looked(...nodes) });
+  const before = structuredClone(world);
+  expect(decide(world, NOW)).toEqual(decide(world, NOW));
+  expect(world).toEqual(before);
+});

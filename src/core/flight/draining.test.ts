@@ -1,0 +1,165 @@
+import { describe, expect, test } from '@jest/globals';
+import type { NodeUpdateStatus } from '../../api/node-update.ts';
+import {
+  aDaemonSetPod,
+  aFlight,
+  ago,
+  aHost,
+  aNode,
+  aPod,
+  aRecord,
+  inFlightNode,
+  MINUTE,
+  NEW,
+  NOW,
+  OLD,
+  proof,
+  rebootOrder,
+} from '../testing/builders.ts';
+import type { NodeView, PodView, World } from '../world.ts';
+import { draining, readyDaemonSets } from './draining.ts';
+import type { Flight } from './flight.ts';
+
+const { controller: _, ...naked } = aPod('naked');
+const os = (version: string) => ({ ...aNode('n1').os!, version });
+
+function step(node: Partial<NodeView>, change: Partial<Flight> = {}, world: Partial<World> = {}, status: NodeUpdateStatus = {}) {
+  return draining(aFlight(inFlightNode('n1', { phase: 'Draining', ...status }, node), change, world));
+}
+const types = ({ commands }: { commands: readonly { type: string }[] }) => commands.map(({ type }) => type);
+const on = (...pods: PodView[]) => ({ pods: new Map([['n1', pods]]) });
+const late = { record: aRecord('n1', { drainDeadline: ago(1) }) };
+
+describe('draining', () => {
+  test('lists the pods first', () => {
+    const { status, lookAt, commands, until } = step({}, {}, { pods: new Map() });
+    expect([status.reason, lookAt, commands, until]).toEqual(['Draining', true, [], NOW + 29 * MINUTE]);
+  });
+
+  test('evicts, and says what it waits for and what blocks', () => {
+    const pods = [aPod('a'), aPod('b', { terminating: true }), aDaemonSetPod('cni')];
+    const blocked = { pod: 'shop/a', reason: 'DisruptionBudget', budget: 'shop/web' };
+    const { status, drain, until } = step({}, {}, { ...on(...pods), blockedPods: new Map([['n1', [blocked]]]) });
+    expect(drain).toEqual({ node: 'n1', claim: 'claim-n1', evict: [pods[0]] });
+    expect(status.message).toBe('waits for 2 pods: shop/a (shop/web), shop/b');
+    expect(status.drain).toEqual({ startedAt: ago(MINUTE), total: 2, remaining: 2, blocked: [blocked] });
+    expect(until).toBe(NOW + 29 * MINUTE);
+  });
+
+  test('uses the record’s grace period, and keeps the largest count as the total', () => {
+    const record = aRecord('n1', { drain: { deleteEmptyDirData: true, force: false, gracePeriodSeconds: 5 } });
+    const { drain, status } = step({ record }, {}, on(aPod('a')), { drain: { startedAt: ago(MINUTE), total: 7, remaining: 3 } });
+    expect(drain?.gracePeriodSeconds).toBe(5);
+    expect(status.drain).toMatchObject({ total: 7, remaining: 1 });
+  });
+
+  test('by the settings of the record, not by the policy’s of today', () => {
+    const strict = aRecord('n1', { drain: { deleteEmptyDirData: false, force: false } });
+    expect(step({ record: strict }, {}, on(aPod('a', { emptyDir: true }))).status.reason).toBe('CannotEvict');
+  });
+
+  test('cordons again what somebody uncordoned', () => {
+    expect(types(step({ unschedulable: false }, {}, on(aPod('a'))))).toEqual(['CordonAgain']);
+  });
+
+  test.each<[string, Partial<NodeView>, Partial<Flight>, Partial<World>, string, string]>([
+    ['pods that may not be evicted: none is', {}, {}, on(aPod('a'), naked), 'Blocked', 'CannotEvict'],
+    ['the deadline has passed', late, {}, on(aPod('a')), 'Blocked', 'DrainTimeout'],
+    ['the node was paused', {}, { byHand: { paused: true, problems: [] } }, on(aPod('a')), 'Staged', 'Paused'],
+    ['its policy is gone', {}, { orphaned: true }, on(aPod('a')), 'Idle', 'TakingBack'],
+    ['its policy is gone, and nothing is left to evict', {}, { orphaned: true }, on(), 'Idle', 'TakingBack'],
+    ['drained, the proof is gone', { host: aHost() }, {}, on(), 'Staging', 'ProofLost'],
+    ['drained, another version is staged', { host: aHost({ staged: proof(OLD) }) }, {}, on(), 'Staging', 'ProofLost'],
+    [
+      'drained, the letterbox holds another order than at the cordon',
+      { host: aHost({ staged: proof() }, { id: 'other', action: 'Cancel' }) },
+      {},
+      on(),
+      'Staging',
+      'ProofLost',
+    ],
+  ])('gives back: %s', (_name, node, change, world, next, reason) => {
+    const result = step(node, change, world);
+    expect(types(result)).toEqual(['WriteStatus', 'Order']);
+    expect(result.commands[1]).toMatchObject({ order: { id: 'claim-n1.cancel', action: 'Cancel' } });
+    expect(result.status).toMatchObject({ phase: 'Uncordoning', next, reason, claim: 'claim-n1' });
+    expect(result.drain).toBeUndefined();
+    expect(result.commands[0]).toEqual({ type: 'WriteStatus', status: result.status });
+  });
+
+  test('a Blocked node is tried again after a wait that grows', () => {
+    expect(step(late, {}, on(aPod('a'))).status).toMatchObject({ attempts: 1, retryAt: ago(-MINUTE) });
+    expect(step(late, {}, on(aPod('a')), { attempts: 2 }).status).toMatchObject({ attempts: 3, retryAt: ago(-4 * MINUTE) });
+  });
+
+  test('evicts nothing more from a node that is being deleted, and waits', () => {
+    const result = step({ deleting: true, ...late }, {}, on(aPod('a')));
+    expect([result.status.phase, result.status.reason, result.commands, result.drain]).toEqual(['Draining', 'BeingDeleted', [], undefined]);
+  });
+
+  test('the controller’s own pod does not hold up the drain where nobody else could act', () => {
+    const own = aPod('lockkeeper-0', { namespace: 'lockkeeper' });
+    const self = { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: 'n1' };
+    expect(types(step({}, {}, { ...on(own), self }))).toEqual(['OrderReboot']);
+    expect(step({}, {}, { ...on(own), self, standby: true }).drain?.evict).toEqual([own]);
+  });
+});
+
+describe('drained', () => {
+  test('orders the reboot of this boot into the record’s target, with the status first', () => {
+    const { commands, status, until } = step({});
+    expect(commands).toEqual([{ type: 'OrderReboot', order: rebootOrder('n1'), record: aRecord('n1'), status }]);
+    expect(status).toMatchObject({
+      phase: 'Rebooting',
+      reason: 'RebootOrdered',
+      deadlines: { drain: ago(-29 * MINUTE), reboot: ago(-15 * MINUTE) },
+    });
+    expect(status).not.toHaveProperty('drain');
+    expect(until).toBe(NOW + 15 * MINUTE);
+  });
+
+  test('cordons again before it orders', () => {
+    expect(types(step({ unschedulable: false }))).toEqual(['CordonAgain', 'OrderReboot']);
+  });
+
+  test('orders again after a crash, and restarts no clock', () => {
+    const persisted = { phase: 'Rebooting' as const, deadlines: { reboot: ago(-MINUTE) } };
+    expect(step({}, {}, {}, persisted).status.deadlines?.reboot).toBe(ago(-MINUTE));
+    const passed = step({}, {}, {}, { ...persisted, deadlines: { reboot: ago(1) } });
+    expect(passed.status).toMatchObject({ phase: 'Uncordoning', next: 'Blocked', reason: 'RebootNotStarted' });
+  });
+
+  test.each<[string, Partial<NodeView>, Partial<World>, string, string]>([
+    ['nothing limits the agents: waits', {}, { guarded: false }, 'Draining', 'AdmissionPolicyMissing'],
+    ['no letterbox: waits', { host: undefined as never }, {}, 'Draining', 'AgentMissing'],
+    ['no letterbox until the deadline: is given back', { host: undefined as never, ...late }, {}, 'Blocked', 'AgentMissing'],
+  ])('%s', (_name, node, world, phase, reason) => {
+    const { status, commands } = step(node, {}, world);
+    expect([status.phase, status.reason]).toEqual([phase, reason]);
+    expect(commands.map(({ type }) => type)).not.toContain('OrderReboot');
+  });
+});
+
+describe('another boot while it drains', () => {
+  test('into the target: verified', () => {
+    const { status } = step({ bootID: 'boot-2', os: os(NEW) }, {}, on(aPod('a')));
+    expect(status.phase).toBe('Verifying');
+  });
+
+  test('into anything else: somebody else’s, given back, no failure', () => {
+    const { status, commands } = step({ bootID: 'boot-2' }, {}, on(aPod('a')));
+    expect(status).toMatchObject({ phase: 'Staging', reason: 'ForeignReboot' });
+    expect(status).not.toHaveProperty('failures');
+    expect(commands.map(({ type }) => type)).toEqual(['WriteStatus', 'Uncordon', 'WriteStatus']);
+  });
+});
+
+describe('readyDaemonSets', () => {
+  test('each once, sorted, only those with a Ready pod that stays', () => {
+    const of = (name: string, change: Partial<PodView> = {}) =>
+      aDaemonSetPod(name, { controller: { apiVersion: 'apps/v1', kind: 'DaemonSet', name }, ...change });
+    expect(
+      readyDaemonSets([of('z'), of('a'), of('a'), of('sick', { ready: false }), of('going', { terminating: true }), aPod('web')]),
+    ).toEqual(['kube-system/a', 'kube-system/z']);
+  });
+});

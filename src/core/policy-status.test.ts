@@ -1,0 +1,102 @@
+import { describe, expect, test } from '@jest/globals';
+import type { NodeUpdateStatus } from '../api/node-update.ts';
+import type { UpdatePolicyStatus } from '../api/update-policy.ts';
+import { factsOf } from './facts.ts';
+import { policyStatus } from './policy-status.ts';
+import { aClaim, ago, aNode, anUpdate, aPolicy, aRollout, aWorld, MINUTE, NEW, NOW, OLD } from './testing/builders.ts';
+import type { PolicyView } from './world.ts';
+
+const behind = { from: OLD, target: NEW };
+const done = { from: NEW, target: NEW, reason: 'UpToDate' };
+
+function statusOf(statuses: NodeUpdateStatus[], change: Parameters<typeof aPolicy>[0] = {}): UpdatePolicyStatus {
+  const policy: PolicyView = aPolicy(change);
+  const nodes = statuses.map((status, index) => aNode(`n${index}`, { update: anUpdate(status) }));
+  const facts = factsOf(policy, nodes, aWorld({ policies: [policy], nodes }), NOW);
+  return policyStatus(facts, [aClaim('n0')], new Map(statuses.map((status, index) => [`n${index}`, status])), NOW);
+}
+const condition = (status: UpdatePolicyStatus, type: string) => status.conditions?.find((found) => found.type === type);
+
+describe('counts and summary', () => {
+  test('each node where it is', () => {
+    const { counts, summary } = statusOf([
+      { phase: 'Idle', ...done },
+      { phase: 'Idle', ...behind },
+      { phase: 'Staging', ...behind },
+      { phase: 'Staged', ...behind },
+      { phase: 'Draining', ...behind },
+      { phase: 'Verifying', ...behind },
+      { phase: 'Blocked', ...behind },
+      { phase: 'RolledBack', ...behind },
+      { phase: 'Failed', ...behind },
+    ]);
+    expect(counts).toEqual({
+      nodes: 9,
+      updated: 1,
+      outdated: 8,
+      staging: 1,
+      staged: 1,
+      inFlight: 2,
+      blocked: 1,
+      failed: 2,
+      unavailable: 0,
+    });
+    expect(summary).toBe('1/9 up to date, 2 in flight, 1 downloading, 1 staged, 1 blocked, 2 failed');
+  });
+
+  test('a policy without nodes', () => {
+    expect(statusOf([]).summary).toBe('0/0 up to date');
+  });
+});
+
+describe('conditions', () => {
+  const failures = [{ target: NEW, at: ago(MINUTE), reason: 'RolledBackByHost', bootID: 'b', readySince: ago(MINUTE) }];
+  const failed: NodeUpdateStatus = { phase: 'RolledBack', ...behind, failures };
+  const staged: NodeUpdateStatus = { phase: 'Staged', ...behind, reason: 'CapacityReached', message: 'waits for its turn' };
+  const rollouts = [aRollout()];
+
+  test.each<[string, NodeUpdateStatus[], Parameters<typeof aPolicy>[0], string, string, string]>([
+    ['valid', [], {}, 'Ready', 'True', 'Accepted'],
+    ['a range that cannot be read', [], { spec: { version: { range: 'new' } } }, 'Ready', 'False', 'PolicyNotReady'],
+    ['all done', [{ phase: 'Idle', ...done }], {}, 'Progressing', 'False', 'UpToDate'],
+    ['in flight', [{ phase: 'Draining', ...behind }], {}, 'Progressing', 'True', 'RollingOut'],
+    ['downloading, although paused', [{ phase: 'Staging', ...behind }], { spec: { paused: true } }, 'Progressing', 'True', 'RollingOut'],
+    ['waiting', [staged], {}, 'Progressing', 'False', 'CapacityReached'],
+    ['waiting, paused', [staged], { spec: { paused: true } }, 'Progressing', 'False', 'Paused'],
+    ['waiting, halted', [staged, failed], { status: { rollouts } }, 'Progressing', 'False', 'Halted'],
+    ['paused', [], { spec: { paused: true } }, 'Paused', 'True', 'Paused'],
+    ['not paused', [], {}, 'Paused', 'False', 'NotPaused'],
+    ['halted', [failed], { status: { rollouts } }, 'Halted', 'True', 'FailureBudgetReached'],
+    ['not halted', [], {}, 'Halted', 'False', 'WithinFailureBudget'],
+  ])('%s', (_, statuses, policy, type, value, reason) => {
+    expect(condition(statusOf(statuses, policy), type)).toMatchObject({
+      status: value,
+      reason,
+      observedGeneration: 1,
+      lastTransitionTime: ago(0),
+    });
+  });
+
+  test('a halt names the nodes, and how to go on', () => {
+    const message = condition(statusOf([failed], { status: { rollouts } }), 'Halted')?.message;
+    expect(message).toMatch(
+      /^nodes failed: n0 \(RolledBackByHost\); to go on: kubectl annotate updatepolicy default --overwrite lockkeeper.dev\/resume=/,
+    );
+  });
+
+  test('the time of a transition stays until there is another', () => {
+    const before = statusOf([]).conditions?.map((found) => ({ ...found, lastTransitionTime: ago(MINUTE) })) ?? [];
+    const after = statusOf([], { spec: { paused: true }, status: { conditions: before } });
+    expect(condition(after, 'Ready')?.lastTransitionTime).toBe(ago(MINUTE));
+    expect(condition(after, 'Paused')?.lastTransitionTime).toBe(ago(0));
+  });
+});
+
+test('keeps the claims it is given, and the tokens that were acted upon', () => {
+  const annotations = { 'lockkeeper.dev/retry': 'r', 'lockkeeper.dev/resume': 's' };
+  expect(statusOf([], { annotations, generation: 7 })).toMatchObject({
+    claims: [aClaim('n0')],
+    tokens: { retry: 'r', resume: 's' },
+    observedGeneration: 7,
+  });
+});
