@@ -59,6 +59,8 @@ describe('rebooting, under the boot that the order is for', () => {
     ['RebootNotStarted', { host: ordered() }, { now: NOW + MINUTE }, 'Blocked'],
     ['ProofLost', { host: ordered(anAnswer(ID, 'Failed', 'ProofLost')) }, {}, 'Staging'],
     ['ActivationFailed', { host: ordered(anAnswer(ID, 'Failed', 'ActivationFailed')) }, {}, 'RolledBack'],
+    ['a host that could not be asked', { host: ordered(anAnswer(ID, 'Failed', 'HostUnreachable')) }, {}, 'Blocked'],
+    ['settings that could not be restored', { host: ordered(anAnswer(ID, 'Failed', 'SettingsFailed')) }, {}, 'Blocked'],
   ])('%s: Cancel before anything else, next %4$s', (_, node, change, next) => {
     const { status, commands } = step(node, early, change);
     expect(status.next).toBe(next);

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../api/node-host.ts';
 import type { Verdict } from '../command.ts';
 import { enter, withFailure } from '../status.ts';
 import { draining } from './draining.ts';
@@ -70,16 +71,26 @@ export function rebooting(flight: Flight): Step {
   return wait(flight, { reason: 'RebootOrdered', message: `waits for the agent to activate ${record.target} and reboot`, until });
 }
 
-function refused(flight: Flight, code: string | undefined, words: string): Step {
+function refused(flight: Flight, code: ErrorCode | undefined, words: string): Step {
   const { record, node, now, status } = flight;
-  if (code === 'ProofLost' || code === 'BootIDChanged') {
-    return giveBack(flight, 'Staging', {
-      reason: 'ProofLost',
-      message: `the agent refused to reboot (${words}): the node is given back and stages again`,
-    });
+  switch (code) {
+    case 'ActivationFailed': {
+      const verdict: Verdict = { reason: 'ActivationFailed', message: `${record.target} could not be activated: ${words}` };
+      return giveBack(flight, 'RolledBack', verdict, { failures: withFailure(status, node, record.target, verdict, now) });
+    }
+    case 'ProofLost':
+    case 'BootIDChanged':
+      return giveBack(flight, 'Staging', {
+        reason: 'ProofLost',
+        message: `the agent refused to reboot (${words}): the node is given back and stages again`,
+      });
+    default:
+      // Says nothing against the target: the host could not be asked.
+      return giveBackBlocked(flight, {
+        reason: 'RebootNotStarted',
+        message: `the agent could not begin the reboot (${code ?? 'no code'}: ${words}): the node is given back and tried again`,
+      });
   }
-  const verdict: Verdict = { reason: 'ActivationFailed', message: `${record.target} could not be activated: ${words}` };
-  return giveBack(flight, 'RolledBack', verdict, { failures: withFailure(status, node, record.target, verdict, now) });
 }
 
 function wait(flight: Flight, verdict: Verdict): Step {
