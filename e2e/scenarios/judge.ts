@@ -135,20 +135,23 @@ export function judgeOf(bed: Bed, history: WatchHistory<NodeObject>): Judge {
       const key = `${host.metadata.uid} ${answer.id}`;
       asked.set(key, (asked.get(key) ?? 0) + 1);
       expect({ what, staged: host.status?.staged?.version }).toEqual({ what, staged: order?.version });
-      const node = nodeAt(host.metadata.name, order?.bootID ?? '');
-      expect({ what, cordoned: node?.spec.unschedulable, ours: node?.metadata.annotations?.[cordonAnnotation] !== undefined }).toEqual({
+      const node = nodeWhen(host);
+      expect({
         what,
-        cordoned: true,
-        ours: true,
-      });
+        bootID: node?.status.nodeInfo.bootID,
+        cordoned: node?.spec.unschedulable,
+        ours: node?.metadata.annotations?.[cordonAnnotation] !== undefined,
+      }).toEqual({ what, bootID: order?.bootID, cordoned: true, ours: true });
     }
     const orderedBoots = new Set((await judge.orders()).filter(({ action }) => action === 'Reboot').map(({ id }) => id));
     for (const key of asked.keys()) expect(orderedBoots).toContain(key.split(' ')[1]);
   }
 
-  /** The last version of a node under a boot ID. */
-  function nodeAt(name: string, bootID: string): NodeObject | undefined {
-    return history.of(name).findLast(({ object }) => object.status.nodeInfo.bootID === bootID)?.object;
+  /** The node as it was when an object of its name was written: one store counts the versions of all objects. */
+  function nodeWhen({ metadata: { name, resourceVersion } }: KubeObject): NodeObject | undefined {
+    return history
+      .of(name)
+      .findLast(({ object, type }) => type !== 'DELETED' && Number(object.metadata.resourceVersion) < Number(resourceVersion))?.object;
   }
 
   /** An order that another has replaced never comes back. */
