@@ -1,3 +1,4 @@
+import type { NodeHost } from '../../src/api/node-host.ts';
 import type { NodeUpdateStatus } from '../../src/api/node-update.ts';
 import type { UpdatePolicyStatus } from '../../src/api/update-policy.ts';
 import type { KubeObject } from '../bed/api.ts';
@@ -5,7 +6,7 @@ import { type Bed, type BedMachineOptions, type BedOptions, startBed } from '../
 import type { Machine } from '../bed/machine.ts';
 import type { NodeObject } from '../bed/node-object.ts';
 import type { PodProcess } from '../bed/pod-process.ts';
-import type { WatchHistory } from '../bed/watch-history.ts';
+import { changes, type WatchHistory } from '../bed/watch-history.ts';
 import type { HostTimings } from '../host/host.ts';
 import { type Judge, judgeOf } from './judge.ts';
 
@@ -23,7 +24,10 @@ export const quickHost: Partial<HostTimings> = {
 const shortLease = { duration: '3s', renewInterval: '1s', giveUpAfter: '2s' };
 
 const infraLabel = 'bed.lockkeeper.dev/infra';
+const leasesPath = '/apis/coordination.k8s.io/v1/namespaces/lockkeeper/leases';
 const policyPath = '/apis/lockkeeper.dev/v1alpha1/updatepolicies';
+
+type Lease = KubeObject & { spec: { holderIdentity?: string } };
 
 export interface FleetOptions {
   readonly nodes: number;
@@ -57,12 +61,15 @@ export interface Fleet {
   annotate(kind: 'updatepolicies' | 'nodeupdates' | 'nodes', name: string, annotations: Record<string, string | null>): Promise<void>;
   node(name: string): Promise<NodeObject>;
   nodeUpdate(name: string): Promise<NodeUpdateStatus>;
+  nodeHost(name: string): Promise<KubeObject & Pick<NodeHost, 'spec' | 'status'>>;
   /** Waits until a node is in a phase, for a reason where one is given. */
   phase(name: string, phase: string, reason?: string): Promise<NodeUpdateStatus>;
   /** Waits until these nodes (all unless told) run a version by the kubelet's word, are Ready, schedulable, and hold no claim. */
   updated(version: string, names?: readonly string[], timeoutMs?: number): Promise<void>;
-  /** The controller process that holds the Lease. */
-  leader(): Promise<PodProcess>;
+  /** The controller process that holds the Lease; another one than these, where some are given. */
+  leader(...except: readonly PodProcess[]): Promise<PodProcess>;
+  /** Who has held the Lease from now on: pods' names, and '' where it was given back. */
+  leaseHolders(): Promise<() => string[]>;
   /** Waits until a controller process leads, and has itself seen a node (in a phase, where one is given). */
   leads(process: PodProcess, node: string, phase?: string): Promise<void>;
   agent(node: string): PodProcess;
@@ -147,6 +154,7 @@ function fleetOn(bed: Bed, machines: readonly Machine[], history: WatchHistory<N
       const object = await client.find<KubeObject & { status?: NodeUpdateStatus }>(`/apis/lockkeeper.dev/v1alpha1/nodeupdates/${name}`);
       return object?.status ?? {};
     },
+    nodeHost: (name) => client.get(`/apis/lockkeeper.dev/v1alpha1/nodehosts/${name}`),
     phase: (name, phase, reason) =>
       eventually(
         async () => {
@@ -164,13 +172,16 @@ function fleetOn(bed: Bed, machines: readonly Machine[], history: WatchHistory<N
       };
       await eventually(done, { timeoutMs, describe: () => bed.kubectl('get', 'nodes,nodeupdates,updatepolicies', '-o', 'wide') });
     },
-    leader: () =>
+    leader: (...except) =>
       eventually(async () => {
-        const lease = await client.get<KubeObject & { spec: { holderIdentity?: string } }>(
-          '/apis/coordination.k8s.io/v1/namespaces/lockkeeper/leases/lockkeeper',
-        );
-        return bed.pods.processes('controller').find(({ name, pid }) => name === lease.spec.holderIdentity && pid !== undefined);
+        const { spec } = await client.get<Lease>(`${leasesPath}/lockkeeper`);
+        const leader = bed.pods.processes('controller').find(({ name, pid }) => name === spec.holderIdentity && pid !== undefined);
+        return leader !== undefined && !except.includes(leader) && leader;
       }),
+    async leaseHolders() {
+      const leases = await bed.history<Lease>(leasesPath);
+      return () => changes(leases.versions, 'lockkeeper', ({ spec }) => spec.holderIdentity ?? '');
+    },
     async leads(process, node, phase = '') {
       const state = async () => {
         const text = await (await fetch(process.metricsUrl, { signal: AbortSignal.timeout(2_000) })).text();
