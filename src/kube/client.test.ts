@@ -1,10 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { KubeClient as Client, type KubeClient, type RequestReport } from './client.ts';
 import { ApiError, ApiProtocolError, ApiUnreachableError, isConflict, isNotFound } from './errors.ts';
 import { testCertificate } from './testing/certificate.ts';
 import { FakeApiServer, status } from './testing/fake-api-server.ts';
 import { eventually, FakeClock } from './testing/fake-clock.ts';
 import { testClient, testCredentials } from './testing/fixtures.ts';
+
+// On a busy machine a test may take its time.
+jest.setTimeout(60_000);
 
 let server: FakeApiServer;
 let client: KubeClient;

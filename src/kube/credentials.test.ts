@@ -1,12 +1,15 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { CredentialsError } from './credentials.ts';
 import { inClusterCredentials } from './in-cluster.ts';
 import { kubeconfigCredentials, kubeconfigNamespace } from './kubeconfig.ts';
 import { simpleKubeconfigCredentials } from './simple-kubeconfig.ts';
 import { FakeClock } from './testing/fake-clock.ts';
+
+// On a busy machine a test may take its time.
+jest.setTimeout(60_000);
 
 let directory: string;
 let clock: FakeClock;

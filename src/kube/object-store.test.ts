@@ -1,7 +1,10 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type Change, ObjectStore, type Seen } from './object-store.ts';
 import { compareResourceVersions, isResourceVersion } from './resource-version.ts';
+
+// On a busy machine a test may take its time.
+jest.setTimeout(60_000);
 
 interface Value {
   readonly uid: string;

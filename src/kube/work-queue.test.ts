@@ -1,8 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { FakeClock, settle } from './testing/fake-clock.ts';
 import { recordingLogger } from './testing/fixtures.ts';
 import { type Requeue, WorkQueue } from './work-queue.ts';
+
+// On a busy machine a test may take its time.
+jest.setTimeout(60_000);
 
 interface Run {
   readonly key: string;
