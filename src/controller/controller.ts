@@ -11,6 +11,7 @@ import { VERSION } from '../version.ts';
 import { Announcer } from './announcer.ts';
 import { createApp } from './app.ts';
 import { Applier } from './apply.ts';
+import { calmLogger } from './calm-logger.ts';
 import type { ControllerConfig } from './config.ts';
 import { Drainer } from './drainer.ts';
 import { EventRecorder } from './events.ts';
@@ -18,16 +19,21 @@ import { standbyPod } from './gather.ts';
 import { createMetrics } from './metrics.ts';
 import { PodViews } from './pod-views.ts';
 import { Reconciler } from './reconciler.ts';
+import { refreshRecorded } from './recorded.ts';
 import { createReflectors } from './reflectors.ts';
 import { ProgressThrottle } from './throttle.ts';
 
-/** A pass that has not ended for so long means a process that does not work, in milliseconds. */
+/** A pass that has done nothing for so long means a process that does not work, in milliseconds. */
 const STUCK_MS = 120_000;
 const PASS = 'pass';
 
+/** Connections: applying takes 16 and draining 32 at most, and the lease must be renewed beside them. */
+const MAX_SOCKETS = 64;
+
 /** Runs a controller replica until the signal is aborted: fills its caches, stands by, and leads when elected. */
-export async function runController(config: ControllerConfig, logger: Logger, signal: AbortSignal): Promise<void> {
+export async function runController(config: ControllerConfig, log: Logger, signal: AbortSignal): Promise<void> {
   const clock = systemClock;
+  const logger = calmLogger(log, clock);
   const random = Math.random;
   const credentials =
     config.kubeconfig === undefined
@@ -40,11 +46,14 @@ export async function runController(config: ControllerConfig, logger: Logger, si
     userAgent: `lockkeeper-controller/${VERSION}`,
     clock,
     logger,
+    maxSockets: MAX_SOCKETS,
     onRequest: metrics.requested,
   });
   const self = config.nodeName === undefined ? undefined : { namespace: config.namespace, pod: config.identity, node: config.nodeName };
 
   let term: Term | undefined;
+  /** When the pass that runs now last did something. */
+  let progressedAt: number | undefined;
   const wake = (): void => term?.queue.add(PASS);
   const deps = { client, clock, random, logger };
   const reflectors = createReflectors(deps, config.namespace, {
@@ -55,6 +64,7 @@ export async function runController(config: ControllerConfig, logger: Logger, si
 
   const lead = async (leading: AbortSignal): Promise<void> => {
     await reflectors.waitForSync(leading);
+    await refreshRecorded(client, reflectors, leading);
     const assertLeading = (): void => elector.assertLeading();
     const podViews = new PodViews(deps, wake);
     const drainer = new Drainer({
@@ -68,7 +78,17 @@ export async function runController(config: ControllerConfig, logger: Logger, si
       reflectors,
       podViews,
       drainer,
-      applier: new Applier({ client, reflectors, podViews, logger, assertLeading }),
+      applier: new Applier({
+        client,
+        reflectors,
+        podViews,
+        logger,
+        assertLeading: () => {
+          // Each write of a pass is progress, however many there are.
+          progressedAt = clock.monotonic();
+          assertLeading();
+        },
+      }),
       announcer: new Announcer(events, logger, metrics.phaseChanged),
       throttle: new ProgressThrottle(),
       self,
@@ -86,11 +106,11 @@ export async function runController(config: ControllerConfig, logger: Logger, si
     });
     const queue = new WorkQueue<string>({
       worker: async (_key, passSignal) => {
-        passStarted = clock.monotonic();
+        progressedAt = clock.monotonic();
         try {
           return await reconciler.pass(passSignal);
         } finally {
-          passStarted = undefined;
+          progressedAt = undefined;
         }
       },
       concurrency: 1,
@@ -101,7 +121,7 @@ export async function runController(config: ControllerConfig, logger: Logger, si
     });
     term = { queue, drainer };
     metrics.leads(true);
-    logger.info({ identity: config.identity }, 'leading');
+    logger.info({ identity: config.identity }, 'the caches are filled: deciding');
     wake();
     try {
       await queue.run(leading);
@@ -110,11 +130,10 @@ export async function runController(config: ControllerConfig, logger: Logger, si
       metrics.leads(false);
       metrics.forget();
       await reconciler.stop();
-      logger.info({ identity: config.identity }, 'no longer leading');
+      logger.info({ identity: config.identity }, 'all work of the term has ended');
     }
   };
 
-  let passStarted: number | undefined;
   const elector = new Elector({
     client,
     namespace: config.namespace,
@@ -131,7 +150,7 @@ export async function runController(config: ControllerConfig, logger: Logger, si
 
   const app = createApp({
     registry: metrics.registry,
-    healthy: () => passStarted === undefined || clock.monotonic() - passStarted < STUCK_MS,
+    healthy: () => progressedAt === undefined || clock.monotonic() - progressedAt < STUCK_MS,
     waitsFor: reflectors.unsynced,
   });
   const server = createServer(app).listen(config.listen);

@@ -171,6 +171,14 @@ describe('a drain', () => {
     expect(names().slice(4)).toEqual(['shop/p4']);
   });
 
+  test('of many pods under one budget, the first of which hangs, goes on with those of others', async () => {
+    const { drainer, state, names } = bed();
+    state.budgets = [aBudget('web')];
+    drainer.want([aDrain('a', [...Array.from({ length: 100 }, (_, index) => web(`p${index}`)), aPod('other')])]);
+    await settle();
+    expect(names()).toEqual(['shop/p0', 'shop/other']);
+  });
+
   test('tries what was refused again, ever more seldom, and at the latest after 30 s', async () => {
     const { drainer, state, names, clock } = bed();
     state.instantly = byBudget;

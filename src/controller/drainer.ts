@@ -17,7 +17,7 @@ export interface DrainerDeps {
   clock: Clock;
   random: () => number;
   logger: Logger;
-  /** Evictions at once on one node, and on all together: others than evictions want to talk to the API server, too. */
+  /** Evictions at once on one node, with those that wait for their turn, and on all together: others want to talk to the API server, too. */
   concurrency?: number;
   totalConcurrency?: number;
   budgets: () => readonly Budget[];
@@ -31,7 +31,8 @@ export interface DrainerDeps {
 /** A drain as it was decided, with what the audit trail tells of it. */
 export type WantedDrain = DrainDecision & { policy?: string | undefined; from?: string | undefined; to?: string | undefined };
 
-const CONCURRENCY = 20;
+/** More than a node has pods: one that waits for its budget's turn must not hold up one of another budget. */
+const CONCURRENCY = 1_024;
 const TOTAL_CONCURRENCY = 32;
 const RETRY = { baseMs: 1_000, maxMs: 30_000, jitter: 0.2 };
 /** A pod whose eviction was accepted, or that is said to be gone, is tried again after so long, should it still be there untouched. */
@@ -69,6 +70,7 @@ export class Drainer {
       }
       drain.update(decision);
     }
+    if (this.#drains.size === 0) this.#lanes.clear();
   }
 
   /** What could not be evicted yet, by node. */
