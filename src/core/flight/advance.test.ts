@@ -37,6 +37,7 @@ describe('advance', () => {
     ['goes on verifying', 'Verifying', { ...booted, ready: { status: false, since: ago(MINUTE) } }, 'Verifying'],
     ['stays failed', 'Failed', { host: asked }, 'Failed'],
     ['goes on uncordoning', 'Uncordoning', { host: cancelledHost }, 'Idle'],
+    ['the order overrules Draining', 'Draining', { host: ordered }, 'Rebooting'],
     ['the Cancel overrules Draining', 'Draining', { host: cancelledHost }, 'Idle'],
     ['the Cancel overrules Rebooting', 'Rebooting', { host: cancelledHost }, 'Idle'],
     ['another boot overrules the Cancel', 'Rebooting', { ...booted, host: { ...cancelledHost, status: asked.status } }, 'Verifying'],

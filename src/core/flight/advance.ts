@@ -45,7 +45,8 @@ function phaseOf(flight: Flight): FlightPhase {
   const { status, node } = flight;
   const persisted = inFlightPhase(status.phase);
   const lost = persisted === undefined && node.host === undefined;
-  const phase = persisted ?? (rebootOrdered(flight) || lost ? 'Rebooting' : 'Draining');
+  const phase =
+    persisted === undefined || persisted === 'Draining' ? (rebootOrdered(flight) || lost ? 'Rebooting' : 'Draining') : persisted;
   const underway = phase === 'Draining' || phase === 'Rebooting';
   return underway && cancelled(flight) && !hasRebooted(flight) ? 'Uncordoning' : phase;
 }

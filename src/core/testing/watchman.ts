@@ -90,6 +90,7 @@ export class Watchman {
       if (view === undefined) continue;
       must(!view.unschedulable, `3: a claim on ${view.name}, which somebody else cordoned`);
       must(!view.deleting, `1: a claim on ${view.name}, which is being deleted`);
+      must(isApproved(before, view), `5: a claim on ${view.name}, whose version nobody has approved`);
       must(
         view.annotations[BY_HAND.paused] !== 'true' && view.update?.annotations[BY_HAND.paused] !== 'true',
         `5: a claim on paused ${view.name}`,
@@ -234,6 +235,11 @@ function isRetried({ annotations, update }: NodeView, policy: PolicyView): boole
   return (
     (retry !== undefined && retry !== update?.status.tokens?.retry) || (all !== undefined && all !== update?.status.tokens?.policyRetry)
   );
+}
+
+function isApproved({ spec, annotations }: PolicyView, { annotations: own, update, host }: NodeView): boolean {
+  const approved = [annotations, own, update?.annotations].map((of) => of?.[BY_HAND.approvedVersion]);
+  return spec.approval === 'Automatic' || approved.includes(host?.status.staged?.version);
 }
 
 function limitOf({ spec }: PolicyView, nodes: number): number {
