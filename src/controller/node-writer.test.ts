@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { MANAGED_LABEL, ON_NODE } from '../api/names.ts';
+import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
 import type { Command } from '../core/command.ts';
 import { aRecord, aWorld, NEW } from '../core/testing/builders.ts';
@@ -119,6 +119,16 @@ describe('several commands', () => {
     await writer.carryOut({ type: 'Fence', claim: 'x' });
     expect(seen()).toMatchObject({ update: { status: { phase: 'Rebooting' } }, host: { spec: { order, refreshInterval: '5m' } } });
     expect(seen()).toMatchObject({ unschedulable: true, annotations: { [ON_NODE.fence]: 'x' } });
+  });
+
+  test('see what those before them wrote: cordoned and uncordoned by one writer, a node ends as it was', async () => {
+    const writer = settled();
+    const before = bed.cluster.get('nodes', 'a')!;
+    await writer.carryOut({ type: 'Cordon', record: aRecord('a'), annotations: KEEP_NODE_ANNOTATIONS });
+    await writer.carryOut({ type: 'Uncordon', record: aRecord('a') });
+    const after = bed.cluster.get('nodes', 'a')!;
+    expect(after['spec']).toEqual(before['spec']);
+    expect(after.metadata['annotations']).toEqual({ ...(before.metadata['annotations'] as object), [ON_NODE.fence]: 'claim-a' });
   });
 
   test('see what those before them wrote: cordoned again and then uncordoned, a node ends as it was', async () => {
