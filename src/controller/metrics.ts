@@ -7,10 +7,7 @@ import type { PhaseChange } from './announcer.ts';
 
 const PHASE_BUCKETS = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200];
 
-/** Everything that the controller counts and measures, as Prometheus reads it. */
-export type Metrics = ReturnType<typeof createMetrics>;
-
-/** Makes the controller's metrics in a registry of their own; `now` is the API server's clock in milliseconds. */
+/** Everything that the controller counts and measures, as Prometheus reads it, in a registry of its own; `now` is the API server's clock in milliseconds. */
 export function createMetrics(now: () => number) {
   const registry = new Registry();
   const registers = [registry];
