@@ -57,7 +57,7 @@ export class Watchman {
           `8: policy ${policy} keeps a claim on ${node} (${uid}), which is gone`,
         );
     }
-    for (const { name } of world.nodes.filter((node) => assign(world.policies, world.nodes).has(node.name))) {
+    for (const name of assign(world.policies, world.nodes).keys()) {
       const reasons = nodes.filter(({ node }) => node === name).map(({ status }) => status);
       must(reasons.length === 1, `10: ${reasons.length} statuses for ${name}`);
       must((reasons[0]?.reason ?? '') in REASONS && reasons[0]?.message !== '', `10: ${name} waits in silence: ${reasons[0]?.reason}`);
