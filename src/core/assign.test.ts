@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { assign, claimOn, selects } from './assign.ts';
+import { ON_NODE } from '../api/names.ts';
+import { assign, claimOn, isHeld, selects } from './assign.ts';
 import { aClaim, aNode, aPolicy, aRecord } from './testing/builders.ts';
 
 const CONTROL_PLANE = 'node-role.kubernetes.io/control-plane';
@@ -66,6 +67,12 @@ describe('assign', () => {
       'a',
     ],
     [
+      'claimed, and given up since: no claim',
+      [high, aPolicy({ name: 'a', status: { claims } })],
+      aNode('n1', { annotations: { [ON_NODE.fence]: 'claim-n1' } }),
+      'z',
+    ],
+    [
       'claimed under an earlier uid: no claim',
       [high, aPolicy({ name: 'a', status: { claims: [aClaim('n1', { uid: 'other' })] } })],
       aNode('n1'),
@@ -83,6 +90,25 @@ describe('assign', () => {
     ['a record that cannot be read: whose selects it', [a], aNode('n1', { record: 'unreadable' }), 'a'],
   ])('%s', (_, policies, node, expected) => {
     expect(assign(policies, [node]).get('n1')?.name).toBe(expected);
+  });
+});
+
+describe('isHeld', () => {
+  const held = (fence: string | undefined, uid = 'uid-n1') =>
+    isHeld(aClaim('n1', { id: 'b' }), aNode('n1', { uid, annotations: fence === undefined ? {} : { [ON_NODE.fence]: fence } }));
+
+  test.each([
+    ['no fence', undefined, true],
+    ['the fence of an earlier claim', 'a', true],
+    ['its own fence', 'b', false],
+    ['the fence of a later claim', 'c', false],
+  ])('%s', (_name, fence, expected) => {
+    expect(held(fence)).toBe(expected);
+  });
+
+  test('not on another node of the name, nor on none', () => {
+    expect(held(undefined, 'another')).toBe(false);
+    expect(isHeld(aClaim('n1'), undefined)).toBe(false);
   });
 });
 

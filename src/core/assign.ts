@@ -1,3 +1,4 @@
+import { ON_NODE } from '../api/names.ts';
 import type { Claim } from '../api/update-policy.ts';
 import { matches, namesKey } from './selector.ts';
 import type { NodeView, PolicyView } from './world.ts';
@@ -20,9 +21,11 @@ export function selects(policy: PolicyView, node: NodeView): boolean {
  */
 export function assign(policies: readonly PolicyView[], nodes: readonly NodeView[]): Map<string, PolicyView> {
   const ranked = [...policies].sort((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1));
+  const byName = new Map(nodes.map((node) => [node.name, node]));
   const claimedBy = new Map<string, PolicyView>();
   for (const policy of ranked)
-    for (const claim of policy.status.claims ?? []) if (!claimedBy.has(claim.uid)) claimedBy.set(claim.uid, policy);
+    for (const claim of policy.status.claims ?? [])
+      if (!claimedBy.has(claim.uid) && isHeld(claim, byName.get(claim.node))) claimedBy.set(claim.uid, policy);
   const assigned = new Map<string, PolicyView>();
   for (const node of nodes) {
     const recorded =
@@ -35,7 +38,11 @@ export function assign(policies: readonly PolicyView[], nodes: readonly NodeView
   return assigned;
 }
 
-/** The claim that a policy holds on a node; one on an earlier node of the same name is none. */
+/** A claim holds until its Node has changed: uncordoned or fenced under this claim's id, or a later one's, or gone. */
+export const isHeld = (claim: Claim, node: NodeView | undefined): boolean =>
+  node?.uid === claim.uid && !((node.annotations[ON_NODE.fence] ?? '') >= claim.id);
+
+/** The claim that a policy holds on a node. */
 export function claimOn(policy: PolicyView, node: NodeView): Claim | undefined {
-  return policy.status.claims?.find((claim) => claim.node === node.name && claim.uid === node.uid);
+  return policy.status.claims?.find((claim) => claim.node === node.name && isHeld(claim, node));
 }

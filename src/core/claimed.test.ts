@@ -85,6 +85,22 @@ describe('a claimed node', () => {
     expect(step({}, { annotations: { [BY_HAND.paused]: 'true' } }).commands[0]?.type).toBe('Cordon');
   });
 
+  const away = { ready: { status: false, since: ago(MINUTE) } };
+  const beside = (change: Partial<NodeView>) => {
+    const node = aStagedNode('n1', { host: aHost({ staged: proof() }, order), ...change });
+    const policy = aPolicy({ status });
+    const nodes = [node, aStagedNode('n2', away), aStagedNode('n3')];
+    const world = aWorld({ policies: [policy], nodes, pods: new Map([['n1', []]]) });
+    const facts = factsOf(policy, nodes, world, NOW);
+    return claimedStep(world, facts, facts.members[0] as Member, claims[0]!, NOW);
+  };
+
+  test('is given up where other nodes have become unavailable meanwhile, unless it is not Ready itself', () => {
+    expect(beside({}).status.reason).toBe('CapacityReached');
+    expect(beside({}).commands.map(({ type }) => type)).toEqual(['Order', 'Fence']);
+    expect(beside(away).commands.map(({ type }) => type)).toEqual(['Cordon']);
+  });
+
   const failures = [{ target: NEW, at: ago(MINUTE), reason: 'RolledBackByHost', bootID: 'boot-1', readySince: ago(MINUTE) }];
 
   test.each<[string, Partial<NodeView>, Partial<PolicyView>, Partial<World>, string]>([

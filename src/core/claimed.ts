@@ -71,6 +71,8 @@ function whyNot(world: World, facts: Facts, member: Member): Verdict | undefined
   if (!world.guarded) return { reason: 'AdmissionPolicyMissing', message: `the agents' admission policy is missing: ${back}` };
   if (node.deleting) return { reason: 'BeingDeleted', message: `the node is being deleted: ${back}` };
   if (node.unschedulable) return { reason: 'CordonedByOther', message: `somebody else cordoned the node: ${back}` };
+  if (node.ready.status && facts.unavailable.size > facts.limit)
+    return { reason: 'CapacityReached', message: `more nodes than ${facts.limit} are unavailable meanwhile: ${back}` };
   if (target.version === undefined) return { ...target.verdict, message: `${target.verdict.message}: ${back}` };
   if (failureOf(status, target.version) !== undefined) return { reason: 'KnownBad', message: `${target.version} failed before: ${back}` };
   if (node.host?.status.staged?.version !== target.version)

@@ -83,7 +83,7 @@ describe('claims', () => {
       aStagedNode('n3', { uid: 'another-n3' }),
       aStagedNode('n4'),
     ];
-    const { claimed, of } = decided(nodes, policyWith({}, { status: { rollouts, claims } }));
+    const { claimed, of } = decided(nodes, policyWith({ rollout: { maxUnavailable: 2 } }, { status: { rollouts, claims } }));
     expect(claimed).toEqual(['n1', 'n4']);
     expect(of('n4')?.commands.map(({ type }) => type)).toEqual(['Cordon']);
   });
@@ -116,6 +116,11 @@ describe('claims', () => {
       ['n1'],
       { n1: 'Preflight', n2: 'CapacityReached', n3: 'CapacityReached' },
     ]);
+  });
+
+  test('are not made anew for a policy that is being deleted', () => {
+    const policy = { ...policyWith({}, { status: { rollouts, claims: [aClaim('n1')] } }), deleting: true };
+    expect(decided([aStagedNode('n1', { annotations: { [ON_NODE.fence]: 'claim-n1' } })], policy).claimed).toEqual([]);
   });
 
   test('are made one pass before the node is touched', () => {

@@ -1,11 +1,12 @@
-import { MANAGED_LABEL, ON_NODE } from '../api/names.ts';
+import { MANAGED_LABEL } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
-import { assign, claimOn } from './assign.ts';
+import { assign, claimOn, isHeld } from './assign.ts';
 import { countOf } from './budget.ts';
 import { isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { claimedStep } from './claimed.ts';
 import type { Command, Decision, DrainDecision, NodeDecision, PolicyDecision } from './command.ts';
+import { withAnnotations } from './conditions.ts';
 import { type Facts, factsOf, type Member } from './facts.ts';
 import { advance } from './flight/advance.ts';
 import type { Flight, Step } from './flight/flight.ts';
@@ -42,6 +43,8 @@ class Draft {
   readonly #nodesByName: ReadonlyMap<string, NodeView>;
   readonly #policies: PolicyDecision[] = [];
   readonly #nodes: NodeDecision[] = [];
+  /** What of a node's annotations cannot be read, by node. */
+  readonly #problems = new Map<string, readonly string[]>();
   readonly #drains: DrainDecision[] = [];
   readonly #lookAt = new Set<string>();
   #handOver = false;
@@ -55,12 +58,13 @@ class Draft {
 
   decidePolicy(policy: PolicyView, nodes: readonly NodeView[]): void {
     const facts = factsOf(policy, nodes, this.#world, this.#now);
-    const kept = (policy.status.claims ?? []).filter((claim) => this.#holds(claim));
+    const kept = (policy.status.claims ?? []).filter((claim) => isHeld(claim, this.#nodesByName.get(claim.node)));
     const begun: Claim[] = [];
     const grounded: { member: Member; ground: Ground }[] = [];
     let flying = 0;
 
     for (const member of facts.members) {
+      this.#problems.set(member.node.name, member.byHand.problems);
       const step = this.#flightStep(facts, member);
       if (step === undefined) {
         grounded.push({ member, ground: groundOf(this.#world, facts, member, this.#now) });
@@ -107,12 +111,6 @@ class Draft {
     };
   }
 
-  /** A claim holds until its Node has changed: uncordoned or fenced under this claim's id, or a later one's, or gone. */
-  #holds(claim: Claim): boolean {
-    const node = this.#nodesByName.get(claim.node);
-    return node?.uid === claim.uid && !((node.annotations[ON_NODE.fence] ?? '') >= claim.id);
-  }
-
   #flightStep(facts: Facts, member: Member): Step | undefined {
     const { node, status, byHand, retried } = member;
     if (node.record !== undefined) {
@@ -121,7 +119,7 @@ class Draft {
       return this.#recordedStep(node, { status, byHand, retried, tokens, orphaned });
     }
     const claim = claimOn(facts.view, node);
-    if (claim === undefined || !this.#holds(claim)) return undefined;
+    if (claim === undefined) return undefined;
     return claimedStep(this.#world, facts, member, claim, this.#now);
   }
 
@@ -225,7 +223,8 @@ class Draft {
   }
 
   #settle(node: NodeView, status: NodeUpdateStatus, commands: readonly Command[] = []): void {
-    this.#nodes.push({ node: node.name, status, commands: [...this.#upkeep(node, status), ...commands] });
+    const told = withAnnotations(status, this.#problems.get(node.name) ?? [], this.#now);
+    this.#nodes.push({ node: node.name, status: told, commands: [...this.#upkeep(node, status), ...commands] });
   }
 
   /** What every node of a policy needs before anything else: its objects, its label, its refresh interval. */

@@ -47,6 +47,7 @@ describe('a release is seen', () => {
       [NEW],
     ],
     ['by one whose peer has not reported at all: not yet', [offered('n1', [NEW]), aNode('n2', { host: { ...aHost(), status: {} } })], []],
+    ['what is no version is never seen', [offered('n1', ['v9.0.0', 'latest', NEW]), offered('n2', ['v9.0.0', 'latest', NEW])], [NEW]],
     ['the newest of those seen', [offered('n1', [NEW, NEWER]), offered('n2', [NEW, NEWER])], [NEWER]],
     ['a newer one by one alone', [offered('n1', [NEW, NEWER]), offered('n2', [NEW])], [NEW]],
   ])('%s', (_, members, expected) => {

@@ -1,7 +1,7 @@
 import type { Rollout } from '../api/update-policy.ts';
 import { countOf } from './budget.ts';
 import { hasMemory } from './status.ts';
-import { compareVersions, inRange, newest } from './versions.ts';
+import { compareVersions, inRange, isVersion, newest } from './versions.ts';
 import { type Instant, type NodeOS, type NodeView, type PolicyView, timestamp } from './world.ts';
 
 const MAX_ROLLOUTS = 64;
@@ -93,7 +93,7 @@ function seenReleases(nodes: readonly NodeView[], os: NodeOS): Set<string> {
     peers += 1;
     for (const version of new Set(node.host?.status.available ?? [])) reports.set(version, (reports.get(version) ?? 0) + 1);
   }
-  return new Set([...reports].filter(([, count]) => count >= Math.min(2, peers)).map(([version]) => version));
+  return new Set([...reports].filter(([version, count]) => count >= Math.min(2, peers) && isVersion(version)).map(([version]) => version));
 }
 
 /** A halt outlives what it halted: its failures go along into the next rollout. */

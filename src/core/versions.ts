@@ -1,5 +1,6 @@
 import semver from 'semver';
 import { OS_IMAGE_PREFIX } from '../api/names.ts';
+import { versionSchema } from '../api/primitives.ts';
 import type { NodeOS } from './world.ts';
 
 /**
@@ -15,7 +16,9 @@ export function parseOSImage(osImage: string, arch: string): NodeOS | undefined 
 }
 
 /** Whether a text is one OS version, such as `1.26.1`. */
-export const isVersion = (text: string): boolean => text.length <= 64 && semver.valid(text) !== null && !text.startsWith('v');
+export const isVersion = (text: string): boolean => version.safeParse(text).success && semver.valid(text) !== null;
+
+const version = versionSchema();
 
 /** Whether a text is a range that can be read. */
 export const isRange = (text: string): boolean => semver.validRange(text) !== null;

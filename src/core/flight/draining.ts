@@ -3,7 +3,7 @@ import { isDaemonSetPod, planDrain, podKey } from '../drain-plan.ts';
 import { enter } from '../status.ts';
 import { instant, type PodView, timestamp } from '../world.ts';
 import { type Flight, hasRebooted, inFlight, keepCordoned, rebootOrderID, type Step, stay } from './flight.ts';
-import { giveBack, giveBackBlocked } from './outcomes.ts';
+import { giveBack, giveBackBlocked, giveBackToStage } from './outcomes.ts';
 import { verifying } from './verifying.ts';
 
 const MAX_NAMED = 5;
@@ -68,7 +68,7 @@ function drained(flight: Flight): Step {
   }
   // Whoever gave the node back since has written an order: then what this leader sees of the Node may be long past.
   if (node.host.status.staged?.version !== record.target || node.host.spec.order?.id !== record.order) {
-    return giveBack(flight, 'Staging', {
+    return giveBackToStage(flight, {
       reason: 'ProofLost',
       message: `it is no longer proven that ${record.target} is staged: the node is given back and stages again`,
     });
@@ -95,7 +95,7 @@ function drained(flight: Flight): Step {
 function rebootedByOthers(flight: Flight): Step {
   const { node, record } = flight;
   if (node.os?.version === record.target) return verifying(flight);
-  return giveBack(flight, 'Staging', {
+  return giveBackToStage(flight, {
     reason: 'ForeignReboot',
     message: 'somebody else rebooted the node while it was drained: it is given back and stages again',
   });

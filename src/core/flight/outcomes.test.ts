@@ -15,7 +15,7 @@ import {
   rebootOrder,
 } from '../testing/builders.ts';
 import type { NodeView } from '../world.ts';
-import { giveBack, uncordoning } from './outcomes.ts';
+import { giveBack, giveBackToStage, uncordoning } from './outcomes.ts';
 
 const before: NodeUpdateStatus = {
   phase: 'Uncordoning',
@@ -90,6 +90,19 @@ describe('uncordoning', () => {
 
   test('cordons again while it waits for a reboot that was asked', () => {
     expect(types(uncordoning(flight({ host: askedAndCancelled, unschedulable: false }, early)))).toEqual(['CordonAgain']);
+  });
+});
+
+describe('giveBackToStage', () => {
+  const verdict = { reason: 'ProofLost' as const, message: 'it is gone' };
+
+  test.each([
+    ['the first time: at once', undefined, { next: 'Staging', attempts: 1 }],
+    ['the second time: after a wait', 1, { next: 'Blocked', attempts: 2, retryAt: ago(-2 * MINUTE) }],
+    ['the third time: after a longer one', 2, { next: 'Blocked', attempts: 3, retryAt: ago(-4 * MINUTE) }],
+  ])('%s', (_name, attempts, expected) => {
+    const drained = aFlight(inFlightNode('n1', { phase: 'Draining', ...(attempts !== undefined && { attempts }) }));
+    expect(giveBackToStage(drained, verdict).status).toMatchObject({ ...expected, ...verdict });
   });
 });
 

@@ -47,6 +47,11 @@ export function giveBackBlocked(flight: Flight, verdict: Verdict): Step {
   return giveBack(flight, 'Blocked', verdict, { attempts, retryAt });
 }
 
+/** Gives a node back to stage again: at once the first time, and then after a wait, so that none is drained over and over. */
+export function giveBackToStage(flight: Flight, verdict: Verdict): Step {
+  return (flight.status.attempts ?? 0) === 0 ? giveBack(flight, 'Staging', verdict, { attempts: 1 }) : giveBackBlocked(flight, verdict);
+}
+
 /** Uncordoning: cancels what was ordered, and uncordons once no reboot can follow. Retried until it holds. */
 export function uncordoning(flight: Flight): Step {
   const { node, record, now, status } = flight;

@@ -14,7 +14,7 @@ import {
   type Step,
   stay,
 } from './flight.ts';
-import { fail, giveBack, giveBackBlocked } from './outcomes.ts';
+import { fail, giveBack, giveBackBlocked, giveBackToStage } from './outcomes.ts';
 import { verifying } from './verifying.ts';
 
 /** Rebooting: the order lies in the letterbox; waits for another boot ID, by the kubelet's word. */
@@ -31,7 +31,7 @@ export function rebooting(flight: Flight): Step {
         message: 'the host runs under another boot; waits for its agent to say whose reboot it was',
         until: rebootDeadline(flight),
       });
-    return giveBack(flight, 'Staging', {
+    return giveBackToStage(flight, {
       reason: 'ForeignReboot',
       message: 'somebody else rebooted the node before the agent did: it is given back and stages again',
     });
@@ -80,7 +80,7 @@ function refused(flight: Flight, code: ErrorCode | undefined, words: string): St
     }
     case 'ProofLost':
     case 'BootIDChanged':
-      return giveBack(flight, 'Staging', {
+      return giveBackToStage(flight, {
         reason: 'ProofLost',
         message: `the agent refused to reboot (${words}): the node is given back and stages again`,
       });
