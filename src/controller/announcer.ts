@@ -1,6 +1,7 @@
 import type { NodeUpdateStatus, Phase } from '../api/node-update.ts';
 import type { UpdatePolicyStatus } from '../api/update-policy.ts';
 import type { Decision } from '../core/command.ts';
+import { annotationProblem } from '../core/conditions.ts';
 import { instant, type NodeView, type PolicyView, type World } from '../core/world.ts';
 import type { Logger } from '../kube/logger.ts';
 import type { EventRecorder, EventTarget } from './events.ts';
@@ -52,7 +53,7 @@ export class Announcer {
     const before = this.#phases.get(node.uid) ?? { phase: persisted?.phase, since: persisted?.since };
     this.#phases.set(node.uid, { phase: status.phase, since: status.since });
     const about = { kind: 'Node', name: node.name, uid: node.uid } as const;
-    this.#problem(about, 'InvalidAnnotation', invalidAnnotation(persisted), invalidAnnotation(status));
+    this.#problem(about, 'InvalidAnnotation', annotationProblem(persisted), annotationProblem(status));
     if (before.phase === status.phase || status.phase === undefined) return;
     const type = isBad(status.phase) ? 'Warning' : 'Normal';
     const message = status.message ?? '';
@@ -100,9 +101,6 @@ function problemOf(status: UpdatePolicyStatus): string {
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
   return ready?.status === 'False' ? ready.message : '';
 }
-
-const invalidAnnotation = (status: NodeUpdateStatus | undefined): string =>
-  status?.reason === 'InvalidAnnotation' ? (status.message ?? '') : '';
 
 function isBad(phase: Phase): boolean {
   switch (phase) {

@@ -286,3 +286,13 @@ test('decides the same of the same world', () => {
   expect(decide(world, NOW)).toEqual(decide(world, NOW));
   expect(world).toEqual(before);
 });
+
+describe('annotations that cannot be read', () => {
+  test('are a condition of the node, also while nothing is wanted of it', () => {
+    const node = aNode('n1', { annotations: { [BY_HAND.paused]: 'perhaps' } });
+    const { nodes } = decide(aWorld({ policies: [aPolicy()], nodes: [node] }), NOW);
+    expect(nodes[0]?.status.conditions).toMatchObject([
+      { type: 'AnnotationsValid', status: 'False', message: expect.stringContaining('perhaps') },
+    ]);
+  });
+});
