@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { ON_NODE } from '../api/names.ts';
 import type { Setup } from './testing/cluster.ts';
 import { type Action, play, type Simulation } from './testing/simulation.ts';
 
@@ -53,9 +54,12 @@ describe('a leader that comes back', () => {
   });
 
   test('cordons no node by a claim that was given up, where only its view of the policy is old', () => {
-    const twice: Action[] = [pause('true'), work(3), pause(null), work(1), pause('true'), work(3), pause(null)];
-    const world = play({ setup, actions: [...claimed, ...thaw(20), ...twice, ...thaw(20, { policies: 'still' })] });
-    expect(recordOf(world)).toBeUndefined();
+    const alone: Action = { do: 'annotateNode', node: 1, key: 'paused', value: 'true' };
+    const once = [alone, ...claimed, ...thaw(20), pause('true'), work(3)];
+    const twice = [...once, pause(null), work(2), pause('true'), work(3), pause(null)];
+    const fences = [once, twice].map((actions) => play({ setup, actions }).cluster.nodes.get('n0')?.annotations[ON_NODE.fence]);
+    expect(new Set([undefined, ...fences]).size).toBe(3);
+    expect(recordOf(play({ setup, actions: [...twice, ...thaw(20, { policies: 'still' })] }))).toBeUndefined();
   });
 
   test('claims nothing by an old view of the lock', () => {
