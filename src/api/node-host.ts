@@ -6,7 +6,6 @@ const versionText = () => z.string().check(z.maxLength(64));
 
 /** What a controller may ask of an agent. A version that an agent does not know is answered `Unsupported`. */
 export const ACTIONS = ['Stage', 'Reboot', 'Cancel'] as const;
-export type Action = (typeof ACTIONS)[number];
 
 /** One order; a new id is a new order. The letterbox holds one at a time. */
 export const orderSchema = field(
@@ -74,7 +73,6 @@ describeFields(answerSchema, {
 
 /** Settings of the host as they were before we changed them. */
 export const savedSettingsSchema = z.object({ versionLock: z.optional(shortText()), ignoreWaves: z.optional(z.boolean()) });
-export type SavedSettings = z.infer<typeof savedSettingsSchema>;
 
 /** Spec of a NodeHost, written by the controller alone. */
 export const nodeHostSpecSchema = z.object({

@@ -87,4 +87,3 @@ export const metadataSchema = z.object({
   annotations: z.optional(z.record(z.string(), z.string())),
   ownerReferences: z.optional(z.array(z.object({ kind: z.string(), name: z.string(), uid: z.string() }))),
 });
-export type Metadata = z.infer<typeof metadataSchema>;

@@ -258,4 +258,3 @@ export const updatePolicySchema = z.object({
   spec: z._default(updatePolicySpecSchema, () => z.parse(updatePolicySpecSchema, {})),
   status: z._default(updatePolicyStatusSchema, {}),
 });
-export type UpdatePolicy = z.infer<typeof updatePolicySchema>;
