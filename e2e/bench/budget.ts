@@ -1,5 +1,5 @@
 import type { AuditEntry } from '../bed/audit.ts';
-import { type BenchBed, onBenchBed, policyPath } from './bench-bed.ts';
+import { type BenchBed, onBenchBed } from './bench-bed.ts';
 import { atMost, type Family } from './figure.ts';
 import { columns } from './requests.ts';
 
@@ -26,7 +26,6 @@ export const budget: Family = {
     onBenchBed(context, { nodes, policy }, async (bench) => {
       const { bed, release, updated, until } = bench;
       const names = bench.machines.slice(0, samples).map(({ name }) => name);
-      // The last of the machines is not asked to wait: it is done while the others drain.
       for (const name of names) await startGuarded(bench, name);
       context.say(`${samples} nodes are drained, each with a pod whose budget is shut, until the retries are 24 to 30 s apart`);
       const mark = await bed.audit.mark();
@@ -54,7 +53,6 @@ export const budget: Family = {
         if (opened === undefined || evicted === undefined) throw new Error(`the audit log does not show how the budget of ${name} opened`);
         waits.push((evicted.at - Date.parse(opened.stageTimestamp)) / 1000);
       }
-      await bed.client.patch(policyPath, { spec: { drain: { timeout: '10m' } } });
       await updated(target, 120_000);
       return {
         figures: [atMost(1, 'budget_open_to_evicted', 's', Math.max(...waits), 3)],
