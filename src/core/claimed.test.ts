@@ -114,6 +114,7 @@ describe('a claimed node', () => {
     ['it was pinned to what it runs', { annotations: { [BY_HAND.pinVersion]: OLD } }, {}, {}, 'UpToDate'],
     ['its target is known as bad', { update: anUpdate({ phase: 'Staged', failures }) }, {}, {}, 'KnownBad'],
     ['another version is staged', { host: aHost({ staged: proof(OLD) }, order) }, {}, {}, 'ProofLost'],
+    ['what is staged was proven under another boot', { host: aHost({ staged: proof(), bootID: 'boot-0' }, order) }, {}, {}, 'ProofLost'],
     ['nothing is staged', { host: aHost({}, order) }, {}, {}, 'ProofLost'],
   ])('is given up where %s: Cancel first, then the fence', (_, node, policy, world, reason) => {
     const result = step(node, policy, world);

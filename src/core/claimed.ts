@@ -8,7 +8,7 @@ import { readyDaemonSets } from './flight/draining.ts';
 import { cancelOrderID, inFlight, type Step } from './flight/flight.ts';
 import { unreadable } from './rules/readable.ts';
 import { enter, failureOf } from './status.ts';
-import { type Instant, timestamp, type World } from './world.ts';
+import { type Instant, stagedVersion, timestamp, type World } from './world.ts';
 
 /** A node that is claimed and carries no record yet: it is cordoned, or, where that is no longer right, its claim is given up. */
 export function claimedStep(world: World, facts: Facts, member: Member, claim: Claim, now: Instant): Step {
@@ -75,7 +75,7 @@ function whyNot(world: World, facts: Facts, member: Member): Verdict | undefined
     return { reason: 'CapacityReached', message: `more nodes than ${facts.limit} are unavailable meanwhile: ${back}` };
   if (target.version === undefined) return { ...target.verdict, message: `${target.verdict.message}: ${back}` };
   if (failureOf(status, target.version) !== undefined) return { reason: 'KnownBad', message: `${target.version} failed before: ${back}` };
-  if (node.host?.status.staged?.version !== target.version)
+  if (stagedVersion(node) !== target.version)
     return { reason: 'ProofLost', message: `it is no longer proven that ${target.version} is staged: ${back}` };
   return undefined;
 }

@@ -41,6 +41,7 @@ describe('groundOf', () => {
     ['up to date', { os: { ...aNode('n1').os!, version: NEW } }, 'settled', 'Idle', 'UpToDate'],
     ['no longer Bottlerocket', { ...foreign, os: undefined as never }, 'settled', 'Idle', 'NoPolicy'],
     ['no report yet', { host: { ...aHost(), status: {} } }, 'settled', 'Idle', 'AwaitingReport'],
+    ['no report since the last boot', { host: aHost({ staged: proof(), bootID: 'boot-0' }) }, 'settled', 'Idle', 'AwaitingReport'],
     ['no NodeHost yet', { host: undefined as never }, 'settled', 'Idle', 'AwaitingReport'],
     ['no report, no agent', { host: { ...aHost(), status: {} }, agent: 'missing' }, 'settled', 'Idle', 'AgentMissing'],
     ['known bad', { update: anUpdate({ phase: 'RolledBack', failures: [failure] }) }, 'settled', 'RolledBack', 'KnownBad'],

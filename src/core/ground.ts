@@ -6,7 +6,7 @@ import type { Facts, Member } from './facts.ts';
 import { asReason } from './reasons.ts';
 import { unreadable } from './rules/readable.ts';
 import { enter, failureOf, LANDED, passed, type StatusChange } from './status.ts';
-import { backoffMs, type Instant, instant, type NodeView, timestamp, type World } from './world.ts';
+import { backoffMs, type Instant, instant, type NodeView, stagedVersion, timestamp, type World } from './world.ts';
 
 /** A node on the ground: where it stands before any rule is asked. */
 export type Ground =
@@ -45,14 +45,14 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
     const until = instant(before.retryAt ?? '');
     return settle('Blocked', { reason: asReason(before.reason) ?? 'CannotEvict', message: before.message ?? '', until }, wanted);
   }
-  if (node.host?.status.version === undefined) {
+  if (node.host?.status.version === undefined || node.host.status.bootID !== node.bootID) {
     const verdict: Verdict =
       node.agent === 'missing'
         ? { reason: 'AgentMissing', message: 'waits for a Ready agent pod on the node' }
-        : { reason: 'AwaitingReport', message: 'waits for the agent to report the host' };
+        : { reason: 'AwaitingReport', message: 'waits for the agent to report the host as it is since its last boot' };
     return settle('Idle', verdict, wanted);
   }
-  if (node.host.status.staged?.version === version) {
+  if (stagedVersion(node) === version) {
     const status = enter(
       before,
       before.phase === 'Blocked' ? 'Blocked' : 'Staged',

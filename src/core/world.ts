@@ -60,6 +60,10 @@ export interface NodeView {
   agent: 'ready' | 'missing' | 'unknown';
 }
 
+/** The version that is proven to be staged on a node's host: under the boot that its kubelet reports, for no proof outlives a boot. */
+export const stagedVersion = ({ bootID, host }: NodeView): string | undefined =>
+  host?.status.bootID === bootID ? host.status.staged?.version : undefined;
+
 /** A pod, as far as a drain looks at it. */
 export interface PodView {
   namespace: string;

@@ -69,6 +69,7 @@ describe('draining', () => {
     ['its policy is gone', {}, { orphaned: true }, on(aPod('a')), 'Idle', 'TakingBack'],
     ['its policy is gone, and nothing is left to evict', {}, { orphaned: true }, on(), 'Idle', 'TakingBack'],
     ['drained, the proof is gone', { host: aHost() }, {}, on(), 'Staging', 'ProofLost'],
+    ['drained, the proof is of another boot', { host: aHost({ staged: proof(), bootID: 'boot-0' }) }, {}, on(), 'Staging', 'ProofLost'],
     ['drained, another version is staged', { host: aHost({ staged: proof(OLD) }) }, {}, on(), 'Staging', 'ProofLost'],
     [
       'drained, the letterbox holds another order than at the cordon',

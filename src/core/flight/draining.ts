@@ -1,7 +1,7 @@
 import type { Verdict } from '../command.ts';
 import { isDaemonSetPod, planDrain, podKey } from '../drain-plan.ts';
 import { enter } from '../status.ts';
-import { instant, type PodView, timestamp } from '../world.ts';
+import { instant, type PodView, stagedVersion, timestamp } from '../world.ts';
 import { type Flight, hasRebooted, inFlight, keepCordoned, rebootOrderID, type Step, stay } from './flight.ts';
 import { giveBack, giveBackBlocked, giveBackToStage } from './outcomes.ts';
 import { verifying } from './verifying.ts';
@@ -67,7 +67,7 @@ function drained(flight: Flight): Step {
     return explain(flight, { reason: 'AgentMissing', message: 'drained; waits for the NodeHost to be there again', until });
   }
   // Whoever gave the node back since has written an order: then what this leader sees of the Node may be long past.
-  if (node.host.status.staged?.version !== record.target || node.host.spec.order?.id !== record.order) {
+  if (stagedVersion(node) !== record.target || node.host.spec.order?.id !== record.order) {
     return giveBackToStage(flight, {
       reason: 'ProofLost',
       message: `it is no longer proven that ${record.target} is staged: the node is given back and stages again`,
