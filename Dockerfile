@@ -1,34 +1,33 @@
 # The one image of Lockkeeper: the controller and the agent, as two bundles, and the Node runtime that they were tested with.
-# This file has never been built: there is no Docker where it was written. `npm ci` and `npm run build` are what `make build`
-# runs; the base images and the copying of libatomic are from their documentation.
+# `make image` builds it without Docker; this file gives the same files and settings to those who build with Docker (BuildKit):
+# scripts/build-image.ts chooses every file of both. Its digest is another one, for Docker writes times and compresses by itself.
+#
+# There is no Docker where this file was written: it has never been built. Run there were its commands (`npm ci`,
+# `node scripts/build.ts`, `node scripts/build-image.ts --rootfs`), and a test compares its settings with scripts/image/recipe.ts.
+# Not run: the pull of the build image, what that image has of apt, dpkg and readelf, and the copying into `scratch`.
 #
 #   docker build --tag REGISTRY/lockkeeper:VERSION .
+#   docker buildx build --platform linux/amd64,linux/arm64 --tag REGISTRY/lockkeeper:VERSION --push .
 
-# Both of the same Debian release: the second takes a library from the first. RUNTIME_IMAGE is distroless: no shell, no
-# package manager, glibc and libstdc++ for Node, user 65532.
+# Any Debian with Node 24 or newer, apt and binutils; nothing of it gets into the image.
 ARG BUILD_IMAGE=docker.io/library/node:26-trixie
-ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian13:nonroot
 
-FROM ${BUILD_IMAGE} AS build
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
+ARG TARGETARCH
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci
 COPY . .
-RUN npm run build
-# The runtime is the lock file's own (npm package `node`), so the image runs what the tests ran. It needs libatomic, which
-# the base lacks.
-RUN mkdir -p /image/app /image/usr/local/bin \
- && cp node_modules/node/bin/node /image/usr/local/bin/node \
- && cp dist/lockkeeper.js dist/lockkeeper-agent.js LICENSE /image/app/ \
- && cd / && cp --parents --dereference usr/lib/*-linux-gnu/libatomic.so.1 /image \
- && /image/usr/local/bin/node --check /image/app/lockkeeper.js \
- && /image/usr/local/bin/node --check /image/app/lockkeeper-agent.js
+RUN node scripts/build.ts && node scripts/build-image.ts --rootfs /image --arch "${TARGETARCH}"
 
-FROM ${RUNTIME_IMAGE}
+FROM scratch
 LABEL org.opencontainers.image.title="lockkeeper" \
       org.opencontainers.image.description="Keeps the operating systems of a Kubernetes cluster's nodes up to date, one node at a time, for Bottlerocket." \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /image/ /
+ENV PATH=/usr/local/bin:/usr/bin:/bin \
+    NODE_ENV=production \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 USER 65532:65532
-ENV NODE_ENV=production
+WORKDIR /
 ENTRYPOINT ["node", "/app/lockkeeper.js"]

@@ -54,8 +54,8 @@ export function parseReadelf(text: string): Elf {
  * Refuses where one is missing, is of another architecture or defines a version too few: what the loader would say at start,
  * also for an architecture that cannot run here.
  */
-export async function librariesOf(program: string, folders: readonly string[]): Promise<Library[]> {
-  const start = await readElf(program);
+export async function librariesOf(program: string, folders: readonly string[], read = readElf): Promise<Library[]> {
+  const start = await read(program);
   const elves = new Map<string, Elf & { readonly file: string }>();
   const queue = [{ ...start, file: program }];
   for (let user = queue.shift(); user !== undefined; user = queue.shift()) {
@@ -63,7 +63,7 @@ export async function librariesOf(program: string, folders: readonly string[]): 
       if (elves.has(name)) continue;
       const file = await find(name, folders);
       if (file === undefined) throw new ImageError(`${path.basename(user.file)} needs ${name}, which no package has`);
-      const library = { ...(await readElf(file)), file };
+      const library = { ...(await read(file)), file };
       if (library.machine !== start.machine) throw new ImageError(`${name} is for ${library.machine}, not for ${start.machine}`);
       elves.set(name, library);
       queue.push(library);

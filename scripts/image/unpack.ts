@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { ImageError, run } from './command.ts';
@@ -44,6 +44,8 @@ export async function unpack(archive: string, folder: string): Promise<UnpackedI
   const rootfs = path.join(folder, 'rootfs');
   await mkdir(layout, { recursive: true });
   await mkdir(rootfs, { recursive: true });
+  // Whatever the umask is: the image's user enters it.
+  await chmod(rootfs, 0o755);
   await run('tar', ['-xf', archive, '-C', layout]);
   const [image] = indexSchema.parse(JSON.parse(await readFile(path.join(layout, 'index.json'), 'utf8'))).manifests;
   const manifest = manifestSchema.parse(JSON.parse((await blob(layout, image)).toString()));
