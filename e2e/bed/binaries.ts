@@ -10,7 +10,7 @@ import { type BedEnvironment, bedEnvironment } from './config.ts';
 const run = promisify(execFile);
 const toolsFolder = fileURLToPath(new URL('../tools', import.meta.url));
 
-type ToolModule = 'kubernetes' | 'kwok' | 'helm';
+type ToolModule = 'kubernetes' | 'kubelet' | 'kwok' | 'helm';
 
 interface Tool {
   readonly module: ToolModule;
@@ -25,6 +25,9 @@ const tools = {
   'kube-controller-manager': { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kube-controller-manager', cost: 'about 80 s' },
   'kube-scheduler': { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kube-scheduler', cost: 'about 10 s' },
   kubectl: { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kubectl', cost: 'about 25 s' },
+  // Of a module of their own, so that what they need does not put the control plane's cache out of date.
+  kubelet: { module: 'kubelet', package: 'k8s.io/kubernetes/cmd/kubelet', cost: 'about 8 min, 70 s after the control plane' },
+  'kube-proxy': { module: 'kubelet', package: 'k8s.io/kubernetes/cmd/kube-proxy', cost: 'about 20 s' },
   kwok: { module: 'kwok', package: 'sigs.k8s.io/kwok/cmd/kwok', cost: 'about 90 s' },
   helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm', cost: 'about 150 s' },
 } as const satisfies Record<string, Tool>;
@@ -37,12 +40,14 @@ export class BinaryError extends Error {
   override readonly name = 'BinaryError';
 }
 
-export const toolNames = Object.keys(tools) as ToolName[];
+const toolNames = Object.keys(tools) as ToolName[];
+/** What only the machines of e2e/nodes run. */
+const onlyOnNodes = ['kubelet', 'kube-proxy'] as const satisfies readonly ToolName[];
 const fromKubebuilder: readonly ToolName[] = ['etcd', 'kube-apiserver', 'kubectl'];
 
 export interface BinariesOptions<T extends ToolName> {
   readonly environment?: BedEnvironment;
-  /** Only these are looked for; all of them when left out. */
+  /** Only these are looked for; all that an unprivileged bed starts when left out. */
   readonly only?: readonly T[];
   /** Told what is being built; nothing is said while everything is cached. */
   readonly progress?: (line: string) => void;
@@ -52,10 +57,12 @@ export interface BinariesOptions<T extends ToolName> {
  * Finds the programs that the bed starts, and builds those that are missing into a cache folder that outlives the clone.
  * Two builders side by side are safe: each builds under a name of its own and renames it at the end.
  */
-export async function binaries<T extends ToolName = ToolName>(options: BinariesOptions<T> = {}): Promise<Readonly<Record<T, string>>> {
+export async function binaries<T extends ToolName = Exclude<ToolName, (typeof onlyOnNodes)[number]>>(
+  options: BinariesOptions<T> = {},
+): Promise<Readonly<Record<T, string>>> {
   const { environment = bedEnvironment(), progress = (line) => console.error(line) } = options;
   const found: Partial<Record<ToolName, string>> = {};
-  for (const name of options.only ?? toolNames) {
+  for (const name of options.only ?? toolNames.filter((each) => !(onlyOnNodes as readonly ToolName[]).includes(each))) {
     found[name] = (await fromAssets(name, environment.kubebuilderAssets)) ?? (await fromCache(name, environment.cache, progress));
   }
   return found as Record<T, string>;
@@ -112,7 +119,7 @@ function moduleFolder(module: ToolModule, cache: string): Promise<{ folder: stri
 
 /** The version of the module's main subject, as its go.mod requires it, such as `v1.36.3`. */
 export function requiredVersion(goMod: string, module: ToolModule): string {
-  const subject = { kubernetes: 'k8s.io/kubernetes', kwok: 'sigs.k8s.io/kwok', helm: 'helm.sh/helm/v4' }[module];
+  const subject = requiredSubject(module);
   const line = goMod
     .split('\n')
     .map((text) => text.replace(/^\s*require\s+/, '').trim())
@@ -120,6 +127,10 @@ export function requiredVersion(goMod: string, module: ToolModule): string {
   const version = line?.split(/\s+/)[1];
   if (version === undefined) throw new BinaryError(`e2e/tools/${module}/go.mod requires no version of ${subject}`);
   return version;
+}
+
+function requiredSubject(module: ToolModule): string {
+  return { kubernetes: 'k8s.io/kubernetes', kubelet: 'k8s.io/kubernetes', kwok: 'sigs.k8s.io/kwok', helm: 'helm.sh/helm/v4' }[module];
 }
 
 async function goToolchain(folder: string): Promise<string> {
@@ -136,7 +147,7 @@ async function goToolchain(folder: string): Promise<string> {
 
 function goBuild(tool: Tool, version: string, output: string): Promise<void> {
   const flags = ['-s', '-w'];
-  if (tool.module === 'kubernetes') {
+  if (requiredSubject(tool.module) === 'k8s.io/kubernetes') {
     const [major, minor] = version.slice(1).split('.');
     const variable = 'k8s.io/component-base/version';
     flags.push(`-X ${variable}.gitVersion=${version}`, `-X ${variable}.gitMajor=${major}`, `-X ${variable}.gitMinor=${minor}`);
@@ -167,7 +178,7 @@ async function isExecutable(file: string): Promise<boolean> {
 if (import.meta.main) {
   try {
     const found = await binaries();
-    for (const name of toolNames) console.log(`${name.padEnd(24)} ${found[name]}`);
+    for (const [name, file] of Object.entries(found)) console.log(`${name.padEnd(24)} ${file}`);
   } catch (error) {
     if (!(error instanceof BinaryError)) throw error;
     console.error(error.message);

@@ -52,6 +52,28 @@ export interface ControlPlaneOptions {
   /** The controller manager's requests per second; raise it for thousands of nodes. */
   readonly controllerQps?: number;
   readonly home?: Home;
+  /** Where the parts run; this process's own network unless told. */
+  readonly network?: PlaneNetwork;
+  /** Who else is let in, such as kubelets. */
+  readonly users?: readonly TokenUser[];
+}
+
+/** A network of its own that the control plane stands in, and the way there from here. */
+export interface PlaneNetwork {
+  /** What stands before the command of a program that is to run there. */
+  readonly enter: readonly string[];
+  /** Under which its other members find the API server. */
+  readonly address: string;
+  /** A port that is free there, and that 127.0.0.1 leads to from here under the same number. */
+  openPort(): Promise<number>;
+  /** Whether somebody listens there. */
+  accepts(port: number): Promise<boolean>;
+}
+
+export interface TokenUser {
+  readonly token: string;
+  readonly name: string;
+  readonly groups: readonly string[];
 }
 
 /** The control plane did not get ready; the message ends with the log of the part that failed. */
@@ -67,6 +89,12 @@ type Programs = Readonly<Record<'etcd' | 'kube-apiserver' | 'kube-controller-man
 const readyTimeoutMs = 60_000;
 /** Asked to end, it closes its port at once and then waits a minute for open watches. */
 const serverEndMs = 1500;
+const onLoopback = [
+  '--bind-address=127.0.0.1',
+  '--advertise-address=127.0.0.1',
+  // The service's endpoint may not be a loopback address; our programs are told where the server is.
+  '--endpoint-reconciler-type=none',
+];
 const auditPolicy = fileURLToPath(new URL('audit-policy.yaml', import.meta.url));
 
 /** Starts etcd, API server, controller manager and scheduler as plain processes on free loopback ports, and waits until they serve. */
@@ -87,7 +115,7 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
   const tokens = new Map<UserName, string>();
   for (const user of Object.keys(users) as UserName[]) tokens.set(user, randomBytes(24).toString('hex'));
   await mkdir(file('certs'));
-  await writeFile(file('tokens.csv'), tokenFile(tokens), { mode: 0o600 });
+  await writeFile(file('tokens.csv'), tokenFile(tokens, options.users ?? []), { mode: 0o600 });
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   await writeFile(file('service-account.key'), privateKey.export({ type: 'sec1', format: 'pem' }), { mode: 0o600 });
   await writeFile(file('service-account.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
@@ -96,9 +124,13 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
   const auditLog = path.join(home.out, 'audit.log');
   const caFile = file('certs/apiserver.crt');
 
+  const { network } = options;
+  // Where it stands in a network of its own, its certificate names `localhost` and its address there, but not 127.0.0.1.
+  const serverOn = (port: number) => `https://${network === undefined ? '127.0.0.1' : 'localhost'}:${port}`;
+
   const { etcdUrl } = await withRetries(startEtcd);
-  let { apiServer, port } = await withRetries(async () => startApiServer(await freePort()));
-  const server = `https://127.0.0.1:${port}`;
+  let { apiServer, port } = await withRetries(async () => startApiServer(await (network?.openPort() ?? freePort())));
+  const server = serverOn(port);
   const ca = await readFile(caFile, 'utf8');
   const accessOf = (user: UserName): ApiAccess => ({ server, ca, token: tokens.get(user) });
   const kubeconfigOf = (user: UserName) => path.join(user === 'admin' ? home.out : home.scratch, `${user}.kubeconfig`);
@@ -145,17 +177,14 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
       '--quota-backend-bytes=8589934592',
       '--log-level=error',
     ]);
-    await untilReady(child, () => accepts(clientPort));
+    await untilReady(child, () => (network?.accepts ?? accepts)(clientPort));
     return { etcdUrl };
   }
 
   async function startApiServer(on: number) {
     const child = await spawn('kube-apiserver', [
       `--etcd-servers=${etcdUrl}`,
-      '--bind-address=127.0.0.1',
-      '--advertise-address=127.0.0.1',
-      // The service's endpoint may not be a loopback address; our programs are told where the server is.
-      '--endpoint-reconciler-type=none',
+      ...(network === undefined ? onLoopback : ['--bind-address=0.0.0.0', `--advertise-address=${network.address}`]),
       `--secure-port=${on}`,
       `--cert-dir=${file('certs')}`,
       `--service-account-key-file=${file('service-account.pub')}`,
@@ -180,7 +209,7 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
   }
 
   async function ready(on: number): Promise<boolean> {
-    const probe = createApi({ server: `https://127.0.0.1:${on}`, ca: await readFile(caFile, 'utf8'), token: tokens.get('admin') });
+    const probe = createApi({ server: serverOn(on), ca: await readFile(caFile, 'utf8'), token: tokens.get('admin') });
     try {
       return (await probe.request('GET', '/readyz', { timeoutMs: 5000 })) === 'ok';
     } finally {
@@ -213,10 +242,11 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
   }
 
   function spawn(name: keyof Programs, args: readonly string[]): Promise<Child> {
+    const [command = programs[name], ...before] = [...(network?.enter ?? []), programs[name]];
     return home.children.spawn({
       name,
-      command: programs[name],
-      args,
+      command,
+      args: [...before, ...args],
       log: home.log(name),
       cwd: home.scratch,
       env: { HOME: home.scratch },
@@ -256,15 +286,17 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-function tokenFile(tokens: ReadonlyMap<UserName, string>): string {
+function tokenFile(tokens: ReadonlyMap<UserName, string>, others: readonly TokenUser[]): string {
   const lines = [...tokens].map(([user, token]) => {
     const { name, groups } = users[user];
     return groups === '' ? `${token},${name},${user}` : `${token},${name},${user},"${groups}"`;
   });
-  return `${lines.join('\n')}\n`;
+  const further = others.map(({ token, name, groups }) => `${token},${name},${name},"${groups.join(',')}"`);
+  return `${[...lines, ...further].join('\n')}\n`;
 }
 
-function kubeconfig(access: ApiAccess): string {
+/** What a kubeconfig file holds for one user of one API server. */
+export function kubeconfig(access: ApiAccess): string {
   // JSON is YAML.
   const ca = Buffer.from(access.ca ?? '').toString('base64');
   return JSON.stringify({
