@@ -2,7 +2,7 @@ import { afterEach } from '@jest/globals';
 import type { Machine } from '../bed/machine.ts';
 import { type Fleet, type FleetOptions, startFleet } from './fleet.ts';
 
-/** A fleet for one test: `node-1`, `node-2`, … each in the zone after its predecessor's, so that up to three are claimed in this order. */
+/** A fleet for one test: `node-1`, `node-2`, … each in a zone of its own, so that they are claimed in this order. */
 export interface TestFleet extends Fleet {
   /** Puts out a release; no node is begun before all have staged it, so that the first one to go is `node-1`. */
   releaseInOrder(version: string): Promise<void>;
@@ -18,7 +18,7 @@ export function fleetOfTheTest(): (options: FleetOptions) => Promise<TestFleet> 
     fleet = undefined;
   });
   return async (options) => {
-    const machine = (index: number) => ({ name: `node-${index + 1}`, zone: `eu-west-1${'abc'[index % 3]}`, ...options.machine?.(index) });
+    const machine = (index: number) => ({ name: `node-${index + 1}`, zone: `eu-west-1${String.fromCharCode(97 + index)}`, ...options.machine?.(index) });
     fleet = await startFleet({ ...options, machine });
     return extend(fleet);
   };
