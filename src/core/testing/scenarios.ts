@@ -34,7 +34,8 @@ const often = (weight: number, name: Action['do'], fields: Record<string, fc.Arb
 const version = fc.constantFrom<string | null>(null, ...VERSIONS);
 
 const action: fc.Arbitrary<Action> = fc.oneof(
-  often(14, 'work', { leader, rounds: fc.integer({ min: 1, max: 12 }) }),
+  often(10, 'work', { leader, rounds: fc.integer({ min: 1, max: 12 }) }),
+  often(4, 'work', { leader, rounds: fc.integer({ min: 1, max: 6 }), without: fc.constantFrom('evictions', 'agents', 'hosts', 'hosts') }),
   often(14, 'pass', { leader, lags }),
   often(14, 'step', { leader, calls: fc.integer({ min: 1, max: 8 }) }),
   often(2, 'crash', { leader }),

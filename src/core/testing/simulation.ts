@@ -10,10 +10,12 @@ import { Violation } from './watchman.ts';
 /** How long a round of everybody's work takes. */
 const ROUND_MS = 4_000;
 
+type Worker = 'evictions' | 'agents' | 'hosts';
+
 /** One thing that happens. `node` and `leader` count from 0 and wrap around. */
 export type Action =
-  /** Everything works as it should for a while: whole passes of one controller, evictions, agents, kubelets. */
-  | { do: 'work'; leader: number; rounds: number }
+  /** Everything works as it should for a while: whole passes of one controller, evictions, agents, hosts; or all but one of these. */
+  | { do: 'work'; leader: number; rounds: number; without?: Worker | undefined }
   /** A controller begins a pass from caches that lag. */
   | { do: 'pass'; leader: number; lags: Lags }
   /** A controller makes some more API calls of its pass, and freezes again. */
@@ -82,7 +84,7 @@ export class Simulation {
     cluster.now += 1;
     switch (action.do) {
       case 'work':
-        for (let round = 0; round < action.rounds; round += 1) this.#round(this.#controller(action.leader));
+        for (let round = 0; round < action.rounds; round += 1) this.#round(this.#controller(action.leader), ROUND_MS, action.without);
         return;
       case 'pass':
         this.#controller(action.leader).begin(action.lags);
@@ -213,7 +215,7 @@ export class Simulation {
         patch(() => ({ deleting: action.on }));
         return;
       case 'deleteNode':
-        cluster.watchman.forgive(machine);
+        cluster.watchman.losesMemory(machine);
         cluster.deleteNode(name);
         return;
       case 'register':
@@ -221,7 +223,7 @@ export class Simulation {
         for (const controller of this.#controllers) controller.observeRegistration(name);
         return;
       case 'deleteUpdate':
-        cluster.watchman.forgive(machine);
+        cluster.watchman.losesMemory(machine);
         cluster.updates.delete(name);
         return;
       case 'deleteHost':
@@ -256,16 +258,17 @@ export class Simulation {
   }
 
   /** One round in which everybody does its work. */
-  #round(controller: ControllerModel, takes = ROUND_MS): void {
+  #round(controller: ControllerModel, takes = ROUND_MS, without?: Worker): void {
     const { cluster } = this;
     cluster.now += takes;
     controller.begin();
     while (controller.step());
-    controller.evict();
+    if (without !== 'evictions') controller.evict();
     cluster.workPods();
     cluster.collect();
     for (const [index, machine] of cluster.machines.entries()) {
-      for (let step = 0; step < 8; step += 1) this.#agent(index).step('none');
+      if (without !== 'agents') for (let step = 0; step < 8; step += 1) this.#agent(index).step('none');
+      if (without === 'hosts') continue;
       this.#boot(index, false);
       cluster.report(machine);
     }

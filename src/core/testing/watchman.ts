@@ -42,8 +42,18 @@ export class Watchman {
     if (record !== undefined) this.#meddledWith.add(uid);
   }
 
-  /** A person has asked for a retry, or what was known of the machine is lost. */
-  forgive({ hostID }: Machine): void {
+  /** The node's own memory is lost: only what its policy remembers of the machine is known from now on. */
+  losesMemory(machine: Machine): void {
+    const remembered = this.#cluster.policies.items.flatMap(({ status }) => (status.rollouts ?? []).flatMap(({ failed }) => failed));
+    for (const key of this.#failed.keys()) {
+      const [hostID, target] = key.split(' ');
+      const known = remembered.some((failure) => failure.hostID === hostID && failure.target === target);
+      if (hostID === machine.hostID && !known) this.forgive(machine);
+    }
+  }
+
+  /** A person has asked for a retry. */
+  forgive({ hostID }: { hostID: string }): void {
     this.#forgiven.set(hostID, (this.#forgiven.get(hostID) ?? 0) + 1);
   }
 
@@ -71,6 +81,7 @@ export class Watchman {
     for (const claim of old) if (!present.some(({ id }) => id === claim.id)) this.#dropped(claim);
     const begun = present.filter(({ id }) => !old.some((claim) => claim.id === id));
     this.#haltHolds(world, before, after);
+    this.#superseded(before, after);
     if (begun.length === 0) return;
     must(world.guarded, '2: a claim while the agents’ admission policy is missing');
     must(!before.spec.paused && before.annotations[BY_HAND.paused] !== 'true', '5: a claim of a paused policy');
@@ -114,6 +125,12 @@ export class Watchman {
     const failed = standingFailures(world, policy);
     const budget = budgetOf(policy, membersOf(world, policy).length);
     must(failed.length < budget, `5: a claim with ${failed.length} failed of a budget of ${budget}`);
+  }
+
+  /** A newer rollout need not know what failed under the one before. */
+  #superseded({ status: { rollouts: old = [] } }: PolicyView, { status: { rollouts: present = [] } }: PolicyView): void {
+    for (const { id, failed } of old)
+      if (!present.some((rollout) => rollout.id === id)) for (const failure of failed) this.forgive(failure);
   }
 
   #haltHolds(world: World, before: PolicyView, after: PolicyView): void {
