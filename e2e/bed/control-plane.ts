@@ -95,6 +95,8 @@ const onLoopback = [
   // The service's endpoint may not be a loopback address; our programs are told where the server is.
   '--endpoint-reconciler-type=none',
 ];
+/** There is no name service that knows a node. */
+const byAddress = ['--kubelet-preferred-address-types=InternalIP'];
 const auditPolicy = fileURLToPath(new URL('audit-policy.yaml', import.meta.url));
 
 /** Starts etcd, API server, controller manager and scheduler as plain processes on free loopback ports, and waits until they serve. */
@@ -184,7 +186,7 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
   async function startApiServer(on: number) {
     const child = await spawn('kube-apiserver', [
       `--etcd-servers=${etcdUrl}`,
-      ...(network === undefined ? onLoopback : ['--bind-address=0.0.0.0', `--advertise-address=${network.address}`]),
+      ...(network === undefined ? onLoopback : ['--bind-address=0.0.0.0', `--advertise-address=${network.address}`, ...byAddress]),
       `--secure-port=${on}`,
       `--cert-dir=${file('certs')}`,
       `--service-account-key-file=${file('service-account.pub')}`,

@@ -76,6 +76,8 @@ function kubeletConfiguration({ cgroupRoot, settings, kubeletConfiguration: more
     authorization: { mode: 'AlwaysAllow' },
     failSwapOn: false,
     resolvConf: path.join(settings.folder, 'resolv.conf'),
+    // There is no name service: whoever asks is refused at once.
+    clusterDNS: ['127.0.0.1'],
     volumePluginDir: '/var/lib/kubelet/volume-plugins',
     nodeStatusUpdateFrequency: '2s',
     nodeStatusReportFrequency: '30s',
