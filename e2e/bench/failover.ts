@@ -67,10 +67,11 @@ async function fall(bench: BenchBed, { signal }: BenchContext, end: (leader: Pod
   try {
     await end(old);
     at = Date.now();
-    const changes = keepChanging(bench, AbortSignal.any([changing.signal, signal]));
-    await until(async () => firstOfOther(await bed.audit.find(byController, mark), old.name) !== undefined, limitMs);
-    changing.abort();
-    await changes;
+    const takenOver = async () => firstOfOther(await bed.audit.find(byController, mark), old.name) !== undefined;
+    await Promise.all([
+      keepChanging(bench, AbortSignal.any([changing.signal, signal])),
+      until(takenOver, limitMs).finally(() => changing.abort()),
+    ]);
   } finally {
     changing.abort();
     old.release();
