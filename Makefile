@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
 SOURCES := $(shell find src package.json scripts/build.ts -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help demo test unit e2e lint build crds bench image format
+.PHONY: help demo test unit e2e lint build crds bench image bed-deps format
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: build ## measure, print a table, write bench/latest.json
 
 image: build ## one OCI archive an architecture in dist/image, without Docker (ARCH=amd64,arm64)
 	@node scripts/build-image.ts --arch $(if $(ARCH),$(ARCH),amd64,arm64)
+
+bed-deps: node_modules/.ready ## install what real nodes need (containerd, runc, network plugins), as root on Debian
+	@node e2e/nodes/main.ts deps
 
 format: node_modules/.ready ## let Biome format and fix
 	@biome check --write .

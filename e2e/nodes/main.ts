@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,7 +10,7 @@ import { removeLeftovers } from './leftovers.ts';
 import type { MachineState } from './machine/control.ts';
 import { NodesError, startNodes } from './nodes.ts';
 import { type BedRecord, isAlive, readRecords } from './records.ts';
-import { RequirementError } from './requirements.ts';
+import { missingPackages, RequirementError } from './requirements.ts';
 
 const usage = `Real kubelets on containerd and runc, as machines that reboot. Linux, root, no Docker.
 
@@ -21,6 +22,8 @@ const usage = `Real kubelets on containerd and runc, as machines that reboot. Li
   node e2e/nodes/main.ts poweroff N
   node e2e/nodes/main.ts poweron N
   node e2e/nodes/main.ts logs N     [--of kubelet|containerd|kube-proxy|boot|images|machine] [--lines 40]
+
+  node e2e/nodes/main.ts deps       installs the packages that are missing, with apt-get (\`make bed-deps\`)
 
   --bed ID    which bed, where there are several
   --release   adds a version to the update repository
@@ -75,6 +78,8 @@ async function run(): Promise<void> {
       return show(await tell<MachineState>(await control(), 'POST', '/power-on'));
     case 'logs':
       return logs();
+    case 'deps':
+      return installPackages();
     default:
       throw new UsageError(command === '' ? usage : `there is no command ${command}; --help lists them`);
   }
@@ -85,7 +90,11 @@ async function up(): Promise<void> {
   if (!Number.isInteger(count) || count < 1) throw new UsageError('--nodes wants a number');
   const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   const releases = [values.version, ...values.release].map((version) => ({ version, variant: 'aws-k8s-1.31', arch }));
-  const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), once(process, 'SIGHUP')]);
+  let started = false;
+  const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), once(process, 'SIGHUP')]).then(() => {
+    // A bed that is half up ends with its process.
+    if (!started) process.exit(130);
+  });
   const bed = await startNodes({
     nodes: count,
     releases,
@@ -94,6 +103,7 @@ async function up(): Promise<void> {
     progress: (line) => console.error(line),
     ...(values.image === undefined ? {} : { image: values.image }),
   });
+  started = true;
   try {
     if (values.chart) await bed.installChart({ values: JSON.parse(values.values) as object });
     console.log(`export KUBECONFIG=${bed.kubeconfig}\n# cgroup ${bed.cgroups}; logs: ${bed.home.out}\n# Ctrl-C ends it`);
@@ -136,6 +146,24 @@ async function logs(): Promise<void> {
   const text = await readFile(path.join(bed.out, `${machineName()}.${values.of}.log`), 'utf8').catch(() => undefined);
   if (text === undefined) throw new UsageError(`${machineName()} has no log of ${values.of}`);
   console.log(text.trimEnd().split('\n').slice(-Number(values.lines)).join('\n'));
+}
+
+/** Only what is missing: another vendor's containerd must not be replaced. */
+async function installPackages(): Promise<void> {
+  const packages = await missingPackages();
+  if (packages.length === 0) {
+    console.log('no package is missing');
+    return;
+  }
+  const install = ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages];
+  for (const command of [['apt-get', 'update', '--quiet'], install]) {
+    const [program = '', ...args] = process.geteuid?.() === 0 ? command : ['sudo', ...command];
+    const { status, error } = spawnSync(program, args, { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+    if (status !== 0)
+      throw new UsageError(
+        `${command.join(' ')} failed${error === undefined ? '' : `: ${error.message}`}; install ${packages.join(', ')} by hand`,
+      );
+  }
 }
 
 function show(machine: MachineState): void {

@@ -28,6 +28,16 @@ const plugins = ['bridge', 'host-local', 'loopback'];
 /** CAP_SYS_ADMIN and CAP_NET_ADMIN: namespaces and mounts, links and routes. */
 const capabilities = { CAP_NET_ADMIN: 12n, CAP_SYS_ADMIN: 21n };
 
+/** Debian's packages that are missing here. */
+export async function missingPackages(): Promise<string[]> {
+  const packages = new Set<string>();
+  for (const [program, ofPackage] of Object.entries(packagesOf)) {
+    if ((await findIn(systemPath, program)) === undefined) packages.add(ofPackage);
+  }
+  if ((await cniFolder()) === undefined) packages.add('containernetworking-plugins');
+  return [...packages];
+}
+
 /** What is missing here, one sentence each; empty where real nodes can run. */
 export async function missingRequirements(): Promise<string[]> {
   if (process.platform !== 'linux') return [`Linux is needed; this is ${process.platform}`];
@@ -38,12 +48,8 @@ export async function missingRequirements(): Promise<string[]> {
     missing.push('cgroups are needed, mounted at /sys/fs/cgroup');
   if (!/^nodev\s+overlay$/m.test(await readFile('/proc/filesystems', 'utf8')))
     missing.push('the kernel must know overlay: modprobe overlay');
-  const packages = new Set<string>();
-  for (const [program, ofPackage] of Object.entries(packagesOf)) {
-    if ((await findIn(systemPath, program)) === undefined) packages.add(ofPackage);
-  }
-  if ((await cniFolder()) === undefined) packages.add('containernetworking-plugins');
-  if (packages.size > 0) missing.push(`packages are missing (${[...packages].join(', ')}): ${bedDeps}`);
+  const packages = await missingPackages();
+  if (packages.length > 0) missing.push(`packages are missing (${packages.join(', ')}): ${bedDeps}`);
   return missing;
 }
 
