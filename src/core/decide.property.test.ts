@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
+import type { Scenario } from './testing/actions.ts';
+import { heal, settle } from './testing/recovery.ts';
 import { scenario } from './testing/scenarios.ts';
-import { play, type Scenario } from './testing/simulation.ts';
+import { play } from './testing/simulation.ts';
 
 const WORLDS = 2_000;
 const SEED = 20260301;
@@ -9,8 +11,8 @@ const SEED = 20260301;
 /** Plays one scenario to its end: takes what a failed run prints. */
 function replay(found: Scenario): void {
   const simulation = play(found);
-  simulation.settle();
-  simulation.heal();
+  settle(simulation);
+  heal(simulation);
 }
 
 describe('decide, with controllers that crash and freeze, hosts that fail, and people who meddle', () => {

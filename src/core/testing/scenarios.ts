@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
+import type { Action, Scenario } from './actions.ts';
 import { type Setup, VERSIONS } from './cluster.ts';
-import type { Action, Scenario } from './simulation.ts';
 
 const index = fc.nat({ max: 4 });
 const leader = fc.nat({ max: 1 });

@@ -23,6 +23,8 @@ export class Watchman {
   readonly #theirs = new Set<string>();
   /** Nodes (uid) that a person uncordoned while they were in flight. */
   readonly #meddledWith = new Set<string>();
+  /** Reboot orders of failed nodes that a person uncordoned all the same. */
+  readonly #letGo = new Set<string>();
   /** How often a reboot followed on an order. */
   readonly #boots = new Map<string, number>();
   /** Failed updates by machine and target, and how many of them a person has forgiven. */
@@ -156,8 +158,9 @@ export class Watchman {
     if (record === undefined || after.record !== undefined) return;
     must(!this.#theirs.has(uid), `3: uncordoned ${name}, which a person had cordoned`);
     must(!after.unschedulable, `3: ${name} stays cordoned without a record`);
-    this.#meddledWith.delete(uid);
     if (typeof record !== 'object') return;
+    if (!before.unschedulable && this.#meddledWith.has(uid)) this.#letGo.add(`${record.claim}.reboot`);
+    this.#meddledWith.delete(uid);
     for (const [key, value] of Object.entries(record.prior.annotations))
       must(after.annotations[key] === (value ?? undefined), `3: annotation ${key} of ${name} is ${after.annotations[key]}, was ${value}`);
   }
@@ -192,25 +195,30 @@ export class Watchman {
 
   /** Invariant 2, when the host is asked. */
   asksForReboot(machine: Machine, order: Order): void {
-    const node = this.#cluster.nodes.get(machine.name);
     must(order.bootID === this.#cluster.bootID(machine), `2: ${machine.name} is rebooted for an order of an earlier boot`);
     must(
       machine.activated && machine.staged === order.version,
       `2: ${machine.name} is rebooted into ${machine.staged}, not ${order.version}`,
     );
+    this.#isHeld(machine, order.id);
+  }
+
+  #isHeld({ name }: Machine, orderID: string): void {
+    const node = this.#cluster.nodes.get(name);
     // The order of a node that has been deleted since can no longer be taken back.
-    if (node === undefined || !order.id.startsWith(`${node.uid}-`)) return;
+    if (node === undefined || !orderID.startsWith(`${node.uid}-`) || this.#letGo.has(orderID)) return;
     must(
-      typeof node.record === 'object' && `${node.record.claim}.reboot` === order.id,
-      `2: ${machine.name} is rebooted without our record of that claim`,
+      typeof node.record === 'object' && `${node.record.claim}.reboot` === orderID,
+      `2: ${name} is rebooted without our record of that claim`,
     );
-    must(node.unschedulable || this.#meddledWith.has(node.uid), `2: ${machine.name} is rebooted while it is not cordoned`);
+    must(node.unschedulable || this.#meddledWith.has(node.uid), `2: ${name} is rebooted while it is not cordoned`);
   }
 
   /** Invariants 2 and 6, when the machine boots. */
   boots(machine: Machine): void {
     const { asked, flaw, activated, staged } = machine;
     if (asked !== undefined) {
+      this.#isHeld(machine, asked);
       const count = (this.#boots.get(asked) ?? 0) + 1;
       this.#boots.set(asked, count);
       must(count === 1, `2: two reboots for order ${asked}`);

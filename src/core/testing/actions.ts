@@ -1,0 +1,54 @@
+import type { Flaw, Setup } from './cluster.ts';
+import type { Lags } from './controller-model.ts';
+import type { Lag } from './store.ts';
+
+/** Who may rest while all others work. */
+export type Worker = 'evictions' | 'agents' | 'hosts';
+
+/** One thing that happens. `node` and `leader` count from 0 and wrap around. */
+export type Action =
+  /** Everything works as it should for a while: whole passes of one controller, evictions, agents, hosts; or all but one of these. */
+  | { do: 'work'; leader: number; rounds: number; without?: Worker | undefined }
+  /** A controller begins a pass from caches that lag. */
+  | { do: 'pass'; leader: number; lags: Lags }
+  /** A controller makes some more API calls of its pass, and freezes again. */
+  | { do: 'step'; leader: number; calls: number }
+  | { do: 'crash'; leader: number }
+  | { do: 'evict'; leader: number }
+  | { do: 'agent'; node: number; steps: number; lag: Lag }
+  | { do: 'killAgent'; node: number }
+  | { do: 'agentUp'; node: number; up: boolean }
+  /** The machine boots if it was asked to, or `anyway`: by somebody else's hand. */
+  | { do: 'boot'; node: number; anyway: boolean }
+  | { do: 'kubelet'; node: number }
+  | { do: 'notReady'; node: number }
+  /** Somebody else used the host's update API. */
+  | { do: 'loseProof'; node: number }
+  | { do: 'flaw'; node: number; flaw: Flaw | null }
+  | { do: 'pods' }
+  | { do: 'guardPod'; node: number; guarded: boolean }
+  | { do: 'nakedPod'; node: number }
+  | { do: 'time'; minutes: number }
+  | { do: 'release' }
+  | { do: 'guard'; on: boolean }
+  | { do: 'standby'; on: boolean }
+  | { do: 'cordon'; node: number }
+  | { do: 'uncordon'; node: number }
+  | { do: 'disrupt'; node: number; on: boolean }
+  | { do: 'deleteNode'; node: number }
+  | { do: 'register'; node: number }
+  | { do: 'collect' }
+  | { do: 'deleteUpdate'; node: number }
+  | { do: 'deleteHost'; node: number }
+  | { do: 'annotateNode'; node: number; key: 'paused' | 'retry' | 'pinVersion'; value: string | null }
+  | { do: 'annotatePolicy'; policy: 'a' | 'b'; key: 'paused' | 'retry' | 'resume' | 'pinVersion' | 'approvedVersion'; value: string | null }
+  | { do: 'pausePolicy'; policy: 'a' | 'b'; paused: boolean }
+  | { do: 'maxUnavailable'; policy: 'a' | 'b'; to: number | string }
+  | { do: 'deletePolicy'; policy: 'a' | 'b' }
+  | { do: 'createPolicy'; policy: 'a' | 'b' };
+
+/** A world and what happens in it: plain data, so that a failure can be replayed. */
+export interface Scenario {
+  setup: Setup;
+  actions: readonly Action[];
+}

@@ -1,0 +1,109 @@
+import { timestamp } from '../world.ts';
+import { type Cluster, VERSIONS } from './cluster.ts';
+import type { ControllerModel } from './controller-model.ts';
+import type { Simulation } from './simulation.ts';
+import { Violation } from './watchman.ts';
+
+/** Nothing happens any more, and hardly any time passes: nobody writes for ever. Throws a Violation where somebody does. */
+export function settle(simulation: Simulation, patience = 60): void {
+  const controller = simulation.controller(0);
+  controller.restart();
+  for (let round = 0; round < patience; round += 1) {
+    const before = markOf(simulation, controller);
+    simulation.round(controller, { milliseconds: 1 });
+    if (markOf(simulation, controller) === before) return;
+  }
+  throw new Violation(`10: no rest after ${patience} rounds: ${describe(simulation)}`);
+}
+
+/**
+ * Faults stop, and people take back what they did and retry what failed: then everything that is eligible gets updated, and nothing
+ * stays behind. Throws a Violation where that does not come about within `patience` rounds.
+ */
+export function heal(simulation: Simulation, patience = 400): void {
+  repair(simulation);
+  const controller = simulation.controller(0);
+  controller.restart();
+  for (let round = 0; round < patience; round += 1) {
+    const before = markOf(simulation, controller);
+    simulation.round(controller);
+    if (markOf(simulation, controller) !== before) continue;
+    if (isDone(simulation.cluster)) return;
+    if (!passTime(simulation, controller) && !retry(simulation)) throw new Violation(`10: stuck: ${describe(simulation)}`);
+  }
+  throw new Violation(`10: not done after ${patience} rounds: ${describe(simulation)}`);
+}
+
+function repair(simulation: Simulation): void {
+  const { cluster } = simulation;
+  simulation.act({ do: 'guard', on: true });
+  simulation.act({ do: 'standby', on: false });
+  simulation.act({ do: 'createPolicy', policy: 'a' });
+  for (const [node, { name }] of cluster.machines.entries()) {
+    simulation.act({ do: 'flaw', node, flaw: null });
+    simulation.act({ do: 'agentUp', node, up: true });
+    simulation.act({ do: 'boot', node, anyway: false });
+    simulation.act({ do: 'register', node });
+    if (cluster.nodes.get(name)?.record === undefined) simulation.act({ do: 'uncordon', node });
+    simulation.act({ do: 'annotateNode', node, key: 'paused', value: null });
+    simulation.act({ do: 'annotateNode', node, key: 'pinVersion', value: null });
+    simulation.act({ do: 'disrupt', node, on: false });
+    simulation.act({ do: 'kubelet', node });
+  }
+  for (const pod of cluster.pods.items) {
+    if (pod.controller === undefined) cluster.pods.delete(pod.name);
+    else cluster.pods.patch(pod.name, undefined, () => ({ guarded: false }));
+  }
+  for (const policy of ['a', 'b'] as const) {
+    simulation.act({ do: 'pausePolicy', policy, paused: false });
+    simulation.act({ do: 'annotatePolicy', policy, key: 'paused', value: null });
+    simulation.act({ do: 'annotatePolicy', policy, key: 'pinVersion', value: null });
+    simulation.act({ do: 'annotatePolicy', policy, key: 'approvedVersion', value: VERSIONS[cluster.released - 1] ?? null });
+  }
+}
+
+function markOf({ cluster }: Simulation, { looking }: ControllerModel): string {
+  const { policies, nodes, updates, hosts, pods } = cluster;
+  return [...[policies, nodes, updates, hosts, pods].map(({ latest }) => latest), ...looking].join();
+}
+
+function isDone({ policies, nodes, released }: Cluster): boolean {
+  const target = VERSIONS[released - 1];
+  return (
+    policies.items.every(({ status }) => (status.claims ?? []).length === 0) &&
+    nodes.items.every(({ os, unschedulable, record }) => os?.version === target && !unschedulable && record === undefined)
+  );
+}
+
+function passTime({ cluster }: Simulation, { wakeAt }: ControllerModel): boolean {
+  if (wakeAt === undefined || wakeAt <= cluster.now) return false;
+  cluster.now = wakeAt;
+  return true;
+}
+
+/** A person asks for a retry of everything that failed. */
+function retry(simulation: Simulation): boolean {
+  const { cluster } = simulation;
+  let asked = false;
+  for (const [node, { name }] of cluster.machines.entries()) {
+    const phase = cluster.updates.get(name)?.status.phase;
+    if (phase !== 'RolledBack' && phase !== 'Failed') continue;
+    simulation.act({ do: 'annotateNode', node, key: 'retry', value: 'token' });
+    asked = true;
+  }
+  for (const { name, status } of cluster.policies.items) {
+    if (!status.conditions?.some((condition) => condition.type === 'Halted' && condition.status === 'True')) continue;
+    simulation.act({ do: 'annotatePolicy', policy: name as 'a' | 'b', key: 'resume', value: 'token' });
+    asked = true;
+  }
+  return asked;
+}
+
+function describe({ cluster }: Simulation): string {
+  const nodes = cluster.nodes.items.map(({ name, os, unschedulable, record }) => {
+    const { phase, reason, message } = cluster.updates.get(name)?.status ?? {};
+    return `${name} runs ${os?.version}${unschedulable ? ', cordoned' : ''}${record === undefined ? '' : ', with a record'}: ${phase} ${reason} (${message})`;
+  });
+  const claims = cluster.policies.items.map(({ name, status }) => `${name} claims ${status.claims?.map(({ node }) => node)}`);
+  return [timestamp(cluster.now), ...nodes, ...claims].join('; ');
+}
