@@ -16,7 +16,7 @@ const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** The network of one bed: the bridge that its machines hang on, apart from every other network of this machine. */
 export interface BedNetwork extends PlaneNetwork {
-  /** Reaches an address there from here. @throws NotReached */
+  /** Reaches an address there from here; the connection is paused until it is read or piped. @throws NotReached */
   dial(address: string, port: number): Promise<Socket>;
   /** Gets a URL there from here; on a new connection, unless an agent is given. @throws NotReached, or what broke the connection off */
   get(url: string, options?: { readonly agent?: Agent; readonly timeoutMs?: number }): Promise<{ status: number; body: string }>;
@@ -70,7 +70,10 @@ export async function openNetwork(home: Home, { node, procs }: { readonly node: 
     const agent = new Agent({ keepAlive: true });
     agent.createConnection = (options: ClientRequestArgs, callback?: (error: Error | null, stream: Duplex) => void) => {
       dial(options.host ?? '', Number(options.port)).then(
-        (socket) => callback?.(null, socket),
+        (socket) => {
+          callback?.(null, socket);
+          socket.resume();
+        },
         (error: Error) => callback?.(error, undefined as never),
       );
       return undefined as never;
