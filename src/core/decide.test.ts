@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { BY_HAND, ON_NODE } from '../api/names.ts';
+import { BY_HAND, ON_NODE, OTHER_OPERATOR_LABEL } from '../api/names.ts';
 import { decide } from './decide.ts';
 import {
   aClaim,
@@ -258,6 +258,11 @@ describe('upkeep', () => {
       [{ type: 'SetRefreshInterval', refreshInterval: '1h' }] as never,
     ],
     ['a letterbox that is lost in flight is not replaced', letterless, []],
+    [
+      'a node of another operator gets no agent',
+      { ...fresh, labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } },
+      [{ type: 'CreateObjects', host: false, refreshInterval: '1h' }] as never,
+    ],
   ])('%s', (_name, node, expected) => {
     const { of } = decided([node], policyWith(), { pods: new Map([['n1', [aPod('web')]]]) });
     expect(of('n1')?.commands.filter(({ type }) => type !== 'Order')).toEqual(expected);

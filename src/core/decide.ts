@@ -1,7 +1,7 @@
 import { MANAGED_LABEL } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
-import { assign, claimOn, isHeld } from './assign.ts';
+import { assign, claimOn, isHeld, isOfOtherOperator } from './assign.ts';
 import { countOf } from './budget.ts';
 import { isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { claimedStep } from './claimed.ts';
@@ -233,7 +233,8 @@ class Draft {
     const refreshInterval = policy?.spec.version.refreshInterval ?? '1h';
     const commands: Command[] = [];
     // In flight a lost letterbox is not replaced: what was asked by the lost one is waited for.
-    const host = node.host === undefined && node.record === undefined;
+    const theirs = isOfOtherOperator(node);
+    const host = node.host === undefined && node.record === undefined && !theirs;
     if (node.update === undefined || host) commands.push({ type: 'CreateObjects', host, refreshInterval });
     if (
       node.host !== undefined &&
@@ -243,7 +244,7 @@ class Draft {
     ) {
       commands.push({ type: 'SetRefreshInterval', refreshInterval });
     }
-    if (node.labels[MANAGED_LABEL] !== 'true' && policy !== undefined) commands.push({ type: 'LabelManaged' });
+    if (node.labels[MANAGED_LABEL] !== 'true' && policy !== undefined && !theirs) commands.push({ type: 'LabelManaged' });
     return commands;
   }
 

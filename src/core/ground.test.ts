@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { BY_HAND } from '../api/names.ts';
+import { BY_HAND, OTHER_OPERATOR_LABEL } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import { factsOf, type Member } from './facts.ts';
@@ -35,6 +35,7 @@ const blocked = (retryAt: string): NodeUpdateStatus => ({
   retryAt,
 });
 const { os: _, ...foreign } = aNode('n1');
+const theirs = { host: undefined as never, labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } };
 
 describe('groundOf', () => {
   test.each<[string, Partial<NodeView>, string, string, string]>([
@@ -43,6 +44,7 @@ describe('groundOf', () => {
     ['no report yet', { host: { ...aHost(), status: {} } }, 'settled', 'Idle', 'AwaitingReport'],
     ['no report since the last boot', { host: aHost({ staged: proof(), bootID: 'boot-0' }) }, 'settled', 'Idle', 'AwaitingReport'],
     ['no NodeHost yet', { host: undefined as never }, 'settled', 'Idle', 'AwaitingReport'],
+    ['no report, another operator’s', { ...theirs, agent: 'missing' }, 'settled', 'Idle', 'ManagedByOther'],
     ['no report, no agent', { host: { ...aHost(), status: {} }, agent: 'missing' }, 'settled', 'Idle', 'AgentMissing'],
     ['known bad', { update: anUpdate({ phase: 'RolledBack', failures: [failure] }) }, 'settled', 'RolledBack', 'KnownBad'],
     [

@@ -4,6 +4,7 @@ import { tokensOf } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { asReason } from './reasons.ts';
+import { otherOperator } from './rules/managed-by-other.ts';
 import { unreadable } from './rules/readable.ts';
 import { enter, failureOf, LANDED, passed, type StatusChange } from './status.ts';
 import { backoffMs, type Instant, instant, type NodeView, stagedVersion, timestamp, type World } from './world.ts';
@@ -47,9 +48,10 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
   }
   if (node.host?.status.version === undefined || node.host.status.bootID !== node.bootID) {
     const verdict: Verdict =
-      node.agent === 'missing'
+      otherOperator(node) ??
+      (node.agent === 'missing'
         ? { reason: 'AgentMissing', message: 'waits for a Ready agent pod on the node' }
-        : { reason: 'AwaitingReport', message: 'waits for the agent to report the host as it is since its last boot' };
+        : { reason: 'AwaitingReport', message: 'waits for the agent to report the host as it is since its last boot' });
     return settle('Idle', verdict, wanted);
   }
   if (stagedVersion(node) === version) {

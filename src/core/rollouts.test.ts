@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { OTHER_OPERATOR_LABEL } from '../api/names.ts';
 import { countedFailures, isHalted, type RolloutInput, rolloutsOf } from './rollouts.ts';
 import { aFailure, ago, aHost, aNode, anUpdate, aPolicy, aRollout, HOUR, MINUTE, NEW, NOW, OLD } from './testing/builders.ts';
 import type { NodeView } from './world.ts';
@@ -52,6 +53,15 @@ describe('a release is seen', () => {
     ['a newer one by one alone', [offered('n1', [NEW, NEWER]), offered('n2', [NEW])], [NEW]],
   ])('%s', (_, members, expected) => {
     expect(targets(members)).toEqual(expected);
+  });
+
+  test('by the only one that reports, beside nodes that never will', () => {
+    const member = offered('n1', [NEW]);
+    const { host: _, ...mute } = aNode('n2');
+    const theirs = { ...mute, labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } };
+    expect(targets([member], { nodes: [member, mute] })).toEqual([NEW]);
+    expect(targets([member, mute])).toEqual([]);
+    expect(targets([member, theirs])).toEqual([NEW]);
   });
 
   test('by nodes of other policies too', () => {

@@ -1,4 +1,5 @@
 import type { Rollout } from '../api/update-policy.ts';
+import { isOfOtherOperator } from './assign.ts';
 import { countOf } from './budget.ts';
 import { hasMemory } from './status.ts';
 import { compareVersions, inRange, isVersion, newest } from './versions.ts';
@@ -64,12 +65,9 @@ function variantsOf(nodes: readonly NodeView[]): NodeOS[] {
   return [...variants].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, os]) => os);
 }
 
-function chooseTarget(
-  { policy, members, nodes, pin, approved }: RolloutInput,
-  os: NodeOS,
-  previous: Rollout | undefined,
-): string | undefined {
-  const seen = seenReleases(nodes, os);
+function chooseTarget(input: RolloutInput, os: NodeOS, previous: Rollout | undefined): string | undefined {
+  const { policy, members, pin, approved } = input;
+  const seen = seenReleases(input, os);
   if (pin !== undefined) return seen.has(pin) || previous?.target === pin ? pin : undefined;
   const { range } = policy.spec.version;
   const best = newest([...seen].filter((version) => inRange(version, range)));
@@ -83,13 +81,14 @@ function chooseTarget(
 
 /**
  * Releases that two nodes of a variant and architecture report, or the only one there is: so one lying agent can announce none
- * where there are others.
+ * where there are others. A node that will never report is none of them: nobody's, or another operator's.
  */
-function seenReleases(nodes: readonly NodeView[], os: NodeOS): Set<string> {
+function seenReleases({ members, nodes }: RolloutInput, os: NodeOS): Set<string> {
+  const ours = new Set(members.filter((node) => !isOfOtherOperator(node)).map(({ uid }) => uid));
   const reports = new Map<string, number>();
   let peers = 0;
   for (const node of nodes) {
-    if (node.os === undefined || !isOf(os, node.os)) continue;
+    if (node.os === undefined || !isOf(os, node.os) || (node.host === undefined && !ours.has(node.uid))) continue;
     peers += 1;
     for (const version of new Set(node.host?.status.available ?? [])) reports.set(version, (reports.get(version) ?? 0) + 1);
   }
