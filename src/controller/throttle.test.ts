@@ -65,6 +65,15 @@ describe('a node', () => {
     expect(pick({ node: { phase: 'Blocked', reason: 'DrainTimeout', message: 'c' } }, NOW + 2).written).toBe(1);
   });
 
+  test('whose pods are looked at is written only if that lasts for a second', () => {
+    const { pick } = bed({ phase: 'Staged', reason: 'CapacityReached' });
+    const looking = { phase: 'Staged', reason: 'Preflight' } as const;
+    expect(pick({ node: looking }, NOW)).toEqual({ written: 0, due: NOW + 1_000 });
+    expect(pick({ node: { phase: 'Draining', reason: 'Draining' } }, NOW + 10).written).toBe(1);
+    expect(pick({ node: looking }, NOW + 990)).toEqual({ written: 0, due: NOW + 1_990 });
+    expect(pick({ node: looking }, NOW + 1_990).written).toBe(1);
+  });
+
   test('is not held back by a clock that was put back', () => {
     const { pick } = bed(drain(9));
     pick({ node: drain(8) }, NOW);
