@@ -55,6 +55,7 @@ async function main(): Promise<void> {
   await writeFile(path.join(output, 'image.json'), `${JSON.stringify(built, undefined, 2)}\n`);
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 try {
   await main();
 } catch (error) {

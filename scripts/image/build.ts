@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -85,11 +86,15 @@ async function stageWith(layers: LayerFolders, architecture: Architecture, bundl
   await stage(layers, { architecture, pins, environment: imageEnvironment(), scratch, bundles });
 }
 
+/** Half a gigabyte on the way: removed at the end, and when the process exits before it. */
 async function withScratch<T>(work: (scratch: string) => Promise<T>): Promise<T> {
   const scratch = await mkdtemp(path.join(tmpdir(), 'lockkeeper-image-'));
+  const removeAtExit = () => rmSync(scratch, { recursive: true, force: true });
+  process.once('exit', removeAtExit);
   try {
     return await work(scratch);
   } finally {
+    process.off('exit', removeAtExit);
     await rm(scratch, { recursive: true, force: true });
   }
 }

@@ -22,7 +22,8 @@ export async function run(program: string, args: readonly string[], options: Run
     return stdout;
   } catch (error) {
     const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: string };
-    if (String(code) === 'ENOENT') throw new ImageError(`${program} is not installed`, { cause: error });
+    if (String(code) === 'ENOENT')
+      throw new ImageError(`${program} is not installed: docs/image.md says what building the image needs`, { cause: error });
     const said = (stderr ?? '').trim().split('\n').slice(-5).join('\n');
     throw new ImageError(`${program} ${args.slice(0, 3).join(' ')} ended with ${code}: ${said}`, { cause: error });
   }
