@@ -1,13 +1,8 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
-import { type Fleet, type FleetOptions, startFleet } from './fleet.ts';
+import { describe, expect, test } from '@jest/globals';
 import { walk, walking } from './places.ts';
+import { fleetOfTheTest } from './started-fleet.ts';
 
-let fleet: Fleet | undefined;
-afterEach(() => fleet?.stop());
-const start = async (options: FleetOptions): Promise<Fleet> => {
-  fleet = await startFleet(options);
-  return fleet;
-};
+const start = fleetOfTheTest();
 
 describe('a controller that is killed', () => {
   test('in each phase of a node goes on where it was: one boot a node, one node at a time, and no clock begins anew', async () => {

@@ -1,7 +1,7 @@
-import type { KubeObject } from '../bed/api.ts';
 import type { SeenRequest } from '../bed/fault-proxy.ts';
 import type { Machine } from '../bed/machine.ts';
 import type { Fleet } from './fleet.ts';
+import { guardNode } from './guarded-pod.ts';
 import { cordonAnnotation } from './judge.ts';
 
 /** A node that is held at a place of its life for as long as a scenario wants. */
@@ -42,18 +42,12 @@ const claimed: Place = async (fleet, { name }) => {
 
 /** A budget holds a pod of its. */
 const draining: Place = async (fleet, { name }) => {
-  const { client } = fleet.bed;
-  const [deployment, budget] = guardOf(name);
-  await client.apply(deployment, budget);
-  const path = `/apis/policy/v1/namespaces/default/poddisruptionbudgets/guard-${name}`;
-  await fleet.eventually(async () => (await client.get<Budget>(path)).status?.currentHealthy === 1);
+  const guard = await guardNode(fleet.bed, name);
   return {
     async reached() {
       await fleet.phase(name, 'Draining');
     },
-    async release() {
-      await client.delete(path);
-    },
+    release: guard.open,
   };
 };
 
@@ -157,21 +151,3 @@ export const fenceOf =
   (node: string) =>
   ({ method, path, body }: SeenRequest): boolean =>
     method === 'PATCH' && path.endsWith(`/nodehosts/${node}/status`) && body.includes('"RebootAsked"');
-
-/** A pod on one node that a budget does not let go. */
-function guardOf(node: string): [KubeObject, KubeObject] {
-  const metadata = { name: `guard-${node}`, namespace: 'default' };
-  const labels = { guard: node };
-  const template = {
-    metadata: { labels },
-    spec: { nodeSelector: { 'kubernetes.io/hostname': node }, containers: [{ name: 'main', image: 'none' }] },
-  };
-  const selector = { matchLabels: labels };
-  const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { selector, template } };
-  const budget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata, spec: { minAvailable: 1, selector } };
-  return [deployment, budget];
-}
-
-interface Budget extends KubeObject {
-  status?: { currentHealthy?: number };
-}
