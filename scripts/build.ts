@@ -20,7 +20,7 @@ const requiredBuiltins: Plugin = {
 
 const bundles = { 'dist/lockkeeper.js': 'src/main.ts', 'dist/lockkeeper-agent.js': 'src/agent/main.ts' };
 
-await rm('dist', { recursive: true, force: true });
+await Promise.all(Object.keys(bundles).map((file) => rm(file, { force: true })));
 for (const [outfile, entry] of Object.entries(bundles)) {
   await build({
     entryPoints: [entry],
