@@ -7,8 +7,6 @@ export const bridge = 'bed';
 /** Of the bed's own end, where the control plane stands and where machines send what is not theirs. */
 export const gatewayAddress = '10.77.0.1';
 export const nodesPrefix = 24;
-/** The control plane's own range of service addresses. */
-export const apiServiceAddress = '10.96.0.1';
 
 const firstMachine = 10;
 /** More would not fit below 10.77.0.255. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { ApiAccess } from '../bed/api.ts';
 import { kubeconfig } from '../bed/control-plane.ts';
 import { addressesOf } from './addresses.ts';
-import { type ArchivedImage, workloadImage } from './images.ts';
+import { workloadImage } from './images.ts';
 import type { MachineSettings } from './machine/settings.ts';
 
 export interface MachineFiles {
@@ -13,7 +13,6 @@ export interface MachineFiles {
   readonly cgroupRoot: string;
   readonly kubelet: ApiAccess;
   readonly kubeProxy: ApiAccess;
-  readonly images: readonly ArchivedImage[];
   /** The folder with the network plugins. */
   readonly plugins: string;
   /** What `ctr oci spec` says. */
@@ -46,7 +45,6 @@ export async function writeMachineFiles(files: MachineFiles): Promise<string> {
   await write('system-uuid', `${randomUUID()}\n`);
   // There is no name service here, and nothing may ask one elsewhere.
   await write('resolv.conf', 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n');
-  await write('images', files.images.map(({ name, archive }) => `${name} ${archive}\n`).join(''));
   await write('kubelet.kubeconfig', kubeconfig(files.kubelet), 0o600);
   await write('kube-proxy.kubeconfig', kubeconfig(files.kubeProxy), 0o600);
   // JSON is YAML.

@@ -54,8 +54,8 @@ export interface RealMachine {
   letGo(program: MachineProgram): Promise<void>;
   /** Runs something on the machine, seeing what its programs see. @throws CommandError */
   run(command: string, ...args: string[]): Promise<string>;
-  /** The log file of `boot`, `images`, `machine` (the host's requests) or of one of its programs. */
-  log(of: MachineProgram | 'boot' | 'images' | 'machine'): string;
+  /** The log file of `boot`, `machine` (the host's requests) or of one of its programs. */
+  log(of: MachineProgram | 'boot' | 'machine'): string;
   /** Ends it for good; its Node stays. */
   stop(): Promise<void>;
 }

@@ -21,7 +21,7 @@ const usage = `Real kubelets on containerd and runc, as machines that reboot. Li
   node e2e/nodes/main.ts reboot N   reboots node-N by somebody else's hand
   node e2e/nodes/main.ts poweroff N
   node e2e/nodes/main.ts poweron N
-  node e2e/nodes/main.ts logs N     [--of kubelet|containerd|kube-proxy|boot|images|machine] [--lines 40]
+  node e2e/nodes/main.ts logs N     [--of kubelet|containerd|kube-proxy|boot|machine] [--lines 40]
 
   node e2e/nodes/main.ts deps       installs the packages that are missing, with apt-get (\`make bed-deps\`)
 

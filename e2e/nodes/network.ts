@@ -18,6 +18,8 @@ const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 export interface BedNetwork extends PlaneNetwork {
   /** Reaches an address there from here; the connection is paused until it is read or piped. @throws NotReached */
   dial(address: string, port: number): Promise<Socket>;
+  /** What stands before the command of a program that is counted as the bed's, in no network of its own. */
+  readonly counted: readonly string[];
   /** Gets a URL there from here; on a new connection, unless an agent is given. @throws NotReached, or what broke the connection off */
   get(url: string, options?: { readonly agent?: Agent; readonly timeoutMs?: number }): Promise<{ status: number; body: string }>;
   /** An agent whose connections begin there. */
@@ -83,6 +85,7 @@ export async function openNetwork(home: Home, { node, procs }: { readonly node: 
 
   return {
     enter,
+    counted,
     address: gatewayAddress,
     dial,
     agent: agentOver,

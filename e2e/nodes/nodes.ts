@@ -18,13 +18,14 @@ import type { HostTimings, Release } from '../host/host.ts';
 import { gatewayAddress, mostMachines } from './addresses.ts';
 import { type BedCgroups, cgroupLayout, createCgroups } from './cgroups.ts';
 import { writeMachineFiles } from './files.ts';
+import { prepareImageStore } from './image-store.ts';
 import { type ArchivedImage, buildWorkloadImage, nameIn } from './images.ts';
 import { removeLeftovers, startReaper } from './leftovers.ts';
 import type { MachineSettings } from './machine/settings.ts';
 import { type RealMachine, realMachine } from './machine.ts';
 import { type BedNetwork, openNetwork } from './network.ts';
 import { type BedRecord, cgroupName, startTimeOf, writeRecord } from './records.ts';
-import { cniFolder, requireAll, systemPath } from './requirements.ts';
+import { cniFolder, RequirementError, requireAll, systemPath } from './requirements.ts';
 
 export interface RealMachineOptions {
   /** The OS's version at first; 1.26.0 unless told. */
@@ -33,6 +34,9 @@ export interface RealMachineOptions {
   readonly zone?: string;
   readonly timings?: Partial<HostTimings>;
   readonly seed?: number;
+  /** What the Node says that it runs instead of the host's version: a machine of another OS. */
+  readonly osImage?: string;
+  readonly labels?: Readonly<Record<string, string>>;
   /** Over the kubelet's configuration. */
   readonly kubelet?: object;
 }
@@ -119,6 +123,13 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
     ...(options.dir === undefined ? {} : { dir: options.dir }),
     environment,
   });
+  for (const folder of [home.out, home.scratch]) {
+    if (!/^\/(?:var|run)\//.test(folder)) continue;
+    await home.close({ keepLogs: false });
+    throw new RequirementError(
+      `${folder} would be out of a machine's sight, which has a /var and a /run of its own: set BED_OUT and TMPDIR`,
+    );
+  }
   const cgroupFolders = layout.trees.map((tree) => path.join(tree, cgroupName(id)));
   let record: BedRecord = {
     id,
@@ -159,13 +170,15 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
 
     const network = await openNetwork(home, { node, procs: cgroups.procs });
     const { archives = [] } = options;
-    const [controlPlane, workload, ...others] = await Promise.all([
+    const ours = options.image === undefined ? undefined : await archived(options.image);
+    const [controlPlane, imageStore] = await Promise.all([
       startControlPlane({ ...options, home, network, users: [...kubelets, proxy] }),
-      buildWorkloadImage({ node, cache: environment.cache, scratch: home.scratch }),
-      ...[...(options.image === undefined ? [] : [options.image]), ...archives].map(archived),
+      (async () => {
+        const workload = await buildWorkloadImage({ node, cache: environment.cache, scratch: home.scratch });
+        const images = [workload, ...(ours === undefined ? [] : [ours]), ...(await Promise.all(archives.map(archived)))];
+        return prepareImageStore(home, images, network.counted);
+      })(),
     ]);
-    const images = [workload, ...others];
-    const ours = options.image === undefined ? undefined : others[0];
     const containerSpec = await runCommand('ctr', ['oci', 'spec'], { cwd: '/', env, timeoutMs: 30_000 });
     const { client, kubeconfig } = controlPlane;
     const { port } = new URL(client.access.server);
@@ -262,7 +275,12 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
           'cluster-dns-ip': '10.96.0.10',
           'cluster-name': 'bed',
         },
-        labels: { 'topology.kubernetes.io/zone': zone, 'topology.kubernetes.io/region': zone.replace(/[a-z]$/, '') },
+        osImage: asked.osImage,
+        labels: {
+          'topology.kubernetes.io/zone': zone,
+          'topology.kubernetes.io/region': zone.replace(/[a-z]$/, ''),
+          ...asked.labels,
+        },
         programs: { kubelet: programs.kubelet, kubeProxy: programs['kube-proxy'] },
       };
       const settingsFile = await writeMachineFiles({
@@ -270,11 +288,11 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
         cgroupRoot,
         kubelet: { server, ca, token: user.token },
         kubeProxy: { server, ca, token: proxy.token },
-        images,
         plugins: plugins ?? '',
         containerSpec,
         kubeletConfiguration: kubelet,
       });
+      await imageStore.copyTo(path.join(folder, 'containerd'));
       const [command = '', ...enter] = network.enter;
       const child = await home.children.spawn({
         name,

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 
@@ -21,10 +21,15 @@ const recordSchema = z
     machines: z.array(machine),
     ready: z.boolean(),
   })
-  .refine(({ id, cgroups }) => cgroups.every((each) => each.startsWith('/sys/fs/cgroup/') && path.basename(each) === cgroupName(id)));
+  .refine(({ id, cgroups }) => cgroups.every((each) => isCgroupOf(id, each)));
 
 /** What is known of one bed, for other processes and for those who clean up after it. */
 export type BedRecord = z.infer<typeof recordSchema>;
+
+/** What these name is removed with all that is in it, so it must be a bed's beyond doubt. */
+function isCgroupOf(id: string, folder: string): boolean {
+  return /^\/sys\/fs\/cgroup(?:\/[a-z][^/]*)?\/[^/]+$/.test(folder) && path.basename(folder) === cgroupName(id);
+}
 
 /** The name of a bed's folder in each cgroup hierarchy. */
 export const cgroupName = (id: string): string => `lockkeeper-${id}`;
@@ -50,15 +55,17 @@ export async function readRecords(): Promise<BedRecord[]> {
 }
 
 async function readRecord(file: string): Promise<BedRecord | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : parseRecord(text);
+}
+
+/** Undefined where the text is no record that can be trusted. */
+export function parseRecord(text: string): BedRecord | undefined {
   try {
-    return recordSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return recordSchema.parse(JSON.parse(text));
   } catch {
     return undefined;
   }
-}
-
-export async function removeRecord(id: string): Promise<void> {
-  await rm(recordFile(id), { force: true });
 }
 
 /** Whether the process that started the bed still runs. */

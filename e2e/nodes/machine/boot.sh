@@ -37,15 +37,10 @@ keep() {
   done
 }
 
-containers() { ctr --namespace k8s.io "$@" 2>> "$LOGS.images.log"; }
-
 programs() {
   exec 3<&- 4<&-
   keep containerd containerd --config "$PWD/containerd.toml" &
   until ctr version > /dev/null 2>&1; do sleep 0.05; done
-  while read -r image archive; do
-    containers images ls -q | grep -Fqx "$image" || containers images import "$archive" >> "$LOGS.images.log"
-  done < images
   keep kubelet "$KUBELET" --config "$PWD/kubelet.yaml" --kubeconfig "$PWD/kubelet.kubeconfig" \
     --hostname-override "$NAME" --node-ip "$ADDRESS" --node-labels "$LABELS" --root-dir /var/lib/kubelet --v 2 &
   keep kube-proxy "$KUBE_PROXY" --config "$PWD/kube-proxy.yaml" --v 1 &

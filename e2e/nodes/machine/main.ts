@@ -134,7 +134,7 @@ function osRelease(host: SimulatedHost): string {
   const lines = {
     NAME: 'Bottlerocket',
     ID: 'bottlerocket',
-    PRETTY_NAME: prettyName,
+    PRETTY_NAME: settings.osImage ?? prettyName,
     VARIANT_ID: variant,
     VERSION_ID: version,
     BUILD_ID: buildID,

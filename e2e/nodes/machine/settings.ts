@@ -30,6 +30,8 @@ export const machineSettingsSchema = z.object({
   /** Its kubelet's cgroups, one folder a tree. */
   cgroups: z.array(z.string()),
   os: version,
+  /** What the OS calls itself, where that is not what its version says. */
+  osImage: z.optional(z.string()),
   timings: timingsSchema,
   seed: z.optional(z.number()),
   kubernetesSettings: z.record(z.string(), z.unknown()),
