@@ -51,6 +51,8 @@ export interface ControlPlaneOptions {
   readonly features?: Readonly<Record<string, boolean>>;
   /** The controller manager's requests per second; raise it for thousands of nodes. */
   readonly controllerQps?: number;
+  /** How long a node's kubelet may be silent before the node is no longer Ready, in seconds; Kubernetes' own 50 unless told. */
+  readonly nodeGraceSeconds?: number;
   readonly home?: Home;
   /** Where the parts run; this process's own network unless told. */
   readonly network?: PlaneNetwork;
@@ -231,6 +233,7 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
       '--controllers=*,-nodeipam,-cloud-node-lifecycle,-service-lb-controller',
       `--kube-api-qps=${qps}`,
       `--kube-api-burst=${qps * 2}`,
+      ...(options.nodeGraceSeconds === undefined ? [] : [`--node-monitor-grace-period=${options.nodeGraceSeconds}s`]),
       ...features,
     ]);
     await spawn('kube-scheduler', [

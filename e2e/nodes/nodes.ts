@@ -41,7 +41,7 @@ export interface RealMachineOptions {
   readonly kubelet?: object;
 }
 
-export interface NodesOptions extends Pick<ControlPlaneOptions, 'features' | 'controllerQps'> {
+export interface NodesOptions extends Pick<ControlPlaneOptions, 'features' | 'controllerQps' | 'nodeGraceSeconds'> {
   /** How many machines; 3 unless told. */
   readonly nodes?: number;
   readonly name?: string;
@@ -169,7 +169,7 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
     await publish();
 
     const network = await openNetwork(home, { node, procs: cgroups.procs });
-    const { archives = [] } = options;
+    const { archives = [], nodeGraceSeconds } = options;
     const ours = options.image === undefined ? undefined : await archived(options.image);
     const [controlPlane, imageStore] = await Promise.all([
       startControlPlane({ ...options, home, network, users: [...kubelets, proxy] }),
@@ -290,7 +290,8 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
         kubeProxy: { server, ca, token: proxy.token },
         plugins: plugins ?? '',
         containerSpec,
-        kubeletConfiguration: kubelet,
+        // It renews its lease four times in that time.
+        kubeletConfiguration: { ...(nodeGraceSeconds === undefined ? {} : { nodeLeaseDurationSeconds: nodeGraceSeconds }), ...kubelet },
       });
       await imageStore.copyTo(path.join(folder, 'containerd'));
       const [command = '', ...enter] = network.enter;
