@@ -1,16 +1,12 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { Machine } from '../bed/machine.ts';
 import type { SimulatedHost } from '../host/host.ts';
-import { type Fleet, type FleetOptions, startFleet } from './fleet.ts';
+import type { Fleet } from './fleet.ts';
 import { cordonAnnotation } from './judge.ts';
 import { fenceOf, orderTo, places } from './places.ts';
+import { fleetOfTheTest } from './started-fleet.ts';
 
-let fleet: Fleet | undefined;
-afterEach(() => fleet?.stop());
-const start = async (options: FleetOptions): Promise<Fleet> => {
-  fleet = await startFleet(options);
-  return fleet;
-};
+const start = fleetOfTheTest();
 const firstOf = ({ machines }: Fleet): Machine => machines[0] as Machine;
 const paused = (value: 'true' | null) => ({ 'lockkeeper.dev/paused': value });
 

@@ -6,7 +6,7 @@ import type { Machine } from '../bed/machine.ts';
 import type { PodProcess } from '../bed/pod-process.ts';
 import type { Fleet } from './fleet.ts';
 import { cordonAnnotation } from './judge.ts';
-import { cordonOf, fenceOf, orderTo, places } from './places.ts';
+import { claimOf, cordonOf, fenceOf, orderTo, places } from './places.ts';
 import { fleetOfTheTest } from './started-fleet.ts';
 
 const start = fleetOfTheTest();
@@ -235,11 +235,6 @@ test('controller and agents that are told to end do so cleanly, and say so last'
 async function leadsByItself(process: PodProcess): Promise<boolean> {
   return (await (await fetch(process.metricsUrl)).text()).includes('\nlockkeeper_leader 1');
 }
-
-const claimOf =
-  (node: string) =>
-  ({ method, path, body }: SeenRequest): boolean =>
-    method === 'PATCH' && path.includes('/updatepolicies/') && body.includes(`"node":"${node}"`);
 
 const uncordonOf =
   (node: string) =>
