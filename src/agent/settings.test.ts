@@ -42,8 +42,12 @@ describe('settings that were changed when the agent was killed', () => {
     await dieWithSettingsChanged();
     bed.kube.remove(node);
     bed.createLetter();
+    const before = bed.host.requests.length;
     bed.startAgent();
     await bed.until(() => settings()?.['version-lock'] === 'v1.26.0', 'the old lock');
+    const dropped = () =>
+      bed.host.requests.slice(before).some(({ method, path }) => method === 'DELETE' && path === '/tx?tx=lockkeeper-saved');
+    await bed.until(dropped, 'the copy is dropped');
     expect(await bed.ask('GET', '/tx?tx=lockkeeper-saved')).toMatchObject({ text: '{}' });
   });
 });
