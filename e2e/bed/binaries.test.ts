@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -12,6 +12,16 @@ test.each([
 
 test('a go.mod without its subject', () => {
   expect(() => requiredVersion('module x', 'helm')).toThrow(BinaryError);
+});
+
+test('nodes run what the control plane is of, and were built with the same modules', async () => {
+  const versions = async (module: string) => {
+    const goMod = await readFile(new URL(`../tools/${module}/go.mod`, import.meta.url), 'utf8');
+    return new Map([...goMod.matchAll(/^\s*(?:require )?(\S+) (v\S+)(?: \/\/ indirect)?$/gm)].map(([, name, version]) => [name, version]));
+  };
+  const plane = await versions('kubernetes');
+  expect(plane.get('k8s.io/kubernetes')).toMatch(/^v1\./);
+  for (const [name, version] of await versions('kubelet')) expect([name, plane.get(name) ?? version]).toEqual([name, version]);
 });
 
 test('takes what KUBEBUILDER_ASSETS has', async () => {

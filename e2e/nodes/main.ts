@@ -8,9 +8,10 @@ import { BinaryError } from '../bed/binaries.ts';
 import { tell } from './control-client.ts';
 import { removeLeftovers } from './leftovers.ts';
 import type { MachineState } from './machine/control.ts';
-import { NodesError, startNodes } from './nodes.ts';
+import { startNodes } from './nodes.ts';
 import { type BedRecord, isAlive, readRecords } from './records.ts';
 import { missingPackages, RequirementError } from './requirements.ts';
+import { MachineError } from './start-machine.ts';
 
 const usage = `Real kubelets on containerd and runc, as machines that reboot. Linux, root, no Docker.
 
@@ -56,7 +57,7 @@ try {
   if (values.help) console.log(usage);
   else await run();
 } catch (error) {
-  if (!(error instanceof UsageError || error instanceof RequirementError || error instanceof BinaryError || error instanceof NodesError))
+  if (!(error instanceof UsageError || error instanceof RequirementError || error instanceof BinaryError || error instanceof MachineError))
     throw error;
   console.error(error.message);
   process.exitCode = error instanceof UsageError ? 2 : 1;

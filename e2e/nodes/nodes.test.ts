@@ -7,9 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { eventually } from '../bed/eventually.ts';
 import { removeLeftovers } from './leftovers.ts';
 import type { RealMachine } from './machine.ts';
-import { isReady, type Nodes, startNodes } from './nodes.ts';
+import { type Nodes, startNodes } from './nodes.ts';
 import { type BedRecord, readRecords } from './records.ts';
 import { missingRequirements } from './requirements.ts';
+import { isReady } from './start-machine.ts';
 import { agentLike, type PodWithStatus, podPath, webPods, webService } from './test-pods.ts';
 
 const missing = await missingRequirements();

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Api, KubeObject, Query } from '../bed/api.ts';
 import { type AuditLog, auditLog } from '../bed/audit.ts';
 import { binaries } from '../bed/binaries.ts';
@@ -11,35 +10,19 @@ import { runCommand } from '../bed/command.ts';
 import { bedEnvironment, repository as repositoryRoot } from '../bed/config.ts';
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from '../bed/control-plane.ts';
 import { eventually } from '../bed/eventually.ts';
-import { type Home, openHome, tail } from '../bed/home.ts';
+import { type Home, openHome } from '../bed/home.ts';
 import type { NodeObject } from '../bed/node-object.ts';
 import { recordHistory, type WatchHistory } from '../bed/watch-history.ts';
-import type { HostTimings, Release } from '../host/host.ts';
-import { gatewayAddress, mostMachines } from './addresses.ts';
+import type { Release } from '../host/host.ts';
 import { type BedCgroups, cgroupLayout, createCgroups } from './cgroups.ts';
-import { writeMachineFiles } from './files.ts';
 import { prepareImageStore } from './image-store.ts';
 import { type ArchivedImage, buildWorkloadImage, nameIn } from './images.ts';
 import { removeLeftovers, startReaper } from './leftovers.ts';
-import type { MachineSettings } from './machine/settings.ts';
-import { type RealMachine, realMachine } from './machine.ts';
+import type { RealMachine } from './machine.ts';
 import { type BedNetwork, openNetwork } from './network.ts';
 import { type BedRecord, cgroupName, startTimeOf, writeRecord } from './records.ts';
-import { cniFolder, RequirementError, requireAll, systemPath } from './requirements.ts';
-
-export interface RealMachineOptions {
-  /** The OS's version at first; 1.26.0 unless told. */
-  readonly version?: string;
-  readonly variant?: string;
-  readonly zone?: string;
-  readonly timings?: Partial<HostTimings>;
-  readonly seed?: number;
-  /** What the Node says that it runs instead of the host's version: a machine of another OS. */
-  readonly osImage?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  /** Over the kubelet's configuration. */
-  readonly kubelet?: object;
-}
+import { cniFolder, RequirementError, requireAll } from './requirements.ts';
+import { controlSocket, machineUsers, openMachineRoom, type RealMachineOptions, untilReady } from './start-machine.ts';
 
 export interface NodesOptions extends Pick<ControlPlaneOptions, 'features' | 'controllerQps' | 'nodeGraceSeconds'> {
   /** How many machines; 3 unless told. */
@@ -92,16 +75,6 @@ export interface Nodes {
   stop(options?: { readonly keepLogs?: boolean }): Promise<void>;
 }
 
-/** Real kubelets did not come up; the message ends with the log of what failed. */
-export class NodesError extends Error {
-  override readonly name = 'NodesError';
-}
-
-const zones = ['eu-west-1a', 'eu-west-1b', 'eu-west-1c'] as const;
-const readyTimeoutMs = 120_000;
-const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-const env = { PATH: systemPath.join(':') };
-
 /**
  * Starts a bed of real nodes, which must run as root on Linux; several may run side by side. What earlier beds have left is
  * removed first.
@@ -145,7 +118,7 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
   await writeRecord(record);
   const reaper = startReaper(record);
   try {
-    return await start(await createCgroups(id, layout));
+    return await start(await createCgroups(id, layout), plugins);
   } catch (error) {
     await home.close({ keepLogs: true });
     await reaper.close();
@@ -157,39 +130,46 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
     await writeRecord(record);
   }
 
-  async function start(cgroups: BedCgroups): Promise<Nodes> {
+  async function start(cgroups: BedCgroups, plugins: string): Promise<Nodes> {
     const runtime = path.join(repositoryRoot, 'node_modules', 'node', 'bin', 'node');
     const node = existsSync(runtime) ? runtime : process.execPath;
     const machines = new Map<string, RealMachine>();
+    let begun = 0;
     const histories = new Set<{ stop(): void }>();
     const releases = [...(options.releases ?? [])];
     const repositoryFile = path.join(home.scratch, 'releases.json');
-    const kubelets = Array.from({ length: Math.min(mostMachines, Math.max(30, options.nodes ?? 0)) }, (_, index) => kubeletUser(index + 1));
-    const proxy = { token: randomBytes(24).toString('hex'), name: 'system:kube-proxy', groups: ['system:nodes-proxies'] };
+    const users = machineUsers(options.nodes ?? 0);
     await publish();
 
     const network = await openNetwork(home, { node, procs: cgroups.procs });
-    const { archives = [], nodeGraceSeconds } = options;
+    const { archives = [] } = options;
     const ours = options.image === undefined ? undefined : await archived(options.image);
     const [controlPlane, imageStore] = await Promise.all([
-      startControlPlane({ ...options, home, network, users: [...kubelets, proxy] }),
+      startControlPlane({ ...options, home, network, users: [...users.kubelets, users.proxy] }),
       (async () => {
         const workload = await buildWorkloadImage({ node, cache: environment.cache, scratch: home.scratch });
         const images = [workload, ...(ours === undefined ? [] : [ours]), ...(await Promise.all(archives.map(archived)))];
         return prepareImageStore(home, images, network.counted);
       })(),
     ]);
-    const containerSpec = await runCommand('ctr', ['oci', 'spec'], { cwd: '/', env, timeoutMs: 30_000 });
     const { client, kubeconfig } = controlPlane;
-    const { port } = new URL(client.access.server);
-    const server = `https://${gatewayAddress}:${port}`;
-    const { ca } = client.access;
+    const startMachine = await openMachineRoom({
+      home,
+      api: client,
+      network,
+      cgroups,
+      images: imageStore,
+      users,
+      repository: repositoryFile,
+      plugins,
+      programs: { node, kubelet: programs.kubelet, kubeProxy: programs['kube-proxy'] },
+      nodeGraceSeconds: options.nodeGraceSeconds,
+    });
     const toolEnv = { HOME: home.scratch, KUBECONFIG: kubeconfig, PATH: process.env['PATH'] ?? '' };
     const tool = (program: string) => (args: readonly string[], input?: string) =>
       runCommand(program, args, { env: toolEnv, cwd: repositoryRoot, timeoutMs: 300_000, ...(input === undefined ? {} : { input }) });
     const chart = helmFor({ run: tool(programs.helm), client, app: path.join(repositoryRoot, 'dist') });
     const kubectl = tool(programs.kubectl);
-    await mkdir(path.join(home.scratch, 'm'));
 
     const bed: Nodes = {
       name: home.name,
@@ -204,12 +184,14 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
       releases,
       publish,
       async addMachines(count, shared = {}, each = () => ({})) {
-        const first = machines.size + 1;
+        const first = begun + 1;
+        begun += count;
         const added = await Promise.all(
-          Array.from({ length: count }, (_, offset) => addMachine(first + offset, { ...shared, ...each(offset) })),
+          Array.from({ length: count }, (_, offset) => startMachine(first + offset, { ...shared, ...each(offset) })),
         );
-        await note({ machines: [...machines.values()].map(({ name, index }) => ({ name, control: controlOf(index) })) });
-        await Promise.all(added.map(ready));
+        for (const machine of added) machines.set(machine.name, machine);
+        await note({ machines: [...machines.values()].map(({ name, index }) => ({ name, control: controlSocket(home, index) })) });
+        await Promise.all(added.map(untilReady));
         return added;
       },
       machine(name) {
@@ -250,86 +232,6 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
     await note({ kubeconfig, ready: true });
     return bed;
 
-    async function addMachine(index: number, { kubelet = {}, ...asked }: RealMachineOptions): Promise<RealMachine> {
-      const name = `node-${index}`;
-      const user = kubelets[index - 1];
-      if (user === undefined) throw new Error(`a bed has at most ${kubelets.length} machines`);
-      const { version = '1.26.0', variant = 'aws-k8s-1.31', zone = zones[(index - 1) % zones.length] ?? zones[0] } = asked;
-      const folder = path.join(home.scratch, 'm', String(index));
-      await mkdir(folder);
-      const { cgroupRoot, folders } = await cgroups.addNode(name);
-      const settings: MachineSettings = {
-        name,
-        index,
-        folder,
-        logs: path.join(home.out, name),
-        control: controlOf(index),
-        repository: repositoryFile,
-        cgroups: [...folders],
-        os: { version, variant, arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64' },
-        timings: { bootMs: 1000, ...asked.timings },
-        seed: asked.seed,
-        kubernetesSettings: {
-          'api-server': server,
-          'cluster-certificate': Buffer.from(ca ?? '').toString('base64'),
-          'cluster-dns-ip': '10.96.0.10',
-          'cluster-name': 'bed',
-        },
-        osImage: asked.osImage,
-        labels: {
-          'topology.kubernetes.io/zone': zone,
-          'topology.kubernetes.io/region': zone.replace(/[a-z]$/, ''),
-          ...asked.labels,
-        },
-        programs: { kubelet: programs.kubelet, kubeProxy: programs['kube-proxy'] },
-      };
-      const settingsFile = await writeMachineFiles({
-        settings,
-        cgroupRoot,
-        kubelet: { server, ca, token: user.token },
-        kubeProxy: { server, ca, token: proxy.token },
-        plugins: plugins ?? '',
-        containerSpec,
-        // It renews its lease four times in that time.
-        kubeletConfiguration: { ...(nodeGraceSeconds === undefined ? {} : { nodeLeaseDurationSeconds: nodeGraceSeconds }), ...kubelet },
-      });
-      await imageStore.copyTo(path.join(folder, 'containerd'));
-      const [command = '', ...enter] = network.enter;
-      const child = await home.children.spawn({
-        name,
-        command,
-        args: [...enter, 'unshare', '--mount', '--propagation', 'private', '--', node, file('machine/main.ts'), settingsFile],
-        env,
-        log: home.log(`${name}.machine`),
-      });
-      const made = realMachine({ settings, process: child, api: client });
-      machines.set(name, made);
-      const given = new AbortController();
-      void child.ended.then(() => given.abort());
-      try {
-        await eventually(() => made.state(), { signal: given.signal });
-      } catch (cause) {
-        throw new NodesError(`${name} did not start; ${child.log} ends with\n${await tail(child.log)}`, { cause });
-      }
-      return made;
-    }
-
-    async function ready(made: RealMachine): Promise<void> {
-      try {
-        await eventually(async () => isReady(await made.node()), { timeoutMs: readyTimeoutMs, intervalMs: 100 });
-      } catch (cause) {
-        const logs = await Promise.all((['boot', 'kubelet'] as const).map((of) => tail(made.log(of))));
-        throw new NodesError(
-          `${made.name} was not Ready; the logs ${made.log('boot')} and of its kubelet end with\n${logs.join('\n--\n')}`,
-          { cause },
-        );
-      }
-    }
-
-    function controlOf(index: number): string {
-      return path.join(home.scratch, 'm', `${index}.sock`);
-    }
-
     async function publish(...more: Release[]): Promise<void> {
       releases.push(...more);
       await writeFile(`${repositoryFile}.new`, JSON.stringify(releases));
@@ -340,15 +242,6 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
 
 async function archived(archive: string): Promise<ArchivedImage> {
   return { name: await nameIn(archive), archive: path.resolve(archive) };
-}
-
-function kubeletUser(index: number) {
-  return { token: randomBytes(24).toString('hex'), name: `system:node:node-${index}`, groups: ['system:nodes'] };
-}
-
-/** Whether its kubelet says so, and somebody still hears it. */
-export function isReady(node: NodeObject): boolean {
-  return node.status.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
 }
 
 /** What the bed's jest environment has noted about the file that runs. */
