@@ -153,7 +153,7 @@ describe('its values', () => {
     expect(controller.spec.replicas).toBe(1);
     expect(podOf(controller).containers[0]).toMatchObject({
       image: 'example.com/a:v9',
-      command: ['node', '/app/lockkeeper.js'],
+      command: ['node', '--max-semi-space-size=4', '/app/lockkeeper.js'],
       args: [
         'controller',
         '--lease-name=lockkeeper',
