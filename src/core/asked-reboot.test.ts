@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Action, Worker } from './testing/actions.ts';
-import type { Setup } from './testing/cluster.ts';
+import type { Setup } from './testing/objects.ts';
 import { heal } from './testing/recovery.ts';
 import { play, type Simulation } from './testing/simulation.ts';
 

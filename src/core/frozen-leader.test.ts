@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ON_NODE } from '../api/names.ts';
 import type { Action } from './testing/actions.ts';
-import type { Setup } from './testing/cluster.ts';
+import type { Setup } from './testing/objects.ts';
 import { play, type Simulation } from './testing/simulation.ts';
 
 /** Two nodes, one at a time. Controller 0 works; controller 1 is frozen, and thaws with some of its caches far behind. */

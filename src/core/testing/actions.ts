@@ -1,5 +1,5 @@
-import type { Flaw, Setup } from './cluster.ts';
 import type { Lags } from './controller-model.ts';
+import type { Flaw, Setup } from './objects.ts';
 import type { Lag } from './store.ts';
 
 /** Who may rest while all others work. */

@@ -1,6 +1,7 @@
 import type { Answer, ErrorCode, NodeHostStatus, Order } from '../../api/node-host.ts';
 import { timestamp } from '../world.ts';
-import { type Cluster, type Machine, type SimHost, VERSIONS } from './cluster.ts';
+import { type Cluster, VERSIONS } from './cluster.ts';
+import { bootIDOf, type Machine, type SimHost } from './objects.ts';
 import { Cache, ConflictError, type Lag } from './store.ts';
 
 /** The agent of one machine, by the protocol of its fence; it can be killed, and its machine can boot, between any two steps. */
@@ -64,7 +65,7 @@ export class AgentModel {
   }
 
   *#learnFacts(letter: SimHost): Generator<void> {
-    const bootID = this.#cluster.bootID(this.#machine);
+    const bootID = bootIDOf(this.#machine);
     const { status, spec } = letter;
     const changes: Partial<NodeHostStatus> = {};
     if (status.bootID !== bootID) Object.assign(changes, { bootID, version: this.#machine.version, staged: undefined });
@@ -112,7 +113,7 @@ export class AgentModel {
     if (this.#asked === order.id) return;
     const { answer, staged } = this.#status();
     const fenced = answer?.id === order.id && answer.state === 'RebootAsked';
-    if (this.#cluster.bootID(machine) !== order.bootID) {
+    if (bootIDOf(machine) !== order.bootID) {
       if (!fenced) this.#answer(order, 'Failed', {}, 'BootIDChanged');
       return;
     }

@@ -1,55 +1,14 @@
 import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL } from '../../api/names.ts';
-import type { NodeHostSpec, NodeHostStatus } from '../../api/node-host.ts';
-import type { NodeUpdateStatus } from '../../api/node-update.ts';
-import { type Annotations, type NodeView, type PodView, type PolicyView, timestamp } from '../world.ts';
+import { type PolicyView, timestamp } from '../world.ts';
 import { aDaemonSetPod, aPod, aPolicy, NOW } from './builders.ts';
+import { bootIDOf, type Machine, type Objects, type Setup, type SimHost, type SimNode, type SimPod, type SimUpdate } from './objects.ts';
 import { Store } from './store.ts';
 import { Watchman } from './watchman.ts';
-
-export type SimNode = Omit<NodeView, 'update' | 'host' | 'agent'>;
-export type SimUpdate = { nodeUID: string; resourceVersion: string; annotations: Annotations; status: NodeUpdateStatus };
-export type SimHost = { nodeUID: string; resourceVersion: string; spec: NodeHostSpec; status: NodeHostStatus };
-/** A pod; a `guarded` one has a budget that allows no eviction now. */
-export type SimPod = PodView & { node: string; guarded: boolean; resourceVersion: string };
-
-/** What goes wrong on a machine as long as it is set. */
-export type Flaw = 'rollsBack' | 'refusesActivation' | 'failsPrepare' | 'staysNotReady';
-
-/** A machine: its host, its kubelet, and what they do whatever Kubernetes thinks. */
-export interface Machine {
-  name: string;
-  hostID: string;
-  variant: string;
-  boot: number;
-  version: string;
-  staged?: string | undefined;
-  activated: boolean;
-  /** The order for which the host was asked to reboot; it has not yet. */
-  asked?: string | undefined;
-  /** The kubelet has reported the present boot. */
-  reported: boolean;
-  agentUp: boolean;
-  flaw?: Flaw | undefined;
-}
-
-/** How a simulated world begins. */
-export interface Setup {
-  nodes: number;
-  maxUnavailable: number | string;
-  failureBudget: number | string;
-  /** A second policy, of higher priority, that has the odd nodes. */
-  second: boolean;
-  /** The nodes are of two variants, one after the other. */
-  mixed: boolean;
-  manual: boolean;
-  /** The node that the controllers run on, if any. */
-  selfNode?: number | undefined;
-}
 
 export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0', '1.3.0'] as const;
 
 /** The API server's objects, the machines behind them, and the clock: everything but the controllers. */
-export class Cluster {
+export class Cluster implements Objects {
   readonly setup: Setup;
   readonly policies = new Store<PolicyView>();
   readonly nodes = new Store<SimNode>();
@@ -96,10 +55,6 @@ export class Cluster {
     return this.machines[index % this.machines.length] as Machine;
   }
 
-  bootID({ hostID, boot }: Machine): string {
-    return `${hostID}-boot-${boot}`;
-  }
-
   /** The node registers, as a new one. */
   register(machine: Machine): void {
     const { name, hostID } = machine;
@@ -115,7 +70,7 @@ export class Cluster {
       annotations: kept === undefined ? {} : { [kept]: index % 2 === 1 ? 'true' : 'false' },
       unschedulable: false,
       ready: { status: true, since: timestamp(this.now) },
-      bootID: this.bootID(machine),
+      bootID: bootIDOf(machine),
       hostID,
       deleting: false,
       os: { version: machine.version, variant: machine.variant, arch: 'amd64' },
@@ -178,7 +133,7 @@ export class Cluster {
   report(machine: Machine): void {
     const node = this.nodes.get(machine.name);
     if (node === undefined || machine.asked !== undefined) return;
-    const bootID = this.bootID(machine);
+    const bootID = bootIDOf(machine);
     const ready = machine.flaw !== 'staysNotReady';
     machine.reported = true;
     if (node.bootID === bootID && node.ready.status === ready) return;

@@ -7,7 +7,8 @@ import type { Command } from '../command.ts';
 import { planDrain } from '../drain-plan.ts';
 import { ridesThrough } from '../flight/draining.ts';
 import type { NodeView, World } from '../world.ts';
-import type { Cluster, SimHost, SimNode } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
+import type { SimHost, SimNode } from './objects.ts';
 import { Cache, ConflictError, type Store } from './store.ts';
 
 /** The caches of a controller that has just listed everything. */

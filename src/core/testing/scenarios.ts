@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import type { Action, Scenario } from './actions.ts';
-import { type Setup, VERSIONS } from './cluster.ts';
+import { VERSIONS } from './cluster.ts';
+import type { Setup } from './objects.ts';
 
 const index = fc.nat({ max: 4 });
 const leader = fc.nat({ max: 1 });

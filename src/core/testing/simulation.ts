@@ -2,8 +2,9 @@ import { BY_HAND } from '../../api/names.ts';
 import type { Action, Scenario, Worker } from './actions.ts';
 import { AgentModel } from './agent-model.ts';
 import { MINUTE } from './builders.ts';
-import { Cluster, type Machine, type Setup, type SimNode, VERSIONS } from './cluster.ts';
+import { Cluster, VERSIONS } from './cluster.ts';
 import { ControllerModel } from './controller-model.ts';
+import type { Machine, Setup, SimNode } from './objects.ts';
 
 /** How long a round of everybody's work takes. */
 const ROUND_MS = 4_000;

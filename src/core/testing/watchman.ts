@@ -5,7 +5,7 @@ import { assign } from '../assign.ts';
 import type { Command, Decision } from '../command.ts';
 import { REASONS } from '../reasons.ts';
 import type { NodeView, PolicyView, World } from '../world.ts';
-import type { Cluster, Machine, SimNode } from './cluster.ts';
+import { bootIDOf, type Machine, type Objects, type SimNode } from './objects.ts';
 
 /** One of the design's invariants did not hold. */
 export class Violation extends Error {
@@ -18,7 +18,7 @@ const must = (holds: boolean, what: string): void => {
 
 /** Looks on at every write and every boot, and judges by what is there and not by what a status says. */
 export class Watchman {
-  readonly #cluster: Cluster;
+  readonly #objects: Objects;
   /** Nodes (uid) that a person cordoned while nobody else had. */
   readonly #theirs = new Set<string>();
   /** Nodes (uid) that a person uncordoned while they were in flight. */
@@ -31,8 +31,8 @@ export class Watchman {
   readonly #failed = new Map<string, number>();
   readonly #forgiven = new Map<string, number>();
 
-  constructor(cluster: Cluster) {
-    this.#cluster = cluster;
+  constructor(objects: Objects) {
+    this.#objects = objects;
   }
 
   personCordons({ uid, unschedulable, record }: SimNode): void {
@@ -46,7 +46,7 @@ export class Watchman {
 
   /** The node's own memory is lost: only what its policy remembers of the machine is known from now on. */
   losesMemory(machine: Machine): void {
-    const remembered = this.#cluster.policies.items.flatMap(({ status }) => (status.rollouts ?? []).flatMap(({ failed }) => failed));
+    const remembered = this.#objects.policies.items.flatMap(({ status }) => (status.rollouts ?? []).flatMap(({ failed }) => failed));
     for (const key of this.#failed.keys()) {
       const [hostID, target] = key.split(' ');
       const known = remembered.some((failure) => failure.hostID === hostID && failure.target === target);
@@ -114,13 +114,13 @@ export class Watchman {
   }
 
   #dropped({ id, node, uid }: Claim): void {
-    const present = this.#cluster.nodes.get(node);
+    const present = this.#objects.nodes.get(node);
     must(present?.uid !== uid || present.annotations[ON_NODE.fence] === id, `lock: claim ${id} is dropped before ${node} has changed`);
   }
 
   *#usedSlots({ uid }: PolicyView, held: readonly Claim[]): Generator<string> {
     for (const { node } of held) yield node;
-    for (const { name, record } of this.#cluster.nodes.items) if (typeof record === 'object' && record.policyUID === uid) yield name;
+    for (const { name, record } of this.#objects.nodes.items) if (typeof record === 'object' && record.policyUID === uid) yield name;
   }
 
   #withinFailureBudget(world: World, policy: PolicyView): void {
@@ -167,15 +167,15 @@ export class Watchman {
 
   /** The lock covers what is cordoned, as long as its policy is there. */
   #stillClaimed(name: string, { policyUID, claim }: { policyUID: string; claim: string }): void {
-    const policy = this.#cluster.policies.items.find(({ uid }) => uid === policyUID);
+    const policy = this.#objects.policies.items.find(({ uid }) => uid === policyUID);
     if (policy !== undefined)
       must(policy.status.claims?.some(({ id }) => id === claim) === true, `lock: ${name} is cordoned without a claim`);
   }
 
   /** Invariant 2, when the order is written. */
   ordersReboot(world: World, view: NodeView, { order, record }: Command & { type: 'OrderReboot' }): void {
-    const node = this.#cluster.nodes.get(view.name);
-    const hostRV = this.#cluster.hosts.get(view.name)?.resourceVersion;
+    const node = this.#objects.nodes.get(view.name);
+    const hostRV = this.#objects.hosts.get(view.name)?.resourceVersion;
     if (view.host?.resourceVersion !== hostRV) return;
     must(world.guarded, '2: a reboot is ordered while the agents’ admission policy is missing');
     if (node?.uid !== view.uid) return;
@@ -185,7 +185,7 @@ export class Watchman {
     );
     if (this.#meddledWith.has(node.uid)) return;
     must(node.unschedulable, `2: a reboot is ordered of ${view.name}, which is not cordoned`);
-    const left = this.#cluster.pods.items.filter(
+    const left = this.#objects.pods.items.filter(
       (pod) => pod.node === view.name && pod.controller?.kind !== 'DaemonSet' && (pod.name !== 'lockkeeper' || world.standby),
     );
     must(left.length === 0, `2: a reboot is ordered of ${view.name} with ${left.map(({ name }) => name)} on it`);
@@ -195,7 +195,7 @@ export class Watchman {
 
   /** Invariant 2, when the host is asked. */
   asksForReboot(machine: Machine, order: Order): void {
-    must(order.bootID === this.#cluster.bootID(machine), `2: ${machine.name} is rebooted for an order of an earlier boot`);
+    must(order.bootID === bootIDOf(machine), `2: ${machine.name} is rebooted for an order of an earlier boot`);
     must(
       machine.activated && machine.staged === order.version,
       `2: ${machine.name} is rebooted into ${machine.staged}, not ${order.version}`,
@@ -204,7 +204,7 @@ export class Watchman {
   }
 
   #isHeld({ name }: Machine, orderID: string): void {
-    const node = this.#cluster.nodes.get(name);
+    const node = this.#objects.nodes.get(name);
     // The order of a node that has been deleted since can no longer be taken back.
     if (node === undefined || !orderID.startsWith(`${node.uid}-`) || this.#letGo.has(orderID)) return;
     must(

@@ -1,0 +1,56 @@
+import type { NodeHostSpec, NodeHostStatus } from '../../api/node-host.ts';
+import type { NodeUpdateStatus } from '../../api/node-update.ts';
+import type { Annotations, NodeView, PodView, PolicyView } from '../world.ts';
+import type { Store } from './store.ts';
+
+export type SimNode = Omit<NodeView, 'update' | 'host' | 'agent'>;
+export type SimUpdate = { nodeUID: string; resourceVersion: string; annotations: Annotations; status: NodeUpdateStatus };
+export type SimHost = { nodeUID: string; resourceVersion: string; spec: NodeHostSpec; status: NodeHostStatus };
+/** A pod; a `guarded` one has a budget that allows no eviction now. */
+export type SimPod = PodView & { node: string; guarded: boolean; resourceVersion: string };
+
+/** What goes wrong on a machine as long as it is set. */
+export type Flaw = 'rollsBack' | 'refusesActivation' | 'failsPrepare' | 'staysNotReady';
+
+/** A machine: its host, its kubelet, and what they do whatever Kubernetes thinks. */
+export interface Machine {
+  name: string;
+  hostID: string;
+  variant: string;
+  boot: number;
+  version: string;
+  staged?: string | undefined;
+  activated: boolean;
+  /** The order for which the host was asked to reboot; it has not yet. */
+  asked?: string | undefined;
+  /** The kubelet has reported the present boot. */
+  reported: boolean;
+  agentUp: boolean;
+  flaw?: Flaw | undefined;
+}
+
+/** How a simulated world begins. */
+export interface Setup {
+  nodes: number;
+  maxUnavailable: number | string;
+  failureBudget: number | string;
+  /** A second policy, of higher priority, that has the odd nodes. */
+  second: boolean;
+  /** The nodes are of two variants, one after the other. */
+  mixed: boolean;
+  manual: boolean;
+  /** The node that the controllers run on, if any. */
+  selfNode?: number | undefined;
+}
+
+/** The API server's objects of a simulated world. */
+export interface Objects {
+  policies: Store<PolicyView>;
+  nodes: Store<SimNode>;
+  updates: Store<SimUpdate>;
+  hosts: Store<SimHost>;
+  pods: Store<SimPod>;
+}
+
+/** The boot ID that a machine's kubelet reports. */
+export const bootIDOf = ({ hostID, boot }: Machine): string => `${hostID}-boot-${boot}`;
