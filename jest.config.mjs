@@ -12,7 +12,7 @@ const shared = {
   },
 };
 
-/** Two projects: `unit` needs nothing but Node; `e2e` starts control planes (see e2e/README.md). */
+/** `unit` needs nothing but Node; `e2e` starts control planes (e2e/README.md); `nodes` real kubelets, as root (e2e/nodes/README.md). */
 export default {
   reporters: ['default', '<rootDir>/scripts/count-reporter.mjs'],
   projects: [
@@ -23,6 +23,13 @@ export default {
       rootDir: '.',
       testEnvironment: '<rootDir>/e2e/bed/jest-environment.mjs',
       testMatch: ['<rootDir>/e2e/scenarios/**/*.test.ts'],
+    },
+    {
+      ...shared,
+      displayName: 'nodes',
+      rootDir: '.',
+      testEnvironment: '<rootDir>/e2e/bed/jest-environment.mjs',
+      testMatch: ['<rootDir>/e2e/nodes/**/*.test.ts'],
     },
   ],
 };
