@@ -18,7 +18,11 @@ export function fleetOfTheTest(): (options: FleetOptions) => Promise<TestFleet> 
     fleet = undefined;
   });
   return async (options) => {
-    const machine = (index: number) => ({ name: `node-${index + 1}`, zone: `eu-west-1${String.fromCharCode(97 + index)}`, ...options.machine?.(index) });
+    const machine = (index: number) => ({
+      name: `node-${index + 1}`,
+      zone: `eu-west-1${String.fromCharCode(97 + index)}`,
+      ...options.machine?.(index),
+    });
     fleet = await startFleet({ ...options, machine });
     return extend(fleet);
   };
