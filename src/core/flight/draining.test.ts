@@ -126,6 +126,10 @@ describe('drained', () => {
   test('orders again after a crash, and restarts no clock', () => {
     const persisted = { phase: 'Rebooting' as const, deadlines: { reboot: ago(-MINUTE) } };
     expect(step({}, {}, {}, persisted).status.deadlines?.reboot).toBe(ago(-MINUTE));
+    const unlisted = step({}, {}, { pods: new Map() }, persisted).status;
+    expect([unlisted.phase, unlisted.deadlines?.reboot]).toEqual(['Draining', ago(-MINUTE)]);
+    expect(step({}, {}, on(aPod('late')), persisted).status.deadlines?.reboot).toBe(ago(-MINUTE));
+    expect(step({}, {}, {}, unlisted).status.deadlines?.reboot).toBe(ago(-MINUTE));
     const passed = step({}, {}, {}, { ...persisted, deadlines: { reboot: ago(1) } });
     expect(passed.status).toMatchObject({ phase: 'Uncordoning', next: 'Blocked', reason: 'RebootNotStarted' });
   });

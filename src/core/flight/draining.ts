@@ -29,8 +29,8 @@ export function draining(flight: Flight): Step {
   const blocked = world.blockedPods.get(node.name) ?? [];
   const total = Math.max(remaining.length, flight.status.drain?.total ?? 0);
   const status = enter(flight.status, 'Draining', { reason: 'Draining', message: `waits for ${describe(flight, remaining)}` }, now, {
+    ...stillDraining(flight),
     drain: { startedAt: record.at, total, remaining: remaining.length, ...(blocked.length > 0 && { blocked: blocked.slice(0, 64) }) },
-    ...inFlight(flight),
   });
   const grace = record.drain.gracePeriodSeconds;
   return {
@@ -73,7 +73,7 @@ function drained(flight: Flight): Step {
       message: `it is no longer proven that ${record.target} is staged: the node is given back and stages again`,
     });
   }
-  const begun = status.phase === 'Rebooting' ? status.deadlines?.reboot : undefined;
+  const begun = status.deadlines?.reboot;
   if (begun !== undefined && instant(begun) <= now)
     return giveBackBlocked(flight, { reason: 'RebootNotStarted', message: 'no reboot could be ordered in time: the node is given back' });
   const deadline = begun ?? timestamp(now + record.rebootTimeoutMs);
@@ -101,8 +101,15 @@ function rebootedByOthers(flight: Flight): Step {
   });
 }
 
+/** A reboot whose clock began before its order could be given goes on by that clock, whoever leads. */
+function stillDraining(flight: Flight) {
+  const fields = inFlight(flight);
+  const reboot = flight.status.deadlines?.reboot;
+  return { ...fields, deadlines: { ...fields.deadlines, ...(reboot !== undefined && { reboot }) } };
+}
+
 function explain(flight: Flight, verdict: Verdict): Step {
-  return stay(enter(flight.status, 'Draining', verdict, flight.now, inFlight(flight)), verdict, {
+  return stay(enter(flight.status, 'Draining', verdict, flight.now, stillDraining(flight)), verdict, {
     commands: keepCordoned(flight),
     lookAt: true,
   });
