@@ -45,11 +45,11 @@ export const budget: Family = {
         context.say(`the budget of ${name} opens`);
         const opening = await bed.audit.mark();
         await bed.client.patch(`${budgets}/${name}`, { spec: { minAvailable: 0 } });
-        await until(async () => (await attempts()).get(name)?.at(-1)?.code === 201);
+        await until(async () => acceptedOf(await attempts(), name) !== undefined);
         const opened = (
           await bed.audit.find({ verb: 'update', resource: 'poddisruptionbudgets', subresource: 'status', name }, opening)
         )[0];
-        const evicted = (await attempts()).get(name)?.at(-1);
+        const evicted = acceptedOf(await attempts(), name);
         if (opened === undefined || evicted === undefined) throw new Error(`the audit log does not show how the budget of ${name} opened`);
         waits.push((evicted.at - Date.parse(opened.stageTimestamp)) / 1000);
       }
@@ -109,6 +109,9 @@ function attemptsIn(entries: readonly AuditEntry[]): Map<string, Attempt[]> {
   }
   return attempts;
 }
+
+const acceptedOf = (attempts: ReadonlyMap<string, Attempt[]>, name: string): Attempt | undefined =>
+  attempts.get(name)?.find(({ code }) => code === 201);
 
 function hasBackedOff(attempts: readonly Attempt[]): boolean {
   const [before, last] = attempts.slice(-2);

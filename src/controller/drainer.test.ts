@@ -333,6 +333,23 @@ describe('a budget that opens', () => {
     expect(names()).toEqual(wanted);
   });
 
+  test('again while a pod is being evicted does not evict it twice, but has a refused one tried again', async () => {
+    const { drainer, state, asked } = await blockedBed();
+    const ofFirst = () => asked.filter(({ pod }) => pod === 'shop/p1');
+    state.budgets = [aBudget('web', { disruptionsAllowed: 1 })];
+    state.instantly = undefined;
+    drainer.budgetChanged('shop');
+    await settle();
+    drainer.budgetChanged('shop');
+    ofFirst()[0]?.answer(byBudget());
+    await settle();
+    expect(ofFirst()).toHaveLength(2);
+    drainer.budgetChanged('shop');
+    ofFirst()[1]?.answer();
+    await settle();
+    expect(ofFirst()).toHaveLength(2);
+  });
+
   test('in another namespace wakes nobody', async () => {
     const { drainer, state, names } = await blockedBed();
     state.budgets = [aBudget('web', { disruptionsAllowed: 5 })];

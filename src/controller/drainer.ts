@@ -121,7 +121,8 @@ class NodeDrain {
   readonly #pods = new Map<string, PodView>();
   readonly #blocked = new Map<string, BlockedPod>();
   readonly #refusals = new Map<string, number>();
-  readonly #accepted = new Set<string>();
+  /** When the API server last accepted a pod's eviction, by the monotonic clock. */
+  readonly #accepted = new Map<string, number>();
   #decision: WantedDrain;
 
   constructor(deps: DrainerDeps, inTurn: InTurn, decision: WantedDrain) {
@@ -189,6 +190,9 @@ class NodeDrain {
     return this.#inTurn(first, async () => {
       const pod = this.#pods.get(uid);
       if (pod === undefined || signal.aborted) return undefined;
+      // A budget that opened while the pod was being evicted asks for a second time.
+      const restMs = (this.#accepted.get(uid) ?? Number.NEGATIVE_INFINITY) + NET_MS - this.#deps.clock.monotonic();
+      if (restMs > 0) return { requeueAfterMs: restMs };
       this.#deps.assertLeading();
       const outcome = await this.#ask(pod, signal);
       this.#deps.onEviction?.(outcome.kind);
@@ -214,7 +218,7 @@ class NodeDrain {
     switch (outcome.kind) {
       case 'accepted':
         if (!this.#accepted.has(uid)) this.#deps.logger.info(line, 'evicted');
-        if (wanted) this.#accepted.add(uid);
+        if (wanted) this.#accepted.set(uid, this.#deps.clock.monotonic());
         this.#unblock(uid);
         return { requeueAfterMs: NET_MS };
       case 'gone':
