@@ -115,6 +115,11 @@ export class Machine {
     return this.#parts.host;
   }
 
+  /** How often its host has booted since its first time. */
+  rebootCount(): number {
+    return this.host.rebootCount;
+  }
+
   /** The host's socket, as a hostPath volume of /run/api.sock shows it. */
   get socketPath(): string {
     return this.#parts.socketPath;

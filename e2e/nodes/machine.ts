@@ -44,6 +44,8 @@ export interface RealMachine {
   readonly host: RemoteHost;
   node(): Promise<NodeObject>;
   state(): Promise<MachineState>;
+  /** How often it has booted since its first time. */
+  rebootCount(): Promise<number>;
   /** Somebody else's hand; settles when the next boot has begun, or the machine is down to stay. */
   reboot(): Promise<MachineState>;
   /** Settles when nothing of what ran there is left. */
@@ -85,6 +87,7 @@ export function realMachine({ settings, process: child, api }: RealMachineParts)
     path: nodePath,
     node: () => api.get<NodeObject>(nodePath),
     state,
+    rebootCount: async () => (await state()).rebootCount,
     reboot: () => post('/reboot'),
     powerOff: () => post('/power-off'),
     powerOn: () => post('/power-on'),

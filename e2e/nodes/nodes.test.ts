@@ -9,13 +9,11 @@ import { removeLeftovers } from './leftovers.ts';
 import type { RealMachine } from './machine.ts';
 import { type Nodes, startNodes } from './nodes.ts';
 import { type BedRecord, readRecords } from './records.ts';
-import { missingRequirements } from './requirements.ts';
 import { isReady } from './start-machine.ts';
+import { realNodes } from './suite.ts';
 import { agentLike, type PodWithStatus, podPath, webPods, webService } from './test-pods.ts';
 
-const missing = await missingRequirements();
-if (missing.length > 0) console.warn(`REAL NODES ARE NOT TESTED HERE:\n${missing.map((each) => `  - ${each}`).join('\n')}`);
-const suite = missing.length === 0 ? describe : describe.skip;
+const suite = await realNodes();
 
 const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 const release = (version: string) => ({ version, variant: 'aws-k8s-1.31', arch });

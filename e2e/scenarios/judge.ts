@@ -2,9 +2,8 @@ import { expect } from '@jest/globals';
 import type { NodeUpdateStatus } from '../../src/api/node-update.ts';
 import type { UpdatePolicyStatus } from '../../src/api/update-policy.ts';
 import type { KubeObject } from '../bed/api.ts';
-import type { AuditEntry } from '../bed/audit.ts';
+import type { AuditEntry, AuditMark } from '../bed/audit.ts';
 import type { Bed } from '../bed/bed.ts';
-import type { Machine } from '../bed/machine.ts';
 import type { NodeObject } from '../bed/node-object.ts';
 import { isUnavailable, mostAtOnce, type WatchHistory } from '../bed/watch-history.ts';
 
@@ -23,6 +22,20 @@ export interface Boot {
   readonly osImage: string;
 }
 
+/** A machine of either bed, which counts its own boots. */
+export interface CountedMachine {
+  readonly name: string;
+  /** How often it has booted since its first time. */
+  rebootCount(): number | Promise<number>;
+}
+
+/** Where a judge begins, on a bed that has seen other runs before: nothing was in flight then. */
+export interface Beginning {
+  readonly mark: AuditMark;
+  /** By machine. */
+  readonly boots: ReadonlyMap<string, number>;
+}
+
 /** Judges a run from the API server's audit log and the watch's history alone. */
 export interface Judge {
   /** The most of the policy's nodes that were unavailable at one instant. */
@@ -36,7 +49,7 @@ export interface Judge {
   /** The claims of all policies, each time that they were written. */
   claims(): Promise<{ policy: string; claims: readonly { id: string; node: string }[] }[]>;
   /** Each of these nodes was booted once since the start, by one Reboot order, and no other was booted at all. */
-  onceEach(machines: readonly Machine[]): Promise<void>;
+  onceEach(machines: readonly CountedMachine[]): Promise<void>;
   /**
    * What must hold in every scenario: each reboot that was asked for had our cordon, a proven staged version equal to the
    * target and the boot ID that it was ordered for; none was asked twice; every uncordon of ours followed a cordon of ours;
@@ -46,11 +59,11 @@ export interface Judge {
   invariants(): Promise<void>;
 }
 
-/** The judge of one bed. */
-export function judgeOf(bed: Bed, history: WatchHistory<NodeObject>): Judge {
+/** The judge of one bed, of all that the history has seen. */
+export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistory<NodeObject>, since?: Beginning): Judge {
   const writes = (resource: string, subresource?: string): Promise<AuditEntry[]> =>
     bed.audit
-      .find({ verb: ['create', 'patch', 'update'], resource, ...(subresource !== undefined && { subresource }) })
+      .find({ verb: ['create', 'patch', 'update'], resource, ...(subresource !== undefined && { subresource }) }, since?.mark)
       .then((entries) => entries.filter(({ responseStatus }) => (responseStatus?.code ?? 500) < 300));
   const controllers = (entry: AuditEntry): boolean => entry.user.username.endsWith(':lockkeeper-controller');
 
@@ -79,14 +92,15 @@ export function judgeOf(bed: Bed, history: WatchHistory<NodeObject>): Judge {
       const orders = (await writes('nodehosts', '')).flatMap((entry) => {
         const host = entry.responseObject as HostObject | undefined;
         const order = host?.spec?.order;
-        if (host === undefined || order === undefined || seen.has(`${host.metadata.uid} ${order.id}`)) return [];
+        const given = (entry.requestObject as HostObject | undefined)?.spec?.order;
+        if (host === undefined || order === undefined || given === undefined || seen.has(`${host.metadata.uid} ${order.id}`)) return [];
         seen.add(`${host.metadata.uid} ${order.id}`);
         return [{ node: host.metadata.name, ...order, at: Date.parse(entry.stageTimestamp) }];
       });
       return orders.filter((order) => node === undefined || order.node === node);
     },
     async evictions() {
-      const entries = await bed.audit.find({ verb: 'create', resource: 'pods', subresource: 'eviction' });
+      const entries = await bed.audit.find({ verb: 'create', resource: 'pods', subresource: 'eviction' }, since?.mark);
       return entries
         .filter(({ responseStatus }) => (responseStatus?.code ?? 500) < 300)
         .map(({ objectRef }) => `${objectRef?.namespace}/${objectRef?.name}`);
@@ -99,7 +113,11 @@ export function judgeOf(bed: Bed, history: WatchHistory<NodeObject>): Judge {
     },
     async onceEach(machines) {
       const names = machines.map(({ name }) => name).sort();
-      for (const { name, host } of machines) expect({ name, boots: host.rebootCount }).toEqual({ name, boots: 1 });
+      for (const machine of machines) {
+        const { name } = machine;
+        const boots = (await machine.rebootCount()) - (since?.boots.get(name) ?? 0);
+        expect({ name, boots }).toEqual({ name, boots: 1 });
+      }
       expect(
         judge
           .boots()
