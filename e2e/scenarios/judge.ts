@@ -36,6 +36,19 @@ export interface Beginning {
   readonly boots: ReadonlyMap<string, number>;
 }
 
+/** An order as the API server took it. */
+export interface GivenOrder {
+  readonly node: string;
+  readonly id: string;
+  readonly action: string;
+  readonly version?: string;
+  readonly bootID?: string;
+  /** When it was answered, in ms since the epoch. */
+  readonly at: number;
+  /** Of the NodeHost with it: what another kind's watch showed before has a lower one. */
+  readonly resourceVersion: number;
+}
+
 /** Judges a run from the API server's audit log and the watch's history alone. */
 export interface Judge {
   /** The most of the policy's nodes that were unavailable at one instant. */
@@ -43,7 +56,7 @@ export interface Judge {
   /** Every boot of every node since the start. */
   boots(): Boot[];
   /** Writes to a NodeHost that gave an order, in the order of the answers. */
-  orders(node?: string): Promise<{ node: string; id: string; action: string; version?: string; bootID?: string; at: number }[]>;
+  orders(node?: string): Promise<GivenOrder[]>;
   /** Accepted evictions: `namespace/name`. */
   evictions(): Promise<string[]>;
   /** The claims of all policies, each time that they were written. */
@@ -95,7 +108,8 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
         const given = (entry.requestObject as HostObject | undefined)?.spec?.order;
         if (host === undefined || order === undefined || given === undefined || seen.has(`${host.metadata.uid} ${order.id}`)) return [];
         seen.add(`${host.metadata.uid} ${order.id}`);
-        return [{ node: host.metadata.name, ...order, at: Date.parse(entry.stageTimestamp) }];
+        const resourceVersion = Number(host.metadata.resourceVersion);
+        return [{ node: host.metadata.name, ...order, at: Date.parse(entry.stageTimestamp), resourceVersion }];
       });
       return orders.filter((order) => node === undefined || order.node === node);
     },

@@ -1,4 +1,3 @@
-import type { KubeObject } from '../../bed/api.ts';
 import type { NodeObject } from '../../bed/node-object.ts';
 import type { WatchHistory } from '../../bed/watch-history.ts';
 import { type Judge, judgeOf } from '../../scenarios/judge.ts';
@@ -6,6 +5,7 @@ import { hurried, type WatchedFleet, watchFleet } from '../../scenarios/watched-
 import type { RealMachine } from '../machine.ts';
 import { type Nodes, type NodesOptions, startNodes } from '../nodes.ts';
 import { ourImage } from '../our-image.ts';
+import type { Pod } from './pod-history.ts';
 
 const variant = 'aws-k8s-1.31';
 const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
@@ -25,17 +25,6 @@ export interface RealFleetOptions extends Pick<NodesOptions, 'archives' | 'machi
   /** Over the chart's own values. */
   readonly values?: { readonly controller?: object; readonly agent?: object };
 }
-
-/** A pod as the API has it. */
-export type Pod = KubeObject & {
-  spec: { nodeName?: string };
-  status?: {
-    phase?: string;
-    podIP?: string;
-    conditions?: { type: string; status: string; lastTransitionTime?: string }[];
-    containerStatuses?: { name: string; ready: boolean; restartCount: number }[];
-  };
-};
 
 /** Real nodes on 1.26.0 with the chart installed, and its policy `default` in force. */
 export interface RealFleet extends WatchedFleet {

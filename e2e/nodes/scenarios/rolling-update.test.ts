@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { KubeObject } from '../../bed/api.ts';
+import { changes, isCordoned, type WatchHistory } from '../../bed/watch-history.ts';
+import { realNodes } from '../suite.ts';
+import { drainablePodsOn, endings, fewestServing, isServing, type Pod } from './pod-history.ts';
+import { type RealFleet, startRealFleet } from './real-fleet.ts';
+import { keepRequesting, type Served } from './steady-client.ts';
+import { deafToSigterm, servedWorkload, slowToEnd, web } from './workloads.ts';
+
+type Lease = KubeObject & { spec: { holderIdentity?: string } };
+
+const suite = await realNodes();
+const controllers = { 'app.kubernetes.io/component': 'controller' };
+
+suite('the chart as it is, on three real nodes under load', () => {
+  let fleet: RealFleet;
+  let pods: WatchHistory<Pod>;
+  let leases: WatchHistory<Lease>;
+  let leader: Pod;
+  let served: Served;
+
+  beforeAll(async () => {
+    fleet = await startRealFleet({ releases: ['1.26.1'], policy: 'chart' });
+    const { approve, bed, eventually, history, machines, phase, updated } = fleet;
+    pods = await bed.history<Pod>('/api/v1/pods');
+    leases = await bed.history<Lease>('/apis/coordination.k8s.io/v1/namespaces/lockkeeper/leases');
+    await bed.client.apply(...servedWorkload(), slowToEnd('node-1', 20), deafToSigterm('node-2', 2));
+    await eventually(async () => {
+      const all = await bed.client.list<Pod>('/api/v1/namespaces/default/pods');
+      return all.length === web.replicas + 2 && all.every(isServing);
+    });
+    await Promise.all(machines.map(({ name }) => phase(name, 'Staged', 'AwaitingApproval')));
+    leader = await fleet.leader();
+
+    const client = keepRequesting({ network: bed.network, history, machines, nodePort: web.nodePort });
+    await eventually(() => client.answered > 50);
+    await approve('1.26.1');
+    await updated('1.26.1');
+    served = await client.stop();
+  }, 400_000);
+
+  afterAll(() => fleet?.stop(), 60_000);
+
+  test('each node is rebooted once, one at a time', async () => {
+    const { judge, machines } = fleet;
+    expect(judge.mostUnavailable()).toBe(1);
+    await judge.onceEach(machines);
+    await judge.invariants();
+  });
+
+  test("the leader's node goes last, when the other replica has taken over", () => {
+    const { history, judge, machines } = fleet;
+    const { name, nodeName = '' } = { ...leader.metadata, ...leader.spec };
+    const boots = judge.boots().map(({ node }) => node);
+    expect(boots).toHaveLength(machines.length);
+    expect(boots.at(-1)).toBe(nodeName);
+    const cordon = Number(history.of(nodeName).find(({ object }) => isCordoned(object))?.object.metadata.resourceVersion);
+    const holders = changes(leases.versions, 'lockkeeper', ({ spec }) => spec.holderIdentity ?? '');
+    const then = leases.of('lockkeeper').findLast(({ object }) => Number(object.metadata.resourceVersion) < cordon)?.object.spec;
+    // Handed over once, by name, and not left to whoever comes first.
+    expect(holders).toEqual([name, then?.holderIdentity]);
+    expect(fewestServing(pods, controllers, 2)).toBe(1);
+  });
+
+  test('a client out of the cluster is served without a break', () => {
+    const { requests, failed, pods: answering } = served;
+    console.log(`${requests} requests during the rollout, ${failed.length} failed; ${answering.size} pods answered`);
+    expect(failed).toEqual([]);
+    expect(requests).toBeGreaterThan(500);
+    expect(answering.size).toBeGreaterThan(web.replicas);
+  });
+
+  test('the budget is never violated, and no pod is left on a node when its reboot is ordered', async () => {
+    expect(fewestServing(pods, web.labels, web.replicas)).toBe(web.minAvailable);
+    const reboots = (await fleet.judge.orders()).filter(({ action }) => action === 'Reboot');
+    expect(reboots.map(({ node, resourceVersion }) => ({ node, left: drainablePodsOn(pods, node, resourceVersion) }))).toEqual(
+      reboots.map(({ node }) => ({ node, left: [] })),
+    );
+    // Nor was one cut off by the reboot: each ended by itself.
+    for (const ending of endings(pods).filter(({ pod }) => pod.startsWith('web-'))) expect(ending).toMatchObject({ exitCode: 0 });
+  });
+
+  test('a pod that needs 20 s to end is given them', () => {
+    expect(endings(pods).filter(({ pod }) => pod === 'slow-0')).toEqual([
+      { pod: 'slow-0', node: 'node-1', exitCode: 0, message: 'ended by itself, 20 s after it was told to' },
+    ]);
+  });
+
+  test('a pod that does not end when it is told to is killed after its grace period, and holds nobody up', () => {
+    expect(endings(pods).filter(({ pod }) => pod === 'deaf-0')).toEqual([
+      { pod: 'deaf-0', node: 'node-2', exitCode: 137, message: undefined },
+    ]);
+  });
+});
