@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { BY_HAND, KEEP_NODE_ANNOTATIONS } from '../../src/api/names.ts';
+import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../../src/api/names.ts';
 import { changes, isCordoned } from '../bed/watch-history.ts';
 import { guardNode } from './guarded-pod.ts';
 import { cordonAnnotation } from './judge.ts';
@@ -7,6 +7,7 @@ import { fleetOfTheTest } from './started-fleet.ts';
 
 const start = fleetOfTheTest();
 const names = ['node-1', 'node-2', 'node-3'];
+const [balancers] = Object.keys(CORDON_LABELS) as [string];
 
 describe('a pause', () => {
   test('of a node, on it or on its NodeUpdate, takes it back before its reboot was asked, and the others go on', async () => {
@@ -207,6 +208,38 @@ describe('a cordon', () => {
     await updated('1.26.1');
     await judge.invariants();
     expect(await Promise.all(names.map(annotationsOf))).toEqual(prior);
+  }, 120_000);
+
+  test('takes the node from load balancers, which get their time before the first eviction, and gives it back to them', async () => {
+    const prior: Record<string, string>[] = [{}, { [balancers]: '' }];
+    const { annotate, bed, history, judge, node, nodeUpdate, patchPolicy, phase, refreshed, releaseInOrder, updated } = await start({
+      nodes: 2,
+      policy: { drain: { loadBalancerDelay: '1h' } },
+      machine: (index) => ({ labels: prior[index] ?? {} }),
+    });
+    const guard = await guardNode(bed, 'node-1');
+    await guard.open();
+    const label = async (name: string) => (await node(name)).metadata.labels?.[balancers];
+    await releaseInOrder('1.26.1');
+    await phase('node-1', 'Draining', 'LoadBalancerDelay');
+    expect(changes(history.versions, 'node-1', ({ metadata }) => metadata.labels?.[balancers])).toEqual([undefined, 'true']);
+    for (const { object } of history.of('node-1').filter((version) => isCordoned(version.object)))
+      expect(object.metadata.labels).toMatchObject(CORDON_LABELS);
+    await refreshed(['node-1']);
+    expect(await judge.evictions()).toEqual([]);
+    expect((await nodeUpdate('node-1')).reason).toBe('LoadBalancerDelay');
+
+    // Holds for whoever is claimed from now on.
+    await patchPolicy({ drain: { loadBalancerDelay: '1s' } });
+    await annotate('nodes', 'node-1', { [BY_HAND.paused]: 'true' });
+    await phase('node-1', 'Staged', 'Paused');
+    expect([await label('node-1'), isCordoned(await node('node-1'))]).toEqual([undefined, false]);
+    await annotate('nodes', 'node-1', { [BY_HAND.paused]: null });
+    await updated('1.26.1');
+    expect(await judge.evictions()).not.toEqual([]);
+    expect(await Promise.all(names.slice(0, 2).map(label))).toEqual([undefined, '']);
+    expect(changes(history.versions, 'node-2', ({ metadata }) => metadata.labels?.[balancers])).toEqual(['']);
+    await judge.invariants();
   }, 120_000);
 
   test('of a failed node may be taken away by a person: the slot is free, and the node is left alone', async () => {

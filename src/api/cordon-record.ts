@@ -16,6 +16,8 @@ export const cordonRecordSchema = z.object({
   /** The order that lay in the letterbox at the cordon: as long as it does, nobody has given the node back. */
   order: z.optional(z.string()),
   at: timeSchema(),
+  /** No pod is evicted before: load balancers have until then to notice that the node is leaving. Absent: at once. */
+  evictFrom: z.optional(timeSchema()),
   drainDeadline: timeSchema(),
   drain: z.object({ deleteEmptyDirData: z.boolean(), force: z.boolean(), gracePeriodSeconds: z.optional(z.int()) }),
   rebootTimeoutMs: z.int(),
@@ -23,6 +25,11 @@ export const cordonRecordSchema = z.object({
   /** DaemonSet pods (`namespace/daemonset`) that were Ready at the claim, and must be again. */
   readyDaemonSets: z.array(z.string()).check(z.maxLength(256)),
   /** What we changed, as it was before: null stands for absent. */
-  prior: z.object({ unschedulable: z.boolean(), annotations: z.record(z.string(), z.nullable(z.string())) }),
+  prior: z.object({
+    unschedulable: z.boolean(),
+    annotations: z.record(z.string(), z.nullable(z.string())),
+    /** Absent in records of earlier versions, which set no label. */
+    labels: z.optional(z.record(z.string(), z.nullable(z.string()))),
+  }),
 });
 export type CordonRecord = z.infer<typeof cordonRecordSchema>;

@@ -52,3 +52,8 @@ export const KEEP_NODE_ANNOTATIONS: Readonly<Record<string, string>> = {
   'cluster-autoscaler.kubernetes.io/scale-down-disabled': 'true',
   'karpenter.sh/do-not-disrupt': 'true',
 };
+
+/** Labels that a cordon adds where they are not there: load balancers that send to nodes go on sending to a cordoned one without them. */
+export const CORDON_LABELS: Readonly<Record<string, string>> = {
+  'node.kubernetes.io/exclude-from-external-load-balancers': 'true',
+};

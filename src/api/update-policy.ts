@@ -91,6 +91,13 @@ const drainSpecSchema = field(
     gracePeriodSeconds: z.optional(
       field(z.int().check(z.minimum(0), z.maximum(86_400)), "Overrides each pod's own termination grace period."),
     ),
+    loadBalancerDelay: z._default(
+      field(
+        durationSchema(),
+        'How long load balancers get to notice that a node is leaving, after its cordon and before the first eviction; comes before the timeout.',
+      ),
+      '0s',
+    ),
   }),
   'How pods leave a node before its reboot. PodDisruptionBudgets are always honoured.',
   { rules: [{ rule: "duration(self.timeout) >= duration('1s')", message: 'must be at least 1s', fieldPath: '.timeout' }] },
@@ -142,7 +149,7 @@ export const updatePolicySpecSchema = z.object({
     ),
     { maxParallel: '10%' },
   ),
-  drain: z._default(drainSpecSchema, { timeout: '30m', deleteEmptyDirData: true, force: false }),
+  drain: z._default(drainSpecSchema, { timeout: '30m', deleteEmptyDirData: true, force: false, loadBalancerDelay: '0s' }),
   reboot: z._default(
     field(
       z.object({ timeout: z._default(field(durationSchema(), 'How long a reboot may take, and then the verification.'), '15m') }),

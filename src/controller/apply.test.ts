@@ -66,7 +66,7 @@ const nodeDecision = (node: string, commands: readonly Command[], status: NodeDe
 });
 
 const claimsOf = (...claims: Claim[]): PolicyDecision => ({ policy: 'default', claims, status: { claims } });
-const cordon = (name: string): Command => ({ type: 'Cordon', record: aRecord(name), annotations: {} });
+const cordon = (name: string): Command => ({ type: 'Cordon', record: aRecord(name), annotations: {}, labels: {} });
 const NOBODY: ReadonlySet<string> = new Set();
 
 const logged = (level = 'info') => bed.logger.lines.filter((line) => line.level === level).map(({ fields }) => fields);

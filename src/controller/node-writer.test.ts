@@ -70,7 +70,7 @@ describe('each command is one write under the resourceVersion that was seen', ()
     [{ type: 'SetRefreshInterval', refreshInterval: '5m' }, 'PATCH nodehosts/a', { spec: { refreshInterval: '5m' } }],
     [{ type: 'Order', order }, 'PATCH nodehosts/a', { spec: { order } }],
     [
-      { type: 'Cordon', record: aRecord('a'), annotations: { 'karpenter.sh/do-not-disrupt': 'true' } },
+      { type: 'Cordon', record: aRecord('a'), annotations: { 'karpenter.sh/do-not-disrupt': 'true' }, labels: {} },
       'PATCH nodes/a',
       {
         metadata: { annotations: { 'karpenter.sh/do-not-disrupt': 'true', [ON_NODE.cordon]: JSON.stringify(aRecord('a')) } },
@@ -124,7 +124,7 @@ describe('several commands', () => {
   test('see what those before them wrote: cordoned and uncordoned by one writer, a node ends as it was', async () => {
     const writer = settled();
     const before = bed.cluster.get('nodes', 'a')!;
-    await writer.carryOut({ type: 'Cordon', record: aRecord('a'), annotations: KEEP_NODE_ANNOTATIONS });
+    await writer.carryOut({ type: 'Cordon', record: aRecord('a'), annotations: KEEP_NODE_ANNOTATIONS, labels: {} });
     await writer.carryOut({ type: 'Uncordon', record: aRecord('a') });
     const after = bed.cluster.get('nodes', 'a')!;
     expect(after['spec']).toEqual(before['spec']);
@@ -144,7 +144,7 @@ describe('several commands', () => {
   });
 
   test.each<[string, string, Command]>([
-    ['Node', 'nodes', { type: 'Cordon', record: aRecord('a'), annotations: {} }],
+    ['Node', 'nodes', { type: 'Cordon', record: aRecord('a'), annotations: {}, labels: {} }],
     ['Node', 'nodes', { type: 'Uncordon', record: aRecord('a') }],
     ['Node', 'nodes', { type: 'Fence', claim: 'x' }],
     ['NodeHost', 'nodehosts', { type: 'Order', order }],
@@ -166,7 +166,7 @@ describe('several commands', () => {
       { type: 'WriteStatus', status: { phase: 'Draining' } },
       { type: 'LabelManaged' },
       { type: 'Order', order },
-      { type: 'Cordon', record: aRecord('a'), annotations: {} },
+      { type: 'Cordon', record: aRecord('a'), annotations: {}, labels: {} },
       { type: 'Uncordon', record: aRecord('a') },
       { type: 'Fence', claim: 'x' },
       orderReboot,

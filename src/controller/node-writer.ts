@@ -73,7 +73,7 @@ export class NodeWriter {
       case 'OrderReboot':
         return this.#orderReboot(command);
       case 'Cordon':
-        return this.#patchNode(cordonPatch(this.#node, command.record, command.annotations));
+        return this.#patchNode(cordonPatch(this.#node, command));
       case 'CordonAgain':
         return this.#patchNode(cordonAgainPatch(this.#node));
       case 'Uncordon':

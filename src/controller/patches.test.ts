@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { KEEP_NODE_ANNOTATIONS, ON_NODE } from '../api/names.ts';
-import { aNode, aRecord } from '../core/testing/builders.ts';
+import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../api/names.ts';
+import { claimedStep } from '../core/claimed.ts';
+import { factsOf, type Member } from '../core/facts.ts';
+import { aClaim, aNode, aPolicy, aRecord, aRollout, aStagedNode, aWorld, NOW } from '../core/testing/builders.ts';
+import type { NodeView } from '../core/world.ts';
 import { cordonAgainPatch, cordonPatch, fencePatch, mergePatchBetween, orderPatch, uncordonPatch } from './patches.ts';
 
 type Json = Record<string, unknown>;
@@ -68,17 +71,22 @@ function sorted(value: unknown): unknown {
 
 const AUTOSCALER = 'cluster-autoscaler.kubernetes.io/scale-down-disabled';
 const KARPENTER = 'karpenter.sh/do-not-disrupt';
+const BALANCERS = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
 type Prior = ReturnType<typeof aRecord>['prior'];
-const recordOf = (unschedulable: boolean, annotations: Prior['annotations']) => aRecord('a', { prior: { unschedulable, annotations } });
+const recordOf = (unschedulable: boolean, annotations: Prior['annotations'], labels: NonNullable<Prior['labels']> = {}) =>
+  aRecord('a', { prior: { unschedulable, annotations, labels } });
 
 describe('cordon', () => {
   test('and record come in one patch, under the resourceVersion that was seen', () => {
     const record = aRecord('a');
-    expect(cordonPatch(aNode('a', { resourceVersion: '7' }), record, KEEP_NODE_ANNOTATIONS)).toEqual({
-      metadata: { resourceVersion: '7', annotations: { ...KEEP_NODE_ANNOTATIONS, [ON_NODE.cordon]: JSON.stringify(record) } },
-      spec: { unschedulable: true },
-    });
+    const node = aNode('a', { resourceVersion: '7' });
+    const annotations = { ...KEEP_NODE_ANNOTATIONS, [ON_NODE.cordon]: JSON.stringify(record) };
+    const spec = { unschedulable: true };
+    const metadata = { resourceVersion: '7', annotations };
+    const cordon = { record, annotations: KEEP_NODE_ANNOTATIONS };
+    expect(cordonPatch(node, { ...cordon, labels: {} })).toEqual({ metadata, spec });
+    expect(cordonPatch(node, { ...cordon, labels: CORDON_LABELS })).toEqual({ metadata: { ...metadata, labels: CORDON_LABELS }, spec });
   });
 
   test('again touches nothing else', () => {
@@ -123,6 +131,26 @@ describe('uncordon', () => {
     expect(annotations).not.toHaveProperty([KARPENTER]);
   });
 
+  test.each<[string, string | null | undefined, string | undefined, string | null | undefined]>([
+    ['absent before, still ours: removed', null, 'true', null],
+    ['there before, as we would set it: left', 'true', 'true', undefined],
+    ['there before, empty: left', '', '', undefined],
+    ['there before, set to our value since: left', '', 'true', undefined],
+    ['set to something else since: left', null, 'false', undefined],
+    ['removed since: left', null, undefined, undefined],
+    ['not in the record: left', undefined, 'true', undefined],
+  ])('a label %s', (_name, prior, now, wanted) => {
+    const record = recordOf(false, {}, prior === undefined ? {} : { [BALANCERS]: prior });
+    const labels: Record<string, string> = now === undefined ? {} : { [BALANCERS]: now };
+    const { metadata } = uncordonPatch(aNode('a', { labels, unschedulable: true }), record) as { metadata: { labels?: object } };
+    expect(metadata.labels).toEqual(wanted === undefined ? undefined : { [BALANCERS]: wanted });
+  });
+
+  test('a record of an earlier version, which set no label, takes none away', () => {
+    const record = aRecord('a', { prior: { unschedulable: false, annotations: {} } });
+    expect(uncordonPatch(aNode('a', { labels: CORDON_LABELS }), record)).not.toHaveProperty('metadata.labels');
+  });
+
   test('a record that names what is not ours changes nothing there', () => {
     const { annotations } = patchOf({}, recordOf(false, { 'example.com/other': 'x', 'example.com/absent': null })).metadata;
     expect(Object.keys(annotations)).toEqual([ON_NODE.cordon, ON_NODE.fence]);
@@ -132,27 +160,51 @@ describe('uncordon', () => {
     expect(patchOf({}, recordOf(true, {}), unschedulable).spec).toBeUndefined();
   });
 
-  test('cordoned and uncordoned, a node is as it was', () => {
-    const annotation = fc.option(fc.constantFrom('true', 'false', ''), { nil: undefined });
+  test('cordoned and uncordoned, a node is as it was, but for what somebody else has changed meanwhile', () => {
+    const value = fc.option(fc.constantFrom('true', 'false', ''), { nil: undefined });
+    const values = (...names: string[]) => fc.record(Object.fromEntries(names.map((name) => [name, value]))).map(withoutAbsent);
+    const annotations = values(AUTOSCALER, KARPENTER, 'example.com/a');
+    const labels = values(BALANCERS, 'example.com/b');
     fc.assert(
-      fc.property(fc.boolean(), annotation, annotation, (unschedulable, autoscaler, karpenter) => {
-        const annotations = Object.fromEntries(
-          Object.entries({ [AUTOSCALER]: autoscaler, [KARPENTER]: karpenter, 'example.com/a': 'b' }).filter(
-            ([, value]) => value !== undefined,
-          ),
-        ) as Record<string, string>;
-        const before = { metadata: { annotations }, spec: unschedulable ? { unschedulable } : {} };
-        const record = recordOf(unschedulable, { [AUTOSCALER]: autoscaler ?? null, [KARPENTER]: karpenter ?? null });
-        const node = aNode('a', { annotations, unschedulable });
-        const cordoned = applied(before, cordonPatch(node, record, KEEP_NODE_ANNOTATIONS)) as typeof before;
+      fc.property(fc.boolean(), annotations, labels, fc.option(annotations), fc.option(labels), (unschedulable, ...values) => {
+        const [priorAnnotations, priorLabels, laterAnnotations, laterLabels] = values;
+        const policy = aPolicy({ status: { claims: [aClaim('a')], rollouts: [aRollout()] } });
+        const world = (claimed: NodeView) => aWorld({ nodes: [claimed], policies: [policy], pods: new Map([['a', []]]) });
+        const before = { metadata: { annotations: priorAnnotations, labels: priorLabels }, spec: unschedulable ? { unschedulable } : {} };
+        const node = aStagedNode('a', { annotations: priorAnnotations, labels: priorLabels });
+        const facts = factsOf(policy, [node], world(node), NOW);
+        const [cordon] = claimedStep(world(node), facts, facts.members[0] as Member, aClaim('a'), NOW).commands;
+        if (cordon?.type !== 'Cordon') throw new Error(`no cordon but ${cordon?.type}`);
+        const record = { ...cordon.record, prior: { ...cordon.record.prior, unschedulable } };
+        const cordoned = applied(before, cordonPatch(node, { ...cordon, record })) as typeof before;
         expect(cordoned.spec).toEqual({ unschedulable: true });
-        const after = aNode('a', { annotations: cordoned.metadata.annotations, unschedulable: true });
-        const restored = applied(cordoned, uncordonPatch(after, record)) as typeof before;
+        expect(cordoned.metadata.annotations).toMatchObject(KEEP_NODE_ANNOTATIONS);
+        expect(Object.keys(cordoned.metadata.labels)).toContain(BALANCERS);
+
+        const meddled = structuredClone(cordoned);
+        if (laterAnnotations !== null) Object.assign(meddled.metadata, { annotations: laterAnnotations });
+        if (laterLabels !== null) Object.assign(meddled.metadata, { labels: laterLabels });
+        const seen = aNode('a', { ...meddled.metadata, unschedulable: true });
+        const restored = applied(meddled, uncordonPatch(seen, record)) as typeof before;
         expect(restored.spec).toEqual(before.spec);
-        expect(restored.metadata.annotations).toEqual({ ...annotations, [ON_NODE.fence]: record.claim });
+        const { [ON_NODE.fence]: fence, ...left } = restored.metadata.annotations;
+        expect(fence).toBe(record.claim);
+        expect(left).toEqual(expected(meddled.metadata.annotations, priorAnnotations, KEEP_NODE_ANNOTATIONS));
+        const ours = BALANCERS in priorLabels ? {} : CORDON_LABELS;
+        expect(restored.metadata.labels).toEqual(expected(meddled.metadata.labels, priorLabels, ours));
       }),
+      { numRuns: 500 },
     );
   });
+
+  type Values = Record<string, string>;
+  const withoutAbsent = (values: object) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Values;
+
+  /** What is still as we set it is as it was before us; all else as it is now. */
+  function expected({ [ON_NODE.cordon]: _record, ...now }: Values, before: Values, ours: Readonly<Values>): Values {
+    const put = Object.keys(ours).filter((name) => now[name] === ours[name]);
+    return withoutAbsent({ ...now, ...Object.fromEntries(put.map((name) => [name, before[name]])) });
+  }
 });
 
 describe('order', () => {

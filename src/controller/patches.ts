@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CordonRecord } from '../api/cordon-record.ts';
-import { KEEP_NODE_ANNOTATIONS, ON_NODE } from '../api/names.ts';
+import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
+import type { Command } from '../core/command.ts';
 import type { BareNode } from './views.ts';
 
 type Json = Record<string, unknown>;
@@ -21,10 +22,14 @@ export function mergePatchBetween(before: Json, after: Json): Json | undefined {
 
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Cordon and record in one patch. */
-export function cordonPatch(node: BareNode, record: CordonRecord, annotations: Readonly<Record<string, string>>): Json {
+/** Cordon and record in one patch, with the annotations and labels that go with them. */
+export function cordonPatch(node: BareNode, { record, annotations, labels }: Omit<Command & { type: 'Cordon' }, 'type'>): Json {
   return {
-    metadata: { resourceVersion: node.resourceVersion, annotations: { ...annotations, [ON_NODE.cordon]: JSON.stringify(record) } },
+    metadata: {
+      resourceVersion: node.resourceVersion,
+      annotations: { ...annotations, [ON_NODE.cordon]: JSON.stringify(record) },
+      ...(Object.keys(labels).length > 0 && { labels }),
+    },
     spec: { unschedulable: true },
   };
 }
@@ -42,10 +47,12 @@ export function uncordonPatch(node: BareNode, record: CordonRecord): Json {
     const prior = record.prior.annotations[name];
     if (prior !== undefined && prior !== ours && node.annotations[name] === ours) restored[name] = prior;
   }
+  const added = Object.entries(CORDON_LABELS).filter(([name, ours]) => record.prior.labels?.[name] === null && node.labels[name] === ours);
   return {
     metadata: {
       resourceVersion: node.resourceVersion,
       annotations: { ...restored, [ON_NODE.cordon]: null, [ON_NODE.fence]: record.claim },
+      ...(added.length > 0 && { labels: Object.fromEntries(added.map(([name]) => [name, null])) }),
     },
     // A cordon that was there before ours stays, and a person's uncordon of it does too.
     ...(!record.prior.unschedulable && { spec: { unschedulable: null } }),

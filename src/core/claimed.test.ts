@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { BY_HAND, KEEP_NODE_ANNOTATIONS } from '../api/names.ts';
+import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../api/names.ts';
 import { claimedStep } from './claimed.ts';
 import { factsOf, type Member } from './facts.ts';
 import {
@@ -22,6 +22,7 @@ import {
 } from './testing/builders.ts';
 import type { NodeView, PolicyView, World } from './world.ts';
 
+const BALANCERS = 'node.kubernetes.io/exclude-from-external-load-balancers';
 const claims = [aClaim('n1')];
 const status = { claims, rollouts: [aRollout()] };
 const order = { id: 'stage-1', action: 'Stage' as const, version: NEW };
@@ -51,6 +52,7 @@ describe('a claimed node', () => {
       {
         type: 'Cordon',
         annotations: KEEP_NODE_ANNOTATIONS,
+        labels: CORDON_LABELS,
         record: {
           policy: 'default',
           policyUID: 'uid-default',
@@ -69,11 +71,24 @@ describe('a claimed node', () => {
           prior: {
             unschedulable: false,
             annotations: { 'cluster-autoscaler.kubernetes.io/scale-down-disabled': null, 'karpenter.sh/do-not-disrupt': 'mine' },
+            labels: { [BALANCERS]: null },
           },
         },
       },
     ]);
     expect(after).toMatchObject({ phase: 'Draining', claim: 'claim-n1', from: OLD, target: NEW, bootIDBefore: 'boot-1' });
+  });
+
+  test.each(['', 'true', 'mine'])('keeps the label %j that takes it from load balancers already', (value) => {
+    const labels = { [BALANCERS]: value };
+    expect(step({ labels }).commands[0]).toMatchObject({ labels: {}, record: { prior: { labels } } });
+  });
+
+  test('gives load balancers their time before the first eviction, and the drain its own after that', () => {
+    const spec = aPolicy({ spec: { drain: { loadBalancerDelay: '90s' } } }).spec;
+    const record = { evictFrom: ago(-90_000), drainDeadline: ago(-90_000 - 30 * MINUTE) };
+    expect(step({}, { spec }).commands[0]).toMatchObject({ record });
+    expect(step().commands[0]).not.toHaveProperty('record.evictFrom');
   });
 
   test('keeps the policy’s grace period in the record', () => {

@@ -1,5 +1,5 @@
 import type { CordonRecord } from '../api/cordon-record.ts';
-import { KEEP_NODE_ANNOTATIONS } from '../api/names.ts';
+import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../api/names.ts';
 import { durationMs } from '../api/primitives.ts';
 import type { Claim } from '../api/update-policy.ts';
 import type { Command, Verdict } from './command.ts';
@@ -28,6 +28,7 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
   }
   const { spec } = facts.view;
   const { gracePeriodSeconds } = spec.drain;
+  const evictFrom = now + durationMs(spec.drain.loadBalancerDelay);
   const record: CordonRecord = {
     policy: facts.view.name,
     policyUID: facts.view.uid,
@@ -38,7 +39,8 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     bootID: node.bootID,
     ...(node.host?.spec.order !== undefined && { order: node.host.spec.order.id }),
     at: timestamp(now),
-    drainDeadline: timestamp(now + durationMs(spec.drain.timeout)),
+    ...(evictFrom > now && { evictFrom: timestamp(evictFrom) }),
+    drainDeadline: timestamp(evictFrom + durationMs(spec.drain.timeout)),
     drain: {
       deleteEmptyDirData: spec.drain.deleteEmptyDirData,
       force: spec.drain.force,
@@ -49,16 +51,23 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     readyDaemonSets: readyDaemonSets(pods),
     prior: {
       unschedulable: node.unschedulable,
-      annotations: Object.fromEntries(Object.keys(KEEP_NODE_ANNOTATIONS).map((name) => [name, node.annotations[name] ?? null])),
+      annotations: priorOf(KEEP_NODE_ANNOTATIONS, node.annotations),
+      labels: priorOf(CORDON_LABELS, node.labels),
     },
   };
   const verdict: Verdict = { reason: 'Draining', message: 'cordoned; its pods are being looked at' };
   return {
     status: enter(status, 'Draining', verdict, now, inFlight({ record })),
-    commands: [{ type: 'Cordon', record, annotations: KEEP_NODE_ANNOTATIONS }],
+    commands: [{ type: 'Cordon', record, annotations: KEEP_NODE_ANNOTATIONS, labels: missing(CORDON_LABELS, node.labels) }],
     lookAt: true,
   };
 }
+
+type Values = Readonly<Record<string, string>>;
+
+const priorOf = (ours: Values, present: Values) => Object.fromEntries(Object.keys(ours).map((name) => [name, present[name] ?? null]));
+
+const missing = (ours: Values, present: Values) => Object.fromEntries(Object.entries(ours).filter(([name]) => !(name in present)));
 
 function whyNot(world: World, facts: Facts, member: Member): Verdict | undefined {
   const { node, status, byHand, target } = member;

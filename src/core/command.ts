@@ -19,7 +19,7 @@ export type Command =
   | { type: 'Order'; order: Order }
   /** A Reboot order: only if a fresh list of the node's pods shows nothing left to evict; then the status (with the deadline), then the order. */
   | { type: 'OrderReboot'; order: Order; record: CordonRecord; status: NodeUpdateStatus }
-  | { type: 'Cordon'; record: CordonRecord; annotations: Readonly<Record<string, string>> }
+  | { type: 'Cordon'; record: CordonRecord; annotations: Readonly<Record<string, string>>; labels: Readonly<Record<string, string>> }
   /** Somebody uncordoned a node in flight: cordon it again, the record stays. */
   | { type: 'CordonAgain' }
   /** Restore what the record says where it is still ours, remove the record, leave the fence. */

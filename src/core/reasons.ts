@@ -29,6 +29,7 @@ export const REASONS = {
   Preflight: "The node's pods are being looked at.",
   CannotEvict: 'Pods on the node may not be evicted as things stand.',
   Claimed: 'The node holds a slot and is about to be cordoned.',
+  LoadBalancerDelay: 'The node is cordoned and taken from load balancers, which get time to notice before its pods are evicted.',
   Draining: 'Pods are leaving the node.',
   DrainTimeout: 'The drain took too long; the node was given back and is tried again.',
   RebootOrdered: 'The agent has been asked to activate the target and reboot.',

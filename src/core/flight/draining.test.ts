@@ -58,6 +58,17 @@ describe('draining', () => {
     expect(step({ record: strict }, {}, on(aPod('a', { emptyDir: true }))).status.reason).toBe('CannotEvict');
   });
 
+  test.each([
+    ['a pod', [aPod('a')]],
+    ['none: others’ connections go through the node', []],
+  ])('waits until load balancers have noticed, with %s', (_, pods) => {
+    const waiting = step({ record: aRecord('n1', { evictFrom: ago(-MINUTE) }) }, {}, on(...pods));
+    expect(waiting).toMatchObject({ status: { phase: 'Draining', reason: 'LoadBalancerDelay' }, commands: [], until: NOW + MINUTE });
+    expect(waiting.drain).toBeUndefined();
+    const over = step({ record: aRecord('n1', { evictFrom: ago(0) }) }, {}, on(...pods));
+    expect([over.status.reason, over.drain?.evict]).toEqual(pods.length > 0 ? ['Draining', pods] : ['RebootOrdered', undefined]);
+  });
+
   test('cordons again what somebody uncordoned', () => {
     expect(types(step({ unschedulable: false }, {}, on(aPod('a'))))).toEqual(['CordonAgain']);
   });

@@ -21,6 +21,11 @@ export function draining(flight: Flight): Step {
   if (pods === undefined) return explain(flight, { reason: 'Draining', message: 'lists the pods on the node', until });
   const plan = planDrain(pods, record.drain, ridesThrough(flight));
   if (plan.errors.length > 0) return giveBackBlocked(flight, { reason: 'CannotEvict', message: plan.errors.join('; ') });
+  const evictFrom = record.evictFrom === undefined ? now : instant(record.evictFrom);
+  if (evictFrom > now) {
+    const message = `load balancers have until ${record.evictFrom} to notice that the node is leaving: no pod is evicted before`;
+    return explain(flight, { reason: 'LoadBalancerDelay', message, until: evictFrom });
+  }
   const remaining = [...plan.evict, ...plan.waitFor];
   if (remaining.length === 0) return drained(flight);
   if (until <= now)

@@ -35,6 +35,8 @@ export type Action =
   | { do: 'cordon'; node: number }
   | { do: 'uncordon'; node: number }
   | { do: 'disrupt'; node: number; on: boolean }
+  /** Somebody changes an annotation or a label that our cordon sets. */
+  | { do: 'meddle'; node: number; with: 'annotations' | 'labels'; value: string | null }
   | { do: 'deleteNode'; node: number }
   | { do: 'register'; node: number }
   | { do: 'collect' }

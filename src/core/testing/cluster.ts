@@ -1,4 +1,4 @@
-import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL } from '../../api/names.ts';
+import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL } from '../../api/names.ts';
 import { type PolicyView, timestamp } from '../world.ts';
 import { aDaemonSetPod, aPod, aPolicy, NOW } from './builders.ts';
 import { bootIDOf, type Machine, type Objects, type Setup, type SimHost, type SimNode, type SimPod, type SimUpdate } from './objects.ts';
@@ -66,7 +66,8 @@ export class Cluster implements Objects {
       name,
       uid: `uid-${this.serial()}-${name}`,
       createdAt: timestamp(this.now),
-      labels: { [MANAGED_LABEL]: 'true', pool: index % 2 === 1 ? 'odd' : 'even' },
+      // As kubeadm labels control-plane nodes: empty.
+      labels: { [MANAGED_LABEL]: 'true', pool: index % 2 === 1 ? 'odd' : 'even', ...(index === 3 && mapped(CORDON_LABELS, '')) },
       annotations: kept === undefined ? {} : { [kept]: index % 2 === 1 ? 'true' : 'false' },
       unschedulable: false,
       ready: { status: true, since: timestamp(this.now) },
@@ -90,7 +91,7 @@ export class Cluster implements Objects {
         approval: manual ? 'Manual' : 'Automatic',
         rollout: { maxUnavailable, failureBudget },
         staging: { maxParallel: '50%' },
-        drain: { timeout: '10m' },
+        drain: { timeout: '10m', loadBalancerDelay: name === 'b' ? '2m' : '0s' },
         reboot: { timeout: '10m' },
       },
     });
@@ -174,3 +175,5 @@ export class Cluster implements Objects {
     if (node !== undefined) this.pods.patch(pod.name, undefined, () => ({ node: node.name }));
   }
 }
+
+const mapped = (values: Readonly<Record<string, string>>, to: string) => Object.fromEntries(Object.keys(values).map((name) => [name, to]));

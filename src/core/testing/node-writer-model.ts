@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CordonRecord } from '../../api/cordon-record.ts';
-import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
+import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
 import type { Order } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { Command } from '../command.ts';
@@ -62,10 +62,11 @@ export class NodeWriter {
       case 'Cordon':
         return [
           () =>
-            this.#patchNode(({ annotations }) => ({
+            this.#patchNode(({ annotations, labels }) => ({
               unschedulable: true,
               record: command.record,
               annotations: { ...annotations, ...command.annotations },
+              labels: { ...labels, ...command.labels },
             })),
         ];
       case 'CordonAgain':
@@ -124,14 +125,15 @@ export class NodeWriter {
   }
 
   #uncordon({ claim, prior }: CordonRecord): void {
-    this.#patchNode(({ annotations }) => {
+    this.#patchNode(({ annotations, labels }) => {
       const restored: Record<string, string> = { ...annotations, [ON_NODE.fence]: claim };
+      const kept = Object.entries(labels).filter(([name, value]) => value !== CORDON_LABELS[name] || prior.labels?.[name] !== null);
       for (const [name, value] of Object.entries(prior.annotations)) {
         if (annotations[name] !== KEEP_NODE_ANNOTATIONS[name]) continue;
         delete restored[name];
         if (value !== null) restored[name] = value;
       }
-      return { unschedulable: prior.unschedulable, record: undefined, annotations: restored };
+      return { unschedulable: prior.unschedulable, record: undefined, annotations: restored, labels: Object.fromEntries(kept) };
     });
   }
 

@@ -59,6 +59,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(3, 'cordon', { node: index }),
   often(3, 'uncordon', { node: index }),
   often(1, 'disrupt', { node: index, on: flag }),
+  often(1, 'meddle', { node: index, with: fc.constantFrom('annotations', 'labels'), value: fc.constantFrom(null, 'true', 'false') }),
   often(2, 'deleteNode', { node: index }),
   often(3, 'register', { node: index }),
   often(1, 'collect'),

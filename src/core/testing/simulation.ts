@@ -1,4 +1,4 @@
-import { BY_HAND } from '../../api/names.ts';
+import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../../api/names.ts';
 import type { Action, Scenario, Worker } from './actions.ts';
 import { AgentModel } from './agent-model.ts';
 import { MINUTE } from './builders.ts';
@@ -163,6 +163,12 @@ export class Simulation {
       case 'disrupt':
         patch(() => ({ deleting: action.on }));
         return;
+      case 'meddle': {
+        const ours = action.with === 'labels' ? CORDON_LABELS : KEEP_NODE_ANNOTATIONS;
+        const [key = ''] = Object.keys(ours);
+        patch((node) => ({ [action.with]: this.#annotated(node[action.with], key, action.value) }));
+        return;
+      }
       case 'deleteNode':
         cluster.watchman.losesMemory(machine);
         cluster.deleteNode(name);

@@ -1,4 +1,4 @@
-import { BY_HAND, ON_NODE } from '../../api/names.ts';
+import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../../api/names.ts';
 import type { Order } from '../../api/node-host.ts';
 import type { Claim } from '../../api/update-policy.ts';
 import { assign } from '../assign.ts';
@@ -161,8 +161,14 @@ export class Watchman {
     if (typeof record !== 'object') return;
     if (!before.unschedulable && this.#meddledWith.has(uid)) this.#letGo.add(`${record.claim}.reboot`);
     this.#meddledWith.delete(uid);
-    for (const [key, value] of Object.entries(record.prior.annotations))
-      must(after.annotations[key] === (value ?? undefined), `3: annotation ${key} of ${name} is ${after.annotations[key]}, was ${value}`);
+    for (const [key, value] of Object.entries(record.prior.annotations)) {
+      const wanted = before.annotations[key] === KEEP_NODE_ANNOTATIONS[key] ? (value ?? undefined) : before.annotations[key];
+      must(after.annotations[key] === wanted, `3: annotation ${key} of ${name} is ${after.annotations[key]}, should be ${wanted}`);
+    }
+    for (const [key, value] of Object.entries(record.prior.labels ?? {})) {
+      const wanted = before.labels[key] === CORDON_LABELS[key] ? (value ?? undefined) : before.labels[key];
+      must(after.labels[key] === wanted, `3: label ${key} of ${name} is ${after.labels[key]}, should be ${wanted}`);
+    }
   }
 
   /** The lock covers what is cordoned, as long as its policy is there. */
