@@ -24,6 +24,8 @@ export const cordonRecordSchema = z.object({
   minReadySeconds: z.int(),
   /** DaemonSet pods (`namespace/daemonset`) that were Ready at the claim, and must be again. */
   readyDaemonSets: z.array(z.string()).check(z.maxLength(256)),
+  /** What ran in those pods then (`PodView.containers`): none of it outlives the reboot. */
+  daemonSetContainers: z.optional(z.array(z.string()).check(z.maxLength(256))),
   /** What we changed, as it was before: null stands for absent. */
   prior: z.object({
     unschedulable: z.boolean(),

@@ -208,6 +208,19 @@ describe('a Pod', () => {
     });
   });
 
+  test('other containers are told apart, in whatever order they are listed; none is told from none', () => {
+    const ran = (...ids: (string | undefined)[]) =>
+      podOf({
+        metadata: podMetadata,
+        spec: {},
+        status: { containerStatuses: ids.map((containerID) => (containerID === undefined ? {} : { containerID })) },
+      }).containers;
+    expect(ran('containerd://a', 'containerd://b')).toBe(ran('containerd://b', 'containerd://a'));
+    expect(ran('containerd://a', 'containerd://c')).not.toBe(ran('containerd://a', 'containerd://b'));
+    expect(ran('containerd://a')).toMatch(/^[0-9a-f]{12}$/);
+    expect([ran(), ran(undefined), ran('')]).toEqual([undefined, undefined, undefined]);
+  });
+
   test.each<[string, unknown, boolean]>([
     ['null', null, false],
     ['no', undefined, false],

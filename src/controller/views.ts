@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type CordonRecord, cordonRecordSchema } from '../api/cordon-record.ts';
 import { GROUP, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../api/names.ts';
@@ -98,6 +99,7 @@ const podSchema = z.object({
     z.object({
       phase: z.optional(z.string()),
       conditions: z.optional(z.array(z.object({ type: z.string(), status: z.string() }))),
+      containerStatuses: z.optional(z.nullable(z.array(z.object({ containerID: z.optional(z.string()) })))),
     }),
   ),
 });
@@ -109,6 +111,7 @@ export type BoundPod = PodView & { node: string };
 export function podOf(raw: unknown): BoundPod {
   const { metadata, spec, status } = z.parse(podSchema, raw);
   const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
+  const containers = digestOf((status?.containerStatuses ?? []).flatMap(({ containerID }) => containerID || []));
   return {
     namespace: metadata.namespace,
     name: metadata.name,
@@ -117,11 +120,18 @@ export function podOf(raw: unknown): BoundPod {
     ...(owner !== undefined && { controller: { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.name } }),
     phase: status?.phase ?? 'Unknown',
     ready: status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false,
+    ...(containers !== undefined && { containers }),
     terminating: metadata.deletionTimestamp !== undefined,
     mirror: metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined,
     emptyDir: (spec.volumes ?? []).some(({ emptyDir }) => emptyDir !== undefined && emptyDir !== null),
     node: spec.nodeName ?? '',
   };
+}
+
+/** Short, as a Node's record holds one for each of its DaemonSets. */
+function digestOf(containerIDs: readonly string[]): string | undefined {
+  if (containerIDs.length === 0) return undefined;
+  return createHash('sha256').update(containerIDs.toSorted().join()).digest('hex').slice(0, 12);
 }
 
 /** Projects an UpdatePolicy; the schema has been applied by the API server, and is applied again. */

@@ -48,7 +48,7 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     },
     rebootTimeoutMs: durationMs(spec.reboot.timeout),
     minReadySeconds: spec.rollout.minReadySeconds,
-    readyDaemonSets: readyDaemonSets(pods),
+    ...readyDaemonSets(pods),
     prior: {
       unschedulable: node.unschedulable,
       annotations: priorOf(KEEP_NODE_ANNOTATIONS, node.annotations),

@@ -74,6 +74,8 @@ export interface PodView {
   controller?: { apiVersion: string; kind: string; name: string };
   phase: string;
   ready: boolean;
+  /** Stands for the containers that run: others, another value. Absent where the kubelet names none. */
+  containers?: string;
   terminating: boolean;
   mirror: boolean;
   emptyDir: boolean;

@@ -176,6 +176,16 @@ describe('readyDaemonSets', () => {
       aDaemonSetPod(name, { controller: { apiVersion: 'apps/v1', kind: 'DaemonSet', name }, ...change });
     expect(
       readyDaemonSets([of('z'), of('a'), of('a'), of('sick', { ready: false }), of('going', { terminating: true }), aPod('web')]),
-    ).toEqual(['kube-system/a', 'kube-system/z']);
+    ).toEqual({ readyDaemonSets: ['kube-system/a', 'kube-system/z'] });
+  });
+
+  test('with what runs in them, where the kubelet says it', () => {
+    expect(
+      readyDaemonSets([
+        aDaemonSetPod('cni-1', { containers: 'c1' }),
+        aDaemonSetPod('cni-2', { containers: 'c2', ready: false }),
+        aPod('web', { containers: 'c3' }),
+      ]),
+    ).toEqual({ readyDaemonSets: ['kube-system/cni'], daemonSetContainers: ['c1'] });
   });
 });

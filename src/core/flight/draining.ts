@@ -1,3 +1,4 @@
+import type { CordonRecord } from '../../api/cordon-record.ts';
 import type { Verdict } from '../command.ts';
 import { isDaemonSetPod, planDrain, podKey } from '../drain-plan.ts';
 import { enter } from '../status.ts';
@@ -47,10 +48,14 @@ export function draining(flight: Flight): Step {
   };
 }
 
-/** A node's DaemonSets (`namespace/name`) whose pod on it is Ready, to be Ready again afterwards. */
-export function readyDaemonSets(pods: readonly PodView[]): string[] {
+/** A node's DaemonSets (`namespace/name`) whose pod on it is Ready, to be Ready again afterwards, and what runs in those pods. */
+export function readyDaemonSets(pods: readonly PodView[]): Pick<CordonRecord, 'readyDaemonSets' | 'daemonSetContainers'> {
   const ready = pods.filter((pod) => isDaemonSetPod(pod) && pod.ready && !pod.terminating);
-  return [...new Set(ready.map((pod) => `${pod.namespace}/${pod.controller?.name ?? ''}`))].sort().slice(0, 256);
+  const containers = ready.flatMap((pod) => pod.containers ?? []).slice(0, 256);
+  return {
+    readyDaemonSets: [...new Set(ready.map((pod) => `${pod.namespace}/${pod.controller?.name ?? ''}`))].sort().slice(0, 256),
+    ...(containers.length > 0 && { daemonSetContainers: containers }),
+  };
 }
 
 /** The controller's own pod, where it must stay on its node because no other replica could act meanwhile (ADR 0003). */

@@ -8,6 +8,7 @@ const SECOND = 1_000;
 const back = { bootID: 'boot-2', os: { ...aNode('n1').os!, version: NEW }, host: aHost({ version: NEW }) };
 const since = (milliseconds: number, status = true) => ({ ready: { status, since: ago(milliseconds) } });
 const withDaemonSet = { record: aRecord('n1', { readyDaemonSets: ['kube-system/cni'] }) };
+const ranBefore = { record: aRecord('n1', { readyDaemonSets: ['kube-system/cni'], daemonSetContainers: ['c0', 'c1'] }) };
 
 function step(node: Partial<NodeView> = {}, status: NodeUpdateStatus = {}, world: Partial<World> = {}) {
   const before = { phase: 'Verifying' as const, since: ago(10 * SECOND), deadlines: { verify: ago(-MINUTE) }, ...status };
@@ -26,6 +27,8 @@ describe('verifying', () => {
     ['its pods are not listed yet', withDaemonSet, {}, { pods: new Map() }, 'Verifying', 'lists the pods'],
     ['a DaemonSet’s pod is not Ready', withDaemonSet, {}, on(aDaemonSetPod('cni-1', { ready: false })), 'Verifying', 'kube-system/cni-1'],
     ['a DaemonSet’s pod is Ready', withDaemonSet, {}, on(aDaemonSetPod('cni-1')), 'Idle', 'UpToDate'],
+    ['a DaemonSet’s pod still looks as before the reboot', ranBefore, {}, on(aDaemonSetPod('cni-1', { containers: 'c1' })), 'Verifying', 'kube-system/cni-1'],
+    ['a DaemonSet’s pod is Ready with new containers', ranBefore, {}, on(aDaemonSetPod('cni-1', { containers: 'c2' })), 'Idle', 'UpToDate'],
     ['a pod of a DaemonSet that was not Ready before', {}, {}, on(aDaemonSetPod('cni-1', { ready: false })), 'Idle', 'UpToDate'],
     [
       'a DaemonSet’s pod is being replaced',

@@ -2,7 +2,7 @@ import type { Verdict } from '../command.ts';
 import { isDaemonSetPod } from '../drain-plan.ts';
 import { emptyToAbsent, enter, LANDED, withFailure, withHistory, withoutFailure } from '../status.ts';
 import { upToDate } from '../target.ts';
-import { instant, timestamp } from '../world.ts';
+import { instant, type PodView, timestamp } from '../world.ts';
 import { type Flight, inFlight, keepCordoned, type Step, stay } from './flight.ts';
 import { fail, giveBack } from './outcomes.ts';
 
@@ -52,8 +52,11 @@ function whatItWaitsFor({ node, record, world, now }: Flight, began: number): { 
   const pods = world.pods.get(node.name);
   if (pods === undefined) return { message: 'lists the pods on the node' };
   const wanted = new Set(record.readyDaemonSets);
+  const ended = new Set(record.daemonSetContainers);
+  // A kubelet reports its node at once after a boot, and its pods a moment later: until then they look as they did before.
+  const isBack = ({ ready, containers }: PodView) => ready && !(containers !== undefined && ended.has(containers));
   const missing = pods.filter(
-    (pod) => isDaemonSetPod(pod) && !pod.ready && !pod.terminating && wanted.has(`${pod.namespace}/${pod.controller?.name ?? ''}`),
+    (pod) => isDaemonSetPod(pod) && !isBack(pod) && !pod.terminating && wanted.has(`${pod.namespace}/${pod.controller?.name ?? ''}`),
   );
   return missing.length === 0
     ? undefined
