@@ -124,7 +124,8 @@ function selector(labels: Readonly<Record<string, string>>): string {
     .join(',');
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
+/** Rejects with the signal's reason, once it is aborted. */
+export function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });

@@ -31,10 +31,16 @@ export interface BenchContext {
   say(text: string): void;
 }
 
+/** A family that this machine cannot measure; the message says why. It is no failure, and the record says so. */
+export class CannotRunHere extends Error {
+  override readonly name = 'CannotRunHere';
+}
+
 /** Figures that are measured together, on one bed. */
 export interface Family {
   readonly name: string;
   readonly figures: readonly string[];
+  /** @throws CannotRunHere */
   run(context: BenchContext): Promise<Outcome>;
 }
 

@@ -6,13 +6,15 @@ import { repository } from '../bed/config.ts';
 import { budget } from './budget.ts';
 import { benchEnvironment } from './config.ts';
 import { failover } from './failover.ts';
-import type { BenchContext, Family, Figure, Note } from './figure.ts';
+import { type BenchContext, CannotRunHere, type Family, type Figure, type Note } from './figure.ts';
 import { idle } from './idle.ts';
+import { image } from './image.ts';
 import { describeMachine } from './machine.ts';
+import { realNodes } from './nodes/family.ts';
 import { asJson, asMarkdown, asText, type Report } from './report.ts';
 import { rollout } from './rollout.ts';
 
-const families: readonly Family[] = [rollout, budget, failover, idle];
+const families: readonly Family[] = [rollout, budget, failover, idle, image, realNodes];
 const names = families.flatMap(({ figures }) => figures);
 
 const usage = `Measures Lockkeeper on the test bed, prints a table, and writes bench/latest.json and docs/benchmarks.md.
@@ -79,6 +81,12 @@ async function measure(wanted: readonly Family[], idleSeconds: number): Promise<
         figures.push(...outcome.figures);
         notes.push(...outcome.notes);
       } catch (error) {
+        if (error instanceof CannotRunHere) {
+          const missing = `did not run: ${family.figures.join(', ')}`;
+          notes.push({ title: missing, lines: [error.message] });
+          say(`${missing}: ${error.message}`);
+          continue;
+        }
         complete = false;
         say(`could not be measured: ${error instanceof Error ? error.message : String(error)}`);
         if (ending.signal.aborted) return 1;

@@ -2,7 +2,7 @@ import type { UpdatePolicyStatus } from '../../src/api/update-policy.ts';
 import type { AuditEntry } from '../bed/audit.ts';
 
 /** When the steps of one node's update were answered by the API server, in ms since the epoch. */
-export interface NodeTimes {
+export interface OwnTimes {
   readonly node: string;
   /** The policy's status was written with the node's claim. */
   readonly claimed: number;
@@ -11,9 +11,13 @@ export interface NodeTimes {
   readonly ordered: number;
   /** The agent has written that it asks for the reboot. */
   readonly asked: number;
+  readonly uncordoned: number;
+}
+
+/** On the bed that plays the kubelets. */
+export interface NodeTimes extends OwnTimes {
   /** The kubelet has reported (the last time before the uncordon). */
   readonly booted: number;
-  readonly uncordoned: number;
 }
 
 type Steps = { -readonly [Step in keyof NodeTimes]?: NodeTimes[Step] };
@@ -25,6 +29,20 @@ interface Patch {
 
 /** Finds the steps in the audit log; a node that was not claimed and uncordoned in it is left out. */
 export function timesOf(entries: readonly AuditEntry[]): NodeTimes[] {
+  return stepsIn(entries).flatMap((steps) => (isComplete(steps) && steps.booted !== undefined ? [{ ...steps, booted: steps.booted }] : []));
+}
+
+/** The same without the boot, of which real kubelets tell by more than one request. */
+export function ownTimesOf(entries: readonly AuditEntry[]): OwnTimes[] {
+  return stepsIn(entries).flatMap((steps) => (isComplete(steps) ? [steps] : []));
+}
+
+function isComplete(steps: Steps): steps is OwnTimes & Steps {
+  const { node, claimed, cordoned, ordered, asked, uncordoned } = steps;
+  return ![node, claimed, cordoned, ordered, asked, uncordoned].includes(undefined);
+}
+
+function stepsIn(entries: readonly AuditEntry[]): Steps[] {
   const nodes = new Map<string, Steps>();
   const stepsOf = (node: string): Steps => {
     const steps = nodes.get(node) ?? { node };
@@ -61,17 +79,7 @@ export function timesOf(entries: readonly AuditEntry[]): NodeTimes[] {
       default:
     }
   }
-  return [...nodes.values()].flatMap(({ node, claimed, cordoned, ordered, asked, booted, uncordoned }) =>
-    node === undefined ||
-    claimed === undefined ||
-    cordoned === undefined ||
-    ordered === undefined ||
-    asked === undefined ||
-    booted === undefined ||
-    uncordoned === undefined
-      ? []
-      : [{ node, claimed, cordoned, ordered, asked, booted, uncordoned }],
-  );
+  return [...nodes.values()];
 }
 
 const isController = ({ userAgent = '' }: AuditEntry): boolean => userAgent.startsWith('lockkeeper-controller/');

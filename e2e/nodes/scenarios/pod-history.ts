@@ -10,6 +10,7 @@ export type Pod = KubeObject & {
     conditions?: { type: string; status: string; lastTransitionTime?: string }[];
     containerStatuses?: {
       name: string;
+      containerID?: string;
       ready: boolean;
       restartCount: number;
       state?: { terminated?: { exitCode: number; reason?: string; message?: string } };
