@@ -27,7 +27,14 @@ describe('verifying', () => {
     ['its pods are not listed yet', withDaemonSet, {}, { pods: new Map() }, 'Verifying', 'lists the pods'],
     ['a DaemonSet’s pod is not Ready', withDaemonSet, {}, on(aDaemonSetPod('cni-1', { ready: false })), 'Verifying', 'kube-system/cni-1'],
     ['a DaemonSet’s pod is Ready', withDaemonSet, {}, on(aDaemonSetPod('cni-1')), 'Idle', 'UpToDate'],
-    ['a DaemonSet’s pod still looks as before the reboot', ranBefore, {}, on(aDaemonSetPod('cni-1', { containers: 'c1' })), 'Verifying', 'kube-system/cni-1'],
+    [
+      'a DaemonSet’s pod still looks as before the reboot',
+      ranBefore,
+      {},
+      on(aDaemonSetPod('cni-1', { containers: 'c1' })),
+      'Verifying',
+      'kube-system/cni-1',
+    ],
     ['a DaemonSet’s pod is Ready with new containers', ranBefore, {}, on(aDaemonSetPod('cni-1', { containers: 'c2' })), 'Idle', 'UpToDate'],
     ['a pod of a DaemonSet that was not Ready before', {}, {}, on(aDaemonSetPod('cni-1', { ready: false })), 'Idle', 'UpToDate'],
     [
