@@ -57,12 +57,27 @@ const create = (kind: Kind, body: object) =>
   });
 
 describe('a bad UpdatePolicy is refused, and the field is named', () => {
+  const window = (change = {}) => ({ cron: '0 2 * * *', duration: '4h', timeZone: 'UTC', ...change });
+  const exclusion = (change = {}) => ({ from: '2026-12-20T00:00:00Z', to: '2027-01-04T00:00:00Z', ...change });
   const selector = (requirement: object) => ({ nodeSelector: { matchExpressions: [requirement] } });
   test.each<[field: string, spec: unknown]>([
     ['spec', 'always'],
     ['spec.pausd', { pausd: true }],
     ['spec.rollout.maxUnavailible', { rollout: { maxUnavailible: 2 } }],
-    ['spec.schedule', { schedule: { always: true } }],
+    ['spec.schedule', { schedule: {} }],
+    ['spec.schedule', { schedule: { onClose: 'Release' } }],
+    ['spec.schedule', { schedule: { always: false } }],
+    ['spec.schedule', { schedule: { windows: [] } }],
+    ['spec.schedule', { schedule: { windows: [window()], always: true } }],
+    ['spec.schedule.windows[0].timeZone', { schedule: { windows: [{ cron: '0 2 * * *', duration: '4h' }] } }],
+    ['spec.schedule.windows[0].timezone', { schedule: { windows: [{ ...window(), timezone: 'UTC' }] } }],
+    ['spec.schedule.windows[0].cron', { schedule: { windows: [window({ cron: 'at night' })] } }],
+    ['spec.schedule.windows[0].cron', { schedule: { windows: [window({ cron: '0 2 * *' })] } }],
+    ['spec.schedule.windows[0].cron', { schedule: { windows: [window({ cron: '? 2 * * *' })] } }],
+    ['spec.schedule.windows[0].duration', { schedule: { windows: [window({ duration: '999ms' })] } }],
+    ['spec.schedule.onClose', { schedule: { windows: [window()], onClose: 'Stop' } }],
+    ['spec.schedule.exclusions[0].from', { schedule: { always: true, exclusions: [exclusion({ from: 'soon' })] } }],
+    ['spec.schedule.exclusions[0].to', { schedule: { always: true, exclusions: [exclusion({ to: '2026-12-20T00:00:00Z' })] } }],
     ['spec.paused', { paused: 'yes' }],
     ['spec.approval', { approval: 'automatic' }],
     ['spec.priority', { priority: 1.5 }],
@@ -96,6 +111,7 @@ describe('a bad UpdatePolicy is refused, and the field is named', () => {
     ['spec.rollout.minReadySeconds', { rollout: { minReadySeconds: -1 } }],
     ['spec.rollout.minReadySeconds', { rollout: { minReadySeconds: 86_401 } }],
     ['spec.staging.maxParallel', { staging: { maxParallel: 0 } }],
+    ['spec.staging.outsideWindow', { staging: { outsideWindow: 'no' } }],
     ['spec.drain.timeout', { drain: { timeout: 30 } }],
     ['spec.drain.timeout', { drain: { timeout: '0s' } }],
     ['spec.drain.timeout', { drain: { timeout: '' } }],

@@ -67,6 +67,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
       text('Ready', condition('Ready', 'status'), 'Whether the spec is valid and observed.'),
       text('Progressing', condition('Progressing', 'reason'), 'Whether a rollout is under way, or why it is not.'),
       text('Paused', condition('Paused', 'status'), 'Whether no new node is begun.'),
+      text('Open', condition('WindowOpen', 'status'), 'Whether nodes may be begun as far as the schedule goes.'),
       age,
     ],
   },

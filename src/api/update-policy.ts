@@ -10,6 +10,7 @@ import {
   timeSchema,
   versionSchema,
 } from './primitives.ts';
+import { scheduleSpecSchema, windowStatusSchema } from './schedule.ts';
 
 const labelSelectorSchema = z.object({
   matchLabels: z.optional(
@@ -134,6 +135,7 @@ export const updatePolicySpecSchema = z.object({
     'Automatic',
   ),
   version: z._default(versionSpecSchema, { range: '*', allowDowngrade: false, refreshInterval: '1h' }),
+  schedule: z.optional(scheduleSpecSchema),
   rollout: z._default(rolloutSpecSchema, {
     maxUnavailable: 1,
     zoneKey: 'topology.kubernetes.io/zone',
@@ -144,10 +146,11 @@ export const updatePolicySpecSchema = z.object({
     field(
       z.object({
         maxParallel: z._default(countOrPercentSchema('How many nodes download at once; percentages round down to at least 1.'), '10%'),
+        outsideWindow: z._default(field(z.boolean(), 'Whether nodes also download while the schedule is closed.'), true),
       }),
       'Downloading ahead of time, without cordon or slot.',
     ),
-    { maxParallel: '10%' },
+    { maxParallel: '10%', outsideWindow: true },
   ),
   drain: z._default(drainSpecSchema, { timeout: '30m', deleteEmptyDirData: true, force: false, loadBalancerDelay: '0s' }),
   reboot: z._default(
@@ -243,6 +246,7 @@ export const updatePolicyStatusSchema = z.object({
   observedGeneration: z.optional(z.int()),
   summary: z.optional(textSchema()),
   counts: z.optional(countsSchema),
+  window: z.optional(windowStatusSchema),
   claims: z.optional(z.array(claimSchema).check(z.maxLength(5000))),
   rollouts: z.optional(z.array(rolloutSchema).check(z.maxLength(64))),
   tokens: z.optional(z.object({ retry: z.optional(textSchema()), resume: z.optional(textSchema()) })),
@@ -253,6 +257,7 @@ describeFields(updatePolicyStatusSchema, {
   observedGeneration: 'The generation of the spec that this status speaks of.',
   summary: 'Where the nodes are and what they wait for, in one line.',
   counts: 'How many of the nodes are where.',
+  window: 'Whether the schedule is open, and when that changes.',
   claims: 'The lock: nodes that hold a slot. Written as a whole, before a node is touched.',
   rollouts: 'What is being brought to which variant and architecture.',
   tokens: 'The annotations acted upon, so that each counts once.',

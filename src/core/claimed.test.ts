@@ -118,11 +118,14 @@ describe('a claimed node', () => {
 
   const failures = [{ target: NEW, at: ago(MINUTE), reason: 'RolledBackByHost', bootID: 'boot-1', readySince: ago(MINUTE) }];
 
+  const schedule = { windows: [{ cron: '0 2 * * *', duration: '4h', timeZone: 'UTC' }] };
+
   test.each<[string, Partial<NodeView>, Partial<PolicyView>, Partial<World>, string]>([
     ['its policy is being deleted', {}, { deleting: true }, {}, 'TakingBack'],
     ['it was paused', { annotations: { [BY_HAND.paused]: 'true' } }, {}, {}, 'Paused'],
     ['an annotation cannot be read', { annotations: { [BY_HAND.paused]: 'yes' } }, {}, {}, 'InvalidAnnotation'],
     ['its policy cannot be read', {}, { annotations: { [BY_HAND.pinVersion]: 'new' } }, {}, 'PolicyNotReady'],
+    ['its window has closed since', {}, { spec: aPolicy({ spec: { schedule } }).spec }, {}, 'OutsideWindow'],
     ['nothing limits the agents', {}, {}, { guarded: false }, 'AdmissionPolicyMissing'],
     ['it is being deleted', { deleting: true }, {}, {}, 'BeingDeleted'],
     ['somebody else cordoned it', { unschedulable: true }, {}, {}, 'CordonedByOther'],

@@ -7,6 +7,7 @@ import type { Facts, Member } from './facts.ts';
 import { readyDaemonSets } from './flight/draining.ts';
 import { cancelOrderID, inFlight, type Step } from './flight/flight.ts';
 import { unreadable } from './rules/readable.ts';
+import { whyClosed } from './rules/window.ts';
 import { enter, failureOf } from './status.ts';
 import { type Instant, stagedVersion, timestamp, type World } from './world.ts';
 
@@ -77,6 +78,8 @@ function whyNot(world: World, facts: Facts, member: Member): Verdict | undefined
   if (byHand.paused) return { reason: 'Paused', message: `the node was paused: ${back}` };
   const unclear = unreadable(facts, member);
   if (unclear !== undefined) return { ...unclear, message: `${unclear.message}: ${back}` };
+  const shut = whyClosed(facts);
+  if (shut !== undefined) return { ...shut, message: `${shut.message}: ${back}` };
   if (!world.guarded) return { reason: 'AdmissionPolicyMissing', message: `the agents' admission policy is missing: ${back}` };
   if (node.deleting) return { reason: 'BeingDeleted', message: `the node is being deleted: ${back}` };
   if (node.unschedulable) return { reason: 'CordonedByOther', message: `somebody else cordoned the node: ${back}` };

@@ -301,3 +301,44 @@ describe('annotations that cannot be read', () => {
     ]);
   });
 });
+
+describe('a schedule', () => {
+  // NOW is noon.
+  const window = (cron: string, duration = '2h') => [{ cron, duration, timeZone: 'UTC' }];
+  const open = window('0 11 * * *');
+  const shut = window('0 2 * * *');
+  const nextNight = Date.parse('2026-03-02T02:00:00Z');
+  const draining = inFlightNode('n1', { phase: 'Draining' });
+  const claims = [aClaim('n1')];
+  const busy = new Map([['n1', [aPod('web')]]]);
+
+  test.each([
+    ['open', { windows: open }, ['n1'], NOW + 60 * MINUTE],
+    ['shut', { windows: shut }, undefined, nextNight],
+    ['of several windows', { windows: [...shut, ...open] }, ['n1'], NOW + 60 * MINUTE],
+    ['always', { always: true }, ['n1'], undefined],
+    ['with an exclusion to come', { always: true, exclusions: [{ from: ago(-MINUTE), to: ago(-2 * MINUTE) }] }, ['n1'], NOW + MINUTE],
+    ['in an exclusion', { windows: open, exclusions: [{ from: ago(MINUTE), to: ago(-MINUTE) }] }, undefined, NOW + MINUTE],
+    ['that cannot be read', { windows: [...open, ...window('0 25 * * *')] }, undefined, undefined],
+  ])('%s: says which nodes are claimed, and when to look again', (_, schedule, expected, wakeAt) => {
+    const { claimed, decision } = decided([aStagedNode('n1')], policyWith({ schedule }));
+    expect([claimed, decision.wakeAt]).toEqual([expected, wakeAt]);
+  });
+
+  test('lets nodes download while it is closed, unless the policy says otherwise', () => {
+    const orders = (outsideWindow: boolean) =>
+      decided([aNode('n1')], policyWith({ schedule: { windows: shut }, staging: { outsideWindow } })).of('n1')?.commands;
+    expect(orders(true)).toMatchObject([{ type: 'Order', order: { action: 'Stage' } }]);
+    expect(orders(false)).toEqual([]);
+  });
+
+  test.each([
+    ['finishes what is in flight', 'Finish', shut, 'Draining'],
+    ['takes back what is in flight', 'Release', shut, 'OutsideWindow'],
+    ['leaves what is in flight alone while it is open', 'Release', open, 'Draining'],
+    ['takes back what is in flight where it cannot be read', 'Release', window('0 25 * * *'), 'OutsideWindow'],
+  ] as const)('%s', (_, onClose, windows, reason) => {
+    const policy = policyWith({ schedule: { windows, onClose } }, { status: { rollouts, claims } });
+    expect(decided([draining], policy, { pods: busy }).reasons).toEqual({ n1: reason });
+  });
+});

@@ -14,6 +14,7 @@ import { type Ground, groundOf, stagingBegun } from './ground.ts';
 import { policyStatus } from './policy-status.ts';
 import { claimRules, stageRules } from './rules/index.ts';
 import { type Candidate, firstHold } from './rules/rule.ts';
+import { whyClosed } from './rules/window.ts';
 import { enter } from './status.ts';
 import { compareVersions } from './versions.ts';
 import { type Instant, type NodeView, type PolicyView, timestamp, type World } from './world.ts';
@@ -73,6 +74,7 @@ class Draft {
         this.#take(member.node, step);
       }
     }
+    this.#wake(facts.schedule.until);
     const pending = this.#stage(facts, grounded);
     this.#claim(facts, grounded, begun, flying + pending);
 
@@ -96,7 +98,7 @@ class Draft {
     }
     const byHand = mergeByHand(readByHand(node.annotations), readByHand(update?.annotations ?? {}));
     const status = update?.status ?? {};
-    const asked = { byHand, retried: isRetried(status, byHand, undefined), tokens: tokensOf(status, byHand, undefined) };
+    const asked = { byHand, retried: isRetried(status, byHand, undefined), tokens: tokensOf(status, byHand, undefined), closed: undefined };
     this.#take(node, this.#recordedStep(node, { status, ...asked, orphaned: true }));
   }
 
@@ -116,14 +118,15 @@ class Draft {
     if (node.record !== undefined) {
       const tokens = tokensOf(status, byHand, facts.byHand);
       const orphaned = facts.view.deleting || (typeof node.record === 'object' && node.record.policyUID !== facts.view.uid);
-      return this.#recordedStep(node, { status, byHand, retried, tokens, orphaned });
+      const closed = facts.view.spec.schedule?.onClose === 'Release' ? whyClosed(facts) : undefined;
+      return this.#recordedStep(node, { status, byHand, retried, tokens, orphaned, closed });
     }
     const claim = claimOn(facts.view, node);
     if (claim === undefined) return undefined;
     return claimedStep(this.#world, facts, member, claim, this.#now);
   }
 
-  #recordedStep(node: NodeView, asked: Pick<Flight, 'status' | 'byHand' | 'retried' | 'tokens' | 'orphaned'>): Step {
+  #recordedStep(node: NodeView, asked: Pick<Flight, 'status' | 'byHand' | 'retried' | 'tokens' | 'orphaned' | 'closed'>): Step {
     if (node.record === undefined || node.record === 'unreadable') {
       const message = 'the annotation lockkeeper.dev/cordon cannot be read: uncordon the node and remove the annotation by hand';
       return { status: enter(asked.status, 'Failed', { reason: 'RecordUnreadable', message }, this.#now), commands: [] };

@@ -4,6 +4,7 @@ import { claimOn } from './assign.ts';
 import { unavailableLimit } from './budget.ts';
 import { type ByHand, isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { isHalted, isOf, isWanted, rolloutsOf } from './rollouts.ts';
+import { readSchedule, type ScheduleState } from './schedule.ts';
 import { hasMemory } from './status.ts';
 import { type Target, targetOf } from './target.ts';
 import { isRange } from './versions.ts';
@@ -18,6 +19,8 @@ export interface Facts {
   /** Why the policy counts as closed: what of its spec or annotations cannot be read. */
   problems: readonly string[];
   paused: boolean;
+  /** Whether nodes may be begun as far as the policy's schedule goes. */
+  schedule: ScheduleState;
   halted: boolean;
   limit: number;
   /** Names of members that are unavailable: cordoned by anyone, not Ready, in flight or claimed. */
@@ -61,7 +64,8 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
     },
     now,
   );
-  const problems = [...byHand.problems];
+  const schedule = readSchedule(view.spec.schedule);
+  const problems = [...byHand.problems, ...schedule.problems];
   if (!isRange(view.spec.version.range)) problems.push(`spec.version.range ${JSON.stringify(view.spec.version.range)} is no semver range`);
   return {
     view,
@@ -70,6 +74,7 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
     rollouts,
     problems,
     paused: view.spec.paused || byHand.paused,
+    schedule: schedule.stateAt(now),
     halted: isHalted(view, rollouts, nodes.length),
     limit: unavailableLimit(view.spec.rollout.maxUnavailable, nodes.length),
     unavailable: new Set(nodes.filter((node) => isUnavailable(view, node)).map(({ name }) => name)),

@@ -54,6 +54,8 @@ describe('conditions', () => {
   const failed: NodeUpdateStatus = { phase: 'RolledBack', ...behind, failures };
   const staged: NodeUpdateStatus = { phase: 'Staged', ...behind, reason: 'CapacityReached', message: 'waits for its turn' };
   const rollouts = [aRollout()];
+  const nightly = (cron: string) => [{ cron, duration: '4h', timeZone: 'UTC' }];
+  const exclusions = [{ from: '2026-03-01T00:00:00Z', to: '2026-03-02T00:00:00Z' }];
 
   test.each<[string, NodeUpdateStatus[], Parameters<typeof aPolicy>[0], string, string, string]>([
     ['valid', [], {}, 'Ready', 'True', 'Accepted'],
@@ -66,6 +68,12 @@ describe('conditions', () => {
     ['waiting, halted', [staged, failed], { status: { rollouts } }, 'Progressing', 'False', 'Halted'],
     ['paused', [], { spec: { paused: true } }, 'Paused', 'True', 'Paused'],
     ['not paused', [], {}, 'Paused', 'False', 'NotPaused'],
+    ['always open', [], {}, 'WindowOpen', 'True', 'AlwaysOpen'],
+    ['in a window', [], { spec: { schedule: { windows: nightly('0 11 * * *') } } }, 'WindowOpen', 'True', 'Open'],
+    ['between windows', [], { spec: { schedule: { windows: nightly('0 2 * * *') } } }, 'WindowOpen', 'False', 'OutsideWindow'],
+    ['in an exclusion', [], { spec: { schedule: { always: true, exclusions } } }, 'WindowOpen', 'False', 'InExclusion'],
+    ['a cron that cannot be read', [], { spec: { schedule: { windows: nightly('0 25 * * *') } } }, 'Ready', 'False', 'PolicyNotReady'],
+    ['a cron that cannot be read', [], { spec: { schedule: { windows: nightly('0 25 * * *') } } }, 'WindowOpen', 'False', 'OutsideWindow'],
     ['halted', [failed], { status: { rollouts } }, 'Halted', 'True', 'FailureBudgetReached'],
     ['not halted', [], {}, 'Halted', 'False', 'WithinFailureBudget'],
   ])('%s', (_, statuses, policy, type, value, reason) => {
@@ -98,5 +106,26 @@ test('keeps the claims it is given, and the tokens that were acted upon', () => 
     claims: [aClaim('n0')],
     tokens: { retry: 'r', resume: 's' },
     observedGeneration: 7,
+  });
+});
+
+describe('the window', () => {
+  const schedule = { windows: [{ cron: '0 20 * * *', duration: '2h', timeZone: 'Asia/Seoul' }] };
+  const message = (status: UpdatePolicyStatus) => condition(status, 'WindowOpen')?.message;
+
+  test('is open until it closes, in its own zone and in UTC', () => {
+    const status = statusOf([], { spec: { schedule } });
+    expect(status.window).toEqual({ open: true, nextChange: '2026-03-01T13:00:00.000Z' });
+    expect(message(status)).toBe('open; closes at 2026-03-01 22:00 Asia/Seoul (2026-03-01T13:00Z)');
+  });
+
+  test('is closed until it opens', () => {
+    const status = statusOf([], { spec: { schedule: { ...schedule, exclusions: [{ from: ago(1), to: '2026-03-01T16:00:00Z' }] } } });
+    expect(status.window).toEqual({ open: false, nextChange: '2026-03-02T11:00:00.000Z' });
+    expect(message(status)).toBe('waits for the exclusion to end at 2026-03-02 01:00 Asia/Seoul (2026-03-01T16:00Z)');
+  });
+
+  test('is always open where there is no schedule', () => {
+    expect(statusOf([]).window).toEqual({ open: true });
   });
 });

@@ -4,6 +4,8 @@ import type { Condition } from '../api/primitives.ts';
 import type { Claim, Counts, UpdatePolicyStatus } from '../api/update-policy.ts';
 import type { Facts } from './facts.ts';
 import { countedFailures } from './rollouts.ts';
+import { whyClosed } from './rules/window.ts';
+import { inZone } from './schedule.ts';
 import { type Instant, timestamp } from './world.ts';
 
 /** A policy's status: the lock, the rollouts, the counts, and the conditions that a person or a GitOps tool reads. */
@@ -24,6 +26,7 @@ export function policyStatus(
     observedGeneration: view.generation,
     summary: summaryOf(counts),
     counts,
+    window: windowOf(facts),
     claims: [...claims],
     rollouts: [...rollouts],
     ...(Object.keys(tokens).length > 0 && { tokens }),
@@ -85,6 +88,23 @@ function summaryOf(counts: Counts): string {
   return parts.join(', ');
 }
 
+function windowOf({ schedule: { open, nextChange } }: Facts): UpdatePolicyStatus['window'] {
+  return { open, ...(nextChange && { nextChange: timestamp(nextChange.at) }) };
+}
+
+/** Why the schedule is open or closed, and until when, in its own zone and in UTC. */
+function whyOpen({ schedule, view }: Facts): { reason: string; message: string } {
+  const hold = whyClosed({ schedule });
+  if (hold !== undefined) return hold;
+  if (view.spec.schedule?.windows === undefined && schedule.nextChange === undefined)
+    return { reason: 'AlwaysOpen', message: 'nodes may be begun at any time' };
+  const { nextChange } = schedule;
+  return {
+    reason: 'Open',
+    message: nextChange === undefined ? 'open, and does not close soon' : `open; closes at ${inZone(nextChange)}`,
+  };
+}
+
 function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string, NodeUpdateStatus>, now: Instant): Condition[] {
   const { view, problems, paused, halted, rollouts } = facts;
   const set = (type: string, holds: boolean, reason: string, message: string): Condition => {
@@ -99,6 +119,7 @@ function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string
     .slice(0, 10)
     .join(', ')}; to go on: kubectl annotate updatepolicy ${view.name} --overwrite ${BY_HAND.resume}=$(date +%s)`;
   const progress = progressOf(facts, counts, statuses);
+  const window = whyOpen(facts);
   return [
     set(
       'Ready',
@@ -108,6 +129,7 @@ function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string
     ),
     set('Progressing', progress.holds, progress.reason, progress.message),
     set('Paused', paused, paused ? 'Paused' : 'NotPaused', paused ? 'no node is begun; what is in flight finishes' : 'not paused'),
+    set('WindowOpen', facts.schedule.open, window.reason, window.message),
     set('Halted', halted, halted ? 'FailureBudgetReached' : 'WithinFailureBudget', halted ? halt : 'the failure budget is not used up'),
   ];
 }

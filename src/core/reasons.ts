@@ -21,6 +21,8 @@ export const REASONS = {
   AwaitingStagingSlot: 'Other nodes are downloading.',
   Staging: 'The host is downloading the target.',
   StagingFailed: 'The download failed; it is tried again.',
+  InExclusion: 'The policy has an exclusion in force: a time in which no node is begun.',
+  OutsideWindow: "None of the policy's windows is open.",
   AwaitingApproval: 'The policy asks for an approval of the version.',
   Halted: 'The rollout is halted: too many nodes failed.',
   LeaderLast: "The controller's own node goes last.",

@@ -31,6 +31,13 @@ const on = (...pods: PodView[]) => ({ pods: new Map([['n1', pods]]) });
 const late = { record: aRecord('n1', { drainDeadline: ago(1) }) };
 
 describe('draining', () => {
+  test.each(['OutsideWindow', 'InExclusion'] as const)('is taken back where its policy releases: %s', (reason) => {
+    const closed = { reason, message: 'waits for better times', until: NOW + MINUTE };
+    const { status, commands } = step({}, { closed }, on(aPod('a')));
+    expect(status).toMatchObject({ phase: 'Uncordoning', next: 'Staged', reason, message: closed.message });
+    expect(commands).toMatchObject([{ type: 'WriteStatus' }, { type: 'Order', order: { action: 'Cancel' } }]);
+  });
+
   test('lists the pods first', () => {
     const { status, lookAt, commands, until } = step({}, {}, { pods: new Map() });
     expect([status.reason, lookAt, commands, until]).toEqual(['Draining', true, [], NOW + 29 * MINUTE]);

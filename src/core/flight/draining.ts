@@ -15,6 +15,7 @@ export function draining(flight: Flight): Step {
   if (hasRebooted(flight)) return rebootedByOthers(flight);
   if (flight.orphaned) return giveBack(flight, 'Idle', { reason: 'TakingBack', message: 'its policy is gone: the node is given back' });
   if (byHand.paused) return giveBack(flight, 'Staged', { reason: 'Paused', message: 'the node was paused: it is given back' });
+  if (flight.closed !== undefined) return giveBack(flight, 'Staged', flight.closed);
   if (node.deleting) return explain(flight, { reason: 'BeingDeleted', message: 'the node is being deleted: nothing more is evicted' });
 
   const pods = world.pods.get(node.name);

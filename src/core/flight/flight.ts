@@ -18,6 +18,8 @@ export interface Flight {
   tokens: NodeUpdateStatus['tokens'];
   /** The policy that claimed the node is gone or going: the node is taken back as long as its reboot was not asked. */
   orphaned: boolean;
+  /** Its policy's schedule has closed, and the policy says `onClose: Release`: the node is taken back as long as its reboot was not asked. */
+  closed: Verdict | undefined;
   now: Instant;
 }
 

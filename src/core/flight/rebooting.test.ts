@@ -11,6 +11,7 @@ const ordered = (answer?: ReturnType<typeof anAnswer>, bootID = 'boot-1') =>
   aHost({ staged: proof(), bootID, ...(answer && { answer }) }, rebootOrder('n1'));
 const asked = ordered(anAnswer(ID, 'RebootAsked'));
 const early: NodeUpdateStatus = { deadlines: { drain: ago(-29 * MINUTE), reboot: ago(-MINUTE) } };
+const closed = { reason: 'OutsideWindow', message: 'waits for the window to open' } as const;
 const late: NodeUpdateStatus = { deadlines: { drain: ago(-29 * MINUTE), reboot: ago(0) } };
 
 function step(node: Partial<NodeView>, status: NodeUpdateStatus = early, change: Partial<Flight> = {}) {
@@ -23,11 +24,13 @@ describe('rebooting, under the boot that the order is for', () => {
     ['asked: waits', { host: asked }, early, {}, 'Rebooting', 'RebootAsked'],
     ['no letterbox: waits as if it was asked', { host: undefined as never }, early, {}, 'Rebooting', 'RebootAsked'],
     ['asked, paused: finishes', { host: asked }, early, { byHand: { paused: true, problems: [] } }, 'Rebooting', 'RebootAsked'],
+    ['asked, closed: finishes', { host: asked }, early, { closed }, 'Rebooting', 'RebootAsked'],
     ['asked, its policy gone: finishes', { host: asked }, early, { orphaned: true }, 'Rebooting', 'RebootAsked'],
     ['ordered, until the deadline', { host: ordered() }, late, {}, 'Uncordoning', 'RebootNotStarted'],
     ['asked, until the deadline', { host: asked }, late, {}, 'Failed', 'RebootTimeout'],
     ['no letterbox, until the deadline', { host: undefined as never }, late, {}, 'Failed', 'RebootTimeout'],
     ['ordered, paused', { host: ordered() }, early, { byHand: { paused: true, problems: [] } }, 'Uncordoning', 'Paused'],
+    ['ordered, closed', { host: ordered() }, early, { closed }, 'Uncordoning', 'OutsideWindow'],
     ['ordered, its policy gone', { host: ordered() }, early, { orphaned: true }, 'Uncordoning', 'TakingBack'],
     ['refused: the proof is gone', { host: ordered(anAnswer(ID, 'Failed', 'ProofLost')) }, early, {}, 'Uncordoning', 'ProofLost'],
     ['refused: another boot', { host: ordered(anAnswer(ID, 'Failed', 'BootIDChanged')) }, early, {}, 'Uncordoning', 'ProofLost'],
@@ -56,6 +59,7 @@ describe('rebooting, under the boot that the order is for', () => {
 
   test.each([
     ['Paused', { host: ordered() }, { byHand: { paused: true, problems: [] } }, 'Staged'],
+    ['OutsideWindow', { host: ordered() }, { closed }, 'Staged'],
     ['RebootNotStarted', { host: ordered() }, { now: NOW + MINUTE }, 'Blocked'],
     ['ProofLost', { host: ordered(anAnswer(ID, 'Failed', 'ProofLost')) }, {}, 'Staging'],
     ['ActivationFailed', { host: ordered(anAnswer(ID, 'Failed', 'ActivationFailed')) }, {}, 'RolledBack'],

@@ -55,6 +55,7 @@ export function rebooting(flight: Flight): Step {
   if (flight.orphaned) return giveBack(flight, 'Idle', { reason: 'TakingBack', message: 'its policy is gone: the node is given back' });
   if (byHand.paused)
     return giveBack(flight, 'Staged', { reason: 'Paused', message: 'the node was paused before its reboot was asked: it is given back' });
+  if (flight.closed !== undefined) return giveBack(flight, 'Staged', flight.closed);
   switch (answer?.state) {
     case 'Failed':
       return refused(flight, answer.error?.code, answer.error?.message ?? 'without a word');

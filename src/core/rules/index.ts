@@ -3,6 +3,7 @@ import { approval } from './approval.ts';
 import { beingDeleted } from './being-deleted.ts';
 import { capacity } from './capacity.ts';
 import { cordonedByOther } from './cordoned-by-other.ts';
+import { exclusion } from './exclusion.ts';
 import { failureBudget } from './failure-budget.ts';
 import { guarded } from './guarded.ts';
 import { leaderLast } from './leader-last.ts';
@@ -11,9 +12,24 @@ import { paused } from './paused.ts';
 import { preflight } from './preflight.ts';
 import { readable } from './readable.ts';
 import type { Rule } from './rule.ts';
+import { stagingWindow } from './staging-window.ts';
+import { window } from './window.ts';
+
+/** What must not hold for anything to begin. */
+const both: readonly Rule[] = [guarded, readable, paused, managedByOther, beingDeleted, agentPresent];
 
 /** What must not hold for a download to begin, in this order. */
-export const stageRules: readonly Rule[] = [guarded, readable, paused, managedByOther, beingDeleted, agentPresent];
+export const stageRules: readonly Rule[] = [...both, stagingWindow];
 
 /** What must not hold for a staged node to be claimed, in this order. */
-export const claimRules: readonly Rule[] = [...stageRules, cordonedByOther, approval, failureBudget, leaderLast, capacity, preflight];
+export const claimRules: readonly Rule[] = [
+  ...both,
+  cordonedByOther,
+  approval,
+  exclusion,
+  window,
+  failureBudget,
+  leaderLast,
+  capacity,
+  preflight,
+];

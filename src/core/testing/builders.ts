@@ -211,6 +211,7 @@ export function aFlight(node: NodeView, change: Partial<Flight> = {}, world: Par
     retried: false,
     tokens: undefined,
     orphaned: false,
+    closed: undefined,
     now: NOW,
     ...change,
   };
