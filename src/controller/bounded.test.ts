@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { settle } from '../kube/testing/fake-clock.ts';
-import { forEachBounded, limiter } from './bounded.ts';
+import { forEachBounded } from './bounded.ts';
 
 /** Work that a test ends one piece at a time. */
 function workshop() {
@@ -54,25 +54,5 @@ describe('forEachBounded', () => {
     expect([ended, names()]).toEqual([false, ['c']]);
     running[0]!.end();
     await expect(done).rejects.toThrow('a failed');
-  });
-});
-
-describe('limiter', () => {
-  test('lets so many run at a time, first come, first served, whatever becomes of them', async () => {
-    const { work, running, most, names } = workshop();
-    const limit = limiter(2);
-    const results = Promise.allSettled(['a', 'b', 'c', 'd'].map((name) => limit(() => work(name))));
-    await settle();
-    expect(names()).toEqual(['a', 'b']);
-    running[1]!.fail(new Error('b failed'));
-    await settle();
-    expect(names()).toEqual(['a', 'c']);
-    running[0]!.end();
-    await settle();
-    running[0]!.end();
-    running[1]!.end();
-    expect((await results).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
-    expect(most()).toBe(2);
-    expect(await limit(async () => 'later')).toBe('later');
   });
 });

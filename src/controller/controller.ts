@@ -15,6 +15,7 @@ import { calmLogger } from './calm-logger.ts';
 import type { ControllerConfig } from './config.ts';
 import { Drainer } from './drainer.ts';
 import { EventRecorder } from './events.ts';
+import { EvictionWebhooks } from './eviction-webhooks.ts';
 import { standbyPod } from './gather.ts';
 import { createMetrics } from './metrics.ts';
 import { PodViews } from './pod-views.ts';
@@ -67,8 +68,10 @@ export async function runController(config: ControllerConfig, log: Logger, signa
     await refreshRecorded(client, reflectors, leading);
     const assertLeading = (): void => elector.assertLeading();
     const podViews = new PodViews(deps, wake);
+    const webhooks = new EvictionWebhooks(client, clock, logger);
     const drainer = new Drainer({
       ...deps,
+      webhooks: () => webhooks.list(),
       budgets: () => [...reflectors.budgets.items.values()],
       assertLeading,
       changed: wake,

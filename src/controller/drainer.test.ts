@@ -6,6 +6,7 @@ import { ApiError, ApiUnreachableError } from '../kube/errors.ts';
 import { FakeClock, settle } from '../kube/testing/fake-clock.ts';
 import { recordingLogger } from '../kube/testing/fixtures.ts';
 import { Drainer, type DrainerDeps, type WantedDrain } from './drainer.ts';
+import type { EvictionWebhook } from './eviction-webhooks.ts';
 import type { Budget } from './views.ts';
 
 interface Asked {
@@ -15,6 +16,9 @@ interface Asked {
   answer: (error?: Error) => void;
 }
 
+/** A refusal as the API server writes its own: it names the kind. */
+const ownNo = (status: number, causes: { reason: string }[] = []) =>
+  new ApiError(status, 'refused', { reason: 'Refused', causes, details: { kind: 'pods', name: 'p1' } });
 const byBudget = () => new ApiError(429, 'Cannot evict pod', { causes: [{ reason: 'DisruptionBudget' }] });
 
 const drains: Drainer[] = [];
@@ -35,6 +39,8 @@ function bed(change: Partial<DrainerDeps> = {}) {
     outcomes: [] as string[],
     most: 0,
     budgets: [] as Budget[],
+    webhooks: [] as EvictionWebhook[],
+    told: [] as string[],
     leading: true,
     instantly: undefined as ((pod: string) => Error | undefined) | undefined,
     names: () => asked.map(({ pod }) => pod),
@@ -62,6 +68,8 @@ function bed(change: Partial<DrainerDeps> = {}) {
     random: () => 0,
     logger,
     budgets: () => state.budgets,
+    webhooks: async () => state.webhooks,
+    onBlocked: (pod, { reason }) => state.told.push(`${pod.name} ${reason}`),
     assertLeading: () => {
       if (!state.leading) throw new NotLeadingError();
     },
@@ -136,13 +144,14 @@ describe('a drain', () => {
       ),
     );
     await settle();
-    expect(all.asked).toHaveLength(5);
+    // One more than the bound: no node waits for others with its first.
+    expect(all.asked).toHaveLength(6);
     for (let index = 0; index < all.asked.length; index += 1) {
       all.asked[index]!.answer();
       await settle(2);
     }
     expect(all.asked).toHaveLength(30);
-    expect(all.state.most).toBe(5);
+    expect(all.state.most).toBe(6);
   });
 
   test('of which one pod is blocked goes on with the others', async () => {
@@ -171,12 +180,29 @@ describe('a drain', () => {
     expect(names().slice(4)).toEqual(['shop/p4']);
   });
 
-  test('of many pods under one budget, the first of which hangs, goes on with those of others', async () => {
-    const { drainer, state, names } = bed();
+  test('of many pods under one budget, the first of which hangs, goes on with those of others, and soon with its own', async () => {
+    const { drainer, state, names, clock } = bed();
     state.budgets = [aBudget('web')];
     drainer.want([aDrain('a', [...Array.from({ length: 100 }, (_, index) => web(`p${index}`)), aPod('other')])]);
     await settle();
     expect(names()).toEqual(['shop/p0', 'shop/other']);
+    clock.advance(1_000);
+    await settle();
+    expect(names()).toEqual(['shop/p0', 'shop/other', 'shop/p1']);
+  });
+
+  test('of which all but one pod is refused, or hangs, evicts that one at once; and so does another node’s', async () => {
+    const { drainer, state, names } = bed();
+    state.instantly = byBudget;
+    const refused = Array.from({ length: 200 }, (_, index) => aPod(`refused${index}`));
+    drainer.want([aDrain('a', [...refused, aPod('last')])]);
+    await settle();
+    expect(names()).toContain('shop/last');
+    state.instantly = undefined;
+    const hanging = ['a', 'b', 'c'].map((node) => Array.from({ length: 20 }, (_, index) => aPod(`${node}${index}`)));
+    drainer.want([...hanging.map((pods, index) => aDrain(`hangs-${index}`, pods)), aDrain('d', [aPod('free')])]);
+    await settle();
+    expect(names()).toContain('shop/free');
   });
 
   test('tries what was refused again, ever more seldom, and at the latest after 30 s', async () => {
@@ -216,16 +242,76 @@ describe('a drain', () => {
     clock.advance(1_000);
     await settle();
     expect(names()).toHaveLength(2);
-    expect(outcomes).toEqual(['failed', 'accepted']);
+    expect(outcomes).toEqual(['unanswered', 'accepted']);
+    expect(drainer.blocked().get('a')).toEqual([]);
   });
 
-  test.each<[string, Error | undefined]>([
-    ['was accepted', undefined],
-    ['is said to be gone', new ApiError(404, 'not found')],
-    ['has another uid', new ApiError(409, 'precondition')],
-  ])('asks again after a minute for a pod that %s, should it still be there', async (_name, error) => {
+  test.each<[string, Error, string, RegExp]>([
+    ['is said to be gone', ownNo(404), 'Refused', /still listed/],
+    ['is said to have another uid', ownNo(409), 'Refused', /still listed/],
+    ['gets no answer', new ApiUnreachableError('no answer in time', { timedOut: true }), 'NoAnswer', /no answer in time/],
+  ])(
+    'asks again soon for a pod that %s, and shows it after three tries, should it still be listed',
+    async (_name, error, reason, message) => {
+      const { drainer, state, names, clock } = bed();
+      state.instantly = () => error;
+      drainer.want([aDrain('a', [aPod('p1')])]);
+      await settle();
+      for (const waitMs of [1_000, 2_000]) {
+        expect(drainer.blocked().get('a')).toEqual([]);
+        clock.advance(waitMs);
+        await settle();
+      }
+      expect(names()).toHaveLength(3);
+      expect(drainer.blocked().get('a')).toMatchObject([{ pod: 'shop/p1', reason, message: expect.stringMatching(message) }]);
+      drainer.want([aDrain('a', [])]);
+      await clock.advanceGently(60_000, 10_000);
+      expect(names()).toHaveLength(3);
+    },
+  );
+
+  test('waits for a pod that ends with its namespace, and tries one that does not end yet again, as it is by then', async () => {
+    const { drainer, state, names, clock, asked } = bed();
+    state.instantly = () => ownNo(403, [{ reason: 'NamespaceTerminating' }]);
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    expect(drainer.blocked().get('a')).toMatchObject([{ reason: 'NamespaceTerminating' }]);
+    drainer.want([aDrain('a', [aPod('p1', { terminating: true })])]);
+    clock.advance(1_000);
+    await settle();
+    expect(names()).toHaveLength(2);
+    expect(drainer.blocked().get('a')).toEqual([]);
+    expect(asked[1]!.body.deleteOptions.preconditions.uid).toBe('uid-p1');
+  });
+
+  test('names the webhook that refused; and asks who it was only where it may have been one', async () => {
+    const { drainer, state } = bed();
+    state.webhooks = [{ name: 'no.example.com', configuration: 'ValidatingWebhookConfiguration/no', failsClosed: true }];
+    state.instantly = (pod) => (pod === 'shop/p1' ? new ApiError(403, 'not today') : byBudget());
+    drainer.want([aDrain('a', [aPod('p1'), aPod('p2')])]);
+    await settle();
+    expect(drainer.blocked().get('a')).toMatchObject([
+      { pod: 'shop/p1', reason: 'BlockedByWebhook', message: expect.stringMatching(/not today.*no\.example\.com/) },
+      { pod: 'shop/p2', reason: 'DisruptionBudget' },
+    ]);
+  });
+
+  test('has the owner told of what is refused again and again, not of what waits its turn', async () => {
+    const { drainer, state, clock } = bed();
+    state.instantly = byBudget;
+    drainer.want([aDrain('a', [aPod('p1')])]);
+    await settle();
+    clock.advance(1_000);
+    await settle();
+    expect(state.told).toEqual([]);
+    clock.advance(2_000);
+    await settle();
+    expect(state.told).toEqual(['p1 DisruptionBudget']);
+  });
+
+  test('asks again after a minute for a pod whose eviction was accepted, should it still be there', async () => {
     const { drainer, state, names, clock } = bed();
-    state.instantly = () => error;
+    state.instantly = () => undefined;
     drainer.want([aDrain('a', [aPod('p1')])]);
     await settle();
     clock.advance(59_999);

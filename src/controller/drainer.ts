@@ -7,8 +7,9 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import { type Requeue, WorkQueue } from '../kube/work-queue.ts';
-import { type Limiter, limiter } from './bounded.ts';
-import { type EvictionOutcome, outcomeOf, selects } from './eviction.ts';
+import { blockedPod, type EvictionOutcome, mayBeAWebhooks, outcomeOf, selects } from './eviction.ts';
+import { EvictionTurns } from './eviction-turns.ts';
+import type { EvictionWebhook } from './eviction-webhooks.ts';
 import type { Budget } from './views.ts';
 
 /** How a drain evicts. */
@@ -17,38 +18,45 @@ export interface DrainerDeps {
   clock: Clock;
   random: () => number;
   logger: Logger;
-  /** Evictions at once on one node, with those that wait for their turn, and on all together: others want to talk to the API server, too. */
+  /** Evictions at once on one node, and on all together: others want to talk to the API server, too. */
   concurrency?: number;
   totalConcurrency?: number;
   budgets: () => readonly Budget[];
+  /** The admission webhooks that are asked about evictions; asked for where one may have refused. */
+  webhooks: () => Promise<readonly EvictionWebhook[]>;
   /** Throws where this replica may no longer act. */
   assertLeading: () => void;
   /** A pod is blocked, by another reason than before, or no longer. */
   changed: () => void;
-  onEviction?: (outcome: EvictionOutcome['kind'] | 'failed') => void;
+  /** A pod is still blocked after a few tries: its owner should know. */
+  onBlocked?: (pod: PodView, blocked: BlockedPod) => void;
+  onEviction?: (outcome: EvictionOutcome['kind']) => void;
 }
 
 /** A drain as it was decided, with what the audit trail tells of it. */
 export type WantedDrain = DrainDecision & { policy?: string | undefined; from?: string | undefined; to?: string | undefined };
 
-/** More than a node has pods: one that waits for its budget's turn must not hold up one of another budget. */
-const CONCURRENCY = 1_024;
+const CONCURRENCY = 20;
 const TOTAL_CONCURRENCY = 32;
+/** More than a node has pods: those that wait for their turn hold up nobody. */
+const WORKERS = 1_024;
 const RETRY = { baseMs: 1_000, maxMs: 30_000, jitter: 0.2 };
-/** A pod whose eviction was accepted, or that is said to be gone, is tried again after so long, should it still be there untouched. */
+/** A pod whose eviction was accepted is tried again after so long, should it still be there untouched. */
 const NET_MS = 60_000;
+/** After so many tries in a row a pod that is said to be gone, or whose eviction gets no answer, counts as blocked, and owners are told. */
+const PATIENT_TRIES = 3;
 
 /** Evicts the pods of the nodes that are being drained, each node and each pod independent of the others. */
 export class Drainer {
   readonly #deps: DrainerDeps;
-  readonly #limit: Limiter;
-  readonly #lanes = new Map<string, Limiter>();
+  readonly #turns: EvictionTurns;
   readonly #drains = new Map<string, NodeDrain>();
   readonly #ending = new Set<Promise<void>>();
 
   constructor(deps: DrainerDeps) {
     this.#deps = deps;
-    this.#limit = limiter(deps.totalConcurrency ?? TOTAL_CONCURRENCY);
+    const limits = { perNode: deps.concurrency ?? CONCURRENCY, inAll: deps.totalConcurrency ?? TOTAL_CONCURRENCY };
+    this.#turns = new EvictionTurns(limits, deps.clock);
   }
 
   /** Drains these nodes as far as the decision says, and stops all other drains. */
@@ -65,12 +73,11 @@ export class Drainer {
     for (const [node, decision] of wanted) {
       let drain = this.#drains.get(node);
       if (drain === undefined) {
-        drain = new NodeDrain(this.#deps, (pod, work) => this.#inTurn(pod, work), decision);
+        drain = new NodeDrain(this.#deps, this.#turns, decision);
         this.#drains.set(node, drain);
       }
       drain.update(decision);
     }
-    if (this.#drains.size === 0) this.#lanes.clear();
   }
 
   /** What could not be evicted yet, by node. */
@@ -88,19 +95,6 @@ export class Drainer {
     for (const drain of this.#drains.values()) drain.retryUncovered(namespace, budgets);
   }
 
-  /**
-   * One eviction at a time under each budget, and so many in all: two that race for a budget's status cost one of them half a
-   * second within the API server.
-   */
-  #inTurn<T>(pod: PodView, work: () => Promise<T>): Promise<T> {
-    const budget = this.#deps.budgets().find((budget) => selects(budget, pod));
-    if (budget === undefined) return this.#limit(work);
-    const name = `${budget.namespace}/${budget.name}`;
-    const lane = this.#lanes.get(name) ?? limiter(1);
-    this.#lanes.set(name, lane);
-    return lane(() => this.#limit(work));
-  }
-
   /** Stops all drains; resolves when no request is under way. What was accepted by the API server goes on there. */
   async stop(): Promise<void> {
     this.want([]);
@@ -108,31 +102,29 @@ export class Drainer {
   }
 }
 
-/** Has an eviction wait for its turn. */
-type InTurn = <T>(pod: PodView, work: () => Promise<T>) => Promise<T>;
-
 class NodeDrain {
   readonly claim: string;
   readonly #deps: DrainerDeps;
-  readonly #inTurn: InTurn;
+  readonly #turns: EvictionTurns;
   readonly #queue: WorkQueue<string>;
   readonly #running: Promise<void>;
   readonly #stop = new AbortController();
   readonly #pods = new Map<string, PodView>();
   readonly #blocked = new Map<string, BlockedPod>();
-  readonly #refusals = new Map<string, number>();
+  /** Tries in a row without success. */
+  readonly #tries = new Map<string, number>();
   /** When the API server last accepted a pod's eviction, by the monotonic clock. */
   readonly #accepted = new Map<string, number>();
   #decision: WantedDrain;
 
-  constructor(deps: DrainerDeps, inTurn: InTurn, decision: WantedDrain) {
+  constructor(deps: DrainerDeps, turns: EvictionTurns, decision: WantedDrain) {
     this.claim = decision.claim;
     this.#deps = deps;
-    this.#inTurn = inTurn;
+    this.#turns = turns;
     this.#decision = decision;
     this.#queue = new WorkQueue<string>({
       worker: (uid, signal) => this.#evict(uid, signal),
-      concurrency: deps.concurrency ?? CONCURRENCY,
+      concurrency: WORKERS,
       backoff: RETRY,
       random: deps.random,
       clock: deps.clock,
@@ -187,7 +179,9 @@ class NodeDrain {
   async #evict(uid: string, signal: AbortSignal): Promise<Requeue | undefined> {
     const first = this.#pods.get(uid);
     if (first === undefined) return undefined;
-    return this.#inTurn(first, async () => {
+    const budget = this.#deps.budgets().find((one) => selects(one, first));
+    const lane = { node: this.#decision.node, budget: budget && `${budget.namespace}/${budget.name}` };
+    return this.#turns.run(lane, async () => {
       const pod = this.#pods.get(uid);
       if (pod === undefined || signal.aborted) return undefined;
       // A budget that opened while the pod was being evicted asks for a second time.
@@ -215,29 +209,49 @@ class NodeDrain {
       to,
       why: 'the node is drained for its update',
     };
+    if (outcome.kind === 'accepted' && !this.#accepted.has(uid)) this.#deps.logger.info(line, 'evicted');
+    if (!wanted) return undefined;
     switch (outcome.kind) {
       case 'accepted':
-        if (!this.#accepted.has(uid)) this.#deps.logger.info(line, 'evicted');
-        if (wanted) this.#accepted.set(uid, this.#deps.clock.monotonic());
+        this.#accepted.set(uid, this.#deps.clock.monotonic());
+        this.#tries.delete(uid);
         this.#unblock(uid);
         return { requeueAfterMs: NET_MS };
+      case 'terminating':
+        this.#unblock(uid);
+        return { requeueAfterMs: this.#backoff(uid) };
       case 'gone':
-        this.#unblock(uid);
-        return { requeueAfterMs: NET_MS };
+      case 'unanswered': {
+        const requeueAfterMs = this.#backoff(uid);
+        if ((this.#tries.get(uid) ?? 0) < PATIENT_TRIES) return { requeueAfterMs };
+        const [reason, what] =
+          outcome.kind === 'gone' ? ['Refused', 'it is said to be gone, and is still listed'] : ['NoAnswer', 'its eviction gets no answer'];
+        this.#block(pod, blockedPod(pod, reason, `${what}: ${outcome.words}`), line);
+        return { requeueAfterMs };
+      }
       case 'blocked': {
-        if (!wanted) return undefined;
-        const refusals = (this.#refusals.get(uid) ?? 0) + 1;
-        this.#refusals.set(uid, refusals);
-        const before = this.#blocked.get(uid);
-        this.#blocked.set(uid, outcome.blocked);
-        const { reason, budget, message } = outcome.blocked;
-        if (before?.reason !== reason || before.budget !== budget) {
-          this.#deps.logger.info({ ...line, reason, budget, why: message }, 'an eviction was refused');
-          this.#deps.changed();
-        }
-        return { requeueAfterMs: Math.max(outcome.retryAfterMs ?? 0, backoffMs(RETRY, refusals, this.#deps.random)) };
+        const requeueAfterMs = Math.max(outcome.retryAfterMs ?? 0, this.#backoff(uid));
+        this.#block(pod, outcome.blocked, line);
+        return { requeueAfterMs };
       }
     }
+  }
+
+  #block(pod: PodView, blocked: BlockedPod, line: object): void {
+    const before = this.#blocked.get(pod.uid);
+    this.#blocked.set(pod.uid, blocked);
+    const { reason, budget, message } = blocked;
+    if ((this.#tries.get(pod.uid) ?? 0) >= PATIENT_TRIES) this.#deps.onBlocked?.(pod, blocked);
+    if (before?.reason === reason && before.budget === budget) return;
+    this.#deps.logger.info({ ...line, reason, budget, why: message }, 'an eviction was refused');
+    this.#deps.changed();
+  }
+
+  /** Counts a try without success; the wait until the next one. */
+  #backoff(uid: string): number {
+    const tries = (this.#tries.get(uid) ?? 0) + 1;
+    this.#tries.set(uid, tries);
+    return backoffMs(RETRY, tries, this.#deps.random);
   }
 
   async #ask(pod: PodView, signal: AbortSignal): Promise<EvictionOutcome> {
@@ -247,10 +261,9 @@ class NodeDrain {
       await this.#deps.client.evict(pod.namespace, pod.name, { deleteOptions }, { signal });
       return { kind: 'accepted' };
     } catch (error) {
-      const outcome = outcomeOf(error, pod, this.#deps.budgets());
-      if (outcome !== undefined) return outcome;
-      if (!signal.aborted) this.#deps.onEviction?.('failed');
-      throw error;
+      signal.throwIfAborted();
+      const webhooks = mayBeAWebhooks(error) ? await this.#deps.webhooks() : [];
+      return outcomeOf(error, pod, this.#deps.budgets(), webhooks);
     }
   }
 
@@ -262,7 +275,7 @@ class NodeDrain {
     this.#queue.forget(uid);
     this.#pods.delete(uid);
     this.#blocked.delete(uid);
-    this.#refusals.delete(uid);
+    this.#tries.delete(uid);
     this.#accepted.delete(uid);
   }
 }

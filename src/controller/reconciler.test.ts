@@ -49,7 +49,13 @@ function reconcilerOf(self?: Self): Reconciler {
   const reconciler = new Reconciler({
     reflectors,
     podViews,
-    drainer: new Drainer({ ...deps, budgets: () => [...reflectors.budgets.items.values()], assertLeading, changed: () => {} }),
+    drainer: new Drainer({
+      ...deps,
+      budgets: () => [...reflectors.budgets.items.values()],
+      webhooks: async () => [],
+      assertLeading,
+      changed: () => {},
+    }),
     applier: new Applier({ client, reflectors, podViews, logger, assertLeading }),
     announcer: new Announcer({ record: ({ about, reason }) => events.push(`${about.kind} ${reason}`) }, logger, () => {}),
     throttle: new ProgressThrottle(),

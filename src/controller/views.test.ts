@@ -295,6 +295,18 @@ describe('a budget', () => {
     });
   });
 
+  test.each([
+    ['whose spec its controller has not seen yet allows nothing', 1, 0],
+    ['whose spec it has seen allows what it says', 2, 3],
+  ])('%s', (_name, observedGeneration, wanted) => {
+    const status = { disruptionsAllowed: 3, currentHealthy: 3, desiredHealthy: 0, observedGeneration };
+    const spec = { unhealthyPodEvictionPolicy: 'AlwaysAllow' };
+    expect(budgetOf({ metadata: { ...budgetMetadata, generation: 2 }, spec, status })).toMatchObject({
+      disruptionsAllowed: wanted,
+      unhealthyPodEvictionPolicy: 'AlwaysAllow',
+    });
+  });
+
   test('with its numbers; no selector and a null one select nothing, an empty one is kept', () => {
     const status = { disruptionsAllowed: 1, currentHealthy: 3, desiredHealthy: 2, expectedPods: 3, observedGeneration: 1 };
     expect(budgetOf({ metadata: budgetMetadata, spec: { selector: {} }, status })).toMatchObject({ selector: {}, disruptionsAllowed: 1 });

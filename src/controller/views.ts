@@ -173,8 +173,9 @@ const oursOf = (annotations: Record<string, string> = {}) =>
   Object.fromEntries(Object.entries(annotations).filter(([name]) => name.startsWith(`${GROUP}/`)));
 
 const budgetSchema = z.object({
-  metadata: z.object({ name: z.string(), namespace: z.string() }),
+  metadata: z.object({ name: z.string(), namespace: z.string(), generation: z.optional(z.int()) }),
   spec: z.object({
+    unhealthyPodEvictionPolicy: z.optional(z.string()),
     selector: z.optional(
       z.nullable(
         z.object({
@@ -192,18 +193,29 @@ const budgetSchema = z.object({
       ),
     ),
   }),
-  status: z.optional(z.object({ disruptionsAllowed: z.int(), currentHealthy: z.int(), desiredHealthy: z.int() })),
+  status: z.optional(
+    z.object({
+      disruptionsAllowed: z.int(),
+      currentHealthy: z.int(),
+      desiredHealthy: z.int(),
+      observedGeneration: z.optional(z.int()),
+    }),
+  ),
 });
 export type Budget = ReturnType<typeof budgetOf>;
 
 /** Projects a PodDisruptionBudget. */
 export function budgetOf(raw: unknown) {
   const { metadata, spec, status } = z.parse(budgetSchema, raw);
+  // The API server evicts nothing under a budget whose spec its controller has not seen yet.
+  const observed = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+  const { unhealthyPodEvictionPolicy } = spec;
   return {
     namespace: metadata.namespace,
     name: metadata.name,
     selector: spec.selector ?? undefined,
-    disruptionsAllowed: status?.disruptionsAllowed ?? 0,
+    disruptionsAllowed: observed ? (status?.disruptionsAllowed ?? 0) : 0,
+    ...(unhealthyPodEvictionPolicy !== undefined && { unhealthyPodEvictionPolicy }),
     currentHealthy: status?.currentHealthy ?? 0,
     desiredHealthy: status?.desiredHealthy ?? 0,
   };

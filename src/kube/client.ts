@@ -60,6 +60,8 @@ const applyPatchType = 'application/apply-patch+yaml';
 const maxListRestarts = 3;
 const maxBusyRepeats = 5;
 const longestBusyWaitMs = 10_000;
+/** An admission webhook may take 30 s, and the server's answer says whose it was. */
+const evictionTimeoutMs = 32_000;
 
 /** The Kubernetes API over pooled HTTP/1.1. Every failure is an ApiError, an ApiUnreachableError or an ApiProtocolError, or the reason of an aborted signal. */
 export class KubeClient {
@@ -130,7 +132,7 @@ export class KubeClient {
   evict(namespace: string, name: string, body: object, options: { signal?: AbortSignal } = {}): Promise<unknown> {
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/eviction`;
     const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { namespace, name }, ...body };
-    return this.request({ method: 'POST', path, body: eviction, repeatWhenBusy: false, ...options });
+    return this.request({ method: 'POST', path, body: eviction, repeatWhenBusy: false, timeoutMs: evictionTimeoutMs, ...options });
   }
 
   /** A list, page by page. When the server forgets it midway (410) it starts again, three times at most. */

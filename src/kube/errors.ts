@@ -35,6 +35,7 @@ export interface ApiErrorDetails {
 
 interface ApiErrorFields {
   readonly reason?: string | undefined;
+  readonly words?: string | undefined;
   readonly causes?: readonly ApiErrorCause[] | undefined;
   readonly details?: ApiErrorDetails | undefined;
   readonly retryAfterMs?: number | undefined;
@@ -46,6 +47,8 @@ export class ApiError extends Error {
   readonly status: number;
   /** The Status's machine-readable reason: `NotFound`, `AlreadyExists`, `Expired`, … */
   readonly reason: string | undefined;
+  /** What the server said, without what was asked of it. */
+  readonly words: string;
   readonly causes: readonly ApiErrorCause[];
   readonly details: ApiErrorDetails;
   /** How long the server asks us to wait, in milliseconds. */
@@ -56,6 +59,7 @@ export class ApiError extends Error {
     this.name = 'ApiError';
     this.status = status;
     this.reason = fields.reason;
+    this.words = fields.words ?? message;
     this.causes = fields.causes ?? [];
     this.details = fields.details ?? {};
     if (fields.retryAfterMs !== undefined) this.retryAfterMs = fields.retryAfterMs;
@@ -115,10 +119,12 @@ export function apiErrorFrom(
   const parsed = statusSchema.safeParse(body);
   const given = parsed.success ? parsed.data : {};
   const words = given.message ?? (typeof body === 'string' ? body.trim() : '');
-  const message = `${options.what === undefined ? '' : `${options.what}: `}${status} ${words || 'no message'}`.slice(0, longestMessage);
+  const fitting = (words || 'no message').slice(0, longestMessage);
+  const message = `${options.what === undefined ? '' : `${options.what}: `}${status} ${fitting}`.slice(0, longestMessage);
   const details = given.details ?? {};
   return new ApiError(status, message, {
-    reason: given.reason,
+    reason: given.reason || undefined,
+    words: fitting,
     causes: details.causes ?? [],
     details: { name: details.name, kind: details.kind, uid: details.uid },
     retryAfterMs: headerMs(options.retryAfterHeader) ?? (details.retryAfterSeconds ? details.retryAfterSeconds * 1000 : undefined),
