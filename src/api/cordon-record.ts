@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { nameSchema, timeSchema } from './primitives.ts';
+import { podSelectorSchema } from './update-policy.ts';
 
 /**
  * The record on a Node, written in the same patch as our cordon: enough to finish the node, or to take it back,
@@ -19,7 +20,14 @@ export const cordonRecordSchema = z.object({
   /** No pod is evicted before: load balancers have until then to notice that the node is leaving. Absent: at once. */
   evictFrom: z.optional(timeSchema()),
   drainDeadline: timeSchema(),
-  drain: z.object({ deleteEmptyDirData: z.boolean(), force: z.boolean(), gracePeriodSeconds: z.optional(z.int()) }),
+  drain: z.object({
+    deleteEmptyDirData: z.boolean(),
+    force: z.boolean(),
+    gracePeriodSeconds: z.optional(z.int()),
+    skipWaitForDeleteMs: z.optional(z.int()),
+    respectDoNotDisrupt: z.optional(z.boolean()),
+    leaveToReboot: z.optional(z.array(podSelectorSchema).check(z.maxLength(8))),
+  }),
   rebootTimeoutMs: z.int(),
   minReadySeconds: z.int(),
   /** DaemonSet pods (`namespace/daemonset`) that were Ready at the claim, and must be again. */

@@ -55,6 +55,24 @@ describeFields(blockedPodSchema, {
   message: "Why it stays, in the API server's words.",
 });
 
+/** A pod that a drain leaves on the node for the reboot to end. */
+export const leftPodSchema = z.object({ pod: z.string().check(z.maxLength(512)), reason: shortText() });
+describeFields(leftPodSchema, {
+  pod: 'The pod, as namespace/name.',
+  reason: 'Why it is left, in one word.',
+});
+
+/** Pods of one controller that tolerate the cordon, so that others in their place are known to have come straight back. */
+export const evictedOnceSchema = z.object({
+  controller: z.string().check(z.maxLength(640)),
+  pods: z.array(z.string().check(z.maxLength(64))).check(z.maxLength(512)),
+});
+export type EvictedOnce = z.infer<typeof evictedOnceSchema>;
+describeFields(evictedOnceSchema, {
+  controller: 'The controller, as namespace/kind/name.',
+  pods: 'The uids of its pods that are evicted; those that come in their place are left.',
+});
+
 /** Status of a NodeUpdate: the controller's view of one node, written by the controller alone. */
 export const nodeUpdateStatusSchema = z.object({
   policy: z.optional(nameSchema()),
@@ -75,6 +93,8 @@ export const nodeUpdateStatusSchema = z.object({
       total: z.int(),
       remaining: z.int(),
       blocked: z.optional(z.array(blockedPodSchema).check(z.maxLength(64))),
+      left: z.optional(z.array(leftPodSchema).check(z.maxLength(64))),
+      evictedOnce: z.optional(z.array(evictedOnceSchema).check(z.maxLength(64))),
     }),
   ),
   deadlines: z.optional(z.object({ drain: z.optional(timeSchema()), reboot: z.optional(timeSchema()), verify: z.optional(timeSchema()) })),

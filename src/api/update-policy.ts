@@ -12,26 +12,33 @@ import {
 } from './primitives.ts';
 import { scheduleSpecSchema, windowStatusSchema } from './schedule.ts';
 
-const labelSelectorSchema = z.object({
-  matchLabels: z.optional(
-    field(z.record(z.string().check(z.maxLength(317)), z.string().check(z.maxLength(63))), 'Labels that must have exactly these values.'),
-  ),
-  matchExpressions: z.optional(
-    field(
-      z
-        .array(
-          z.object({
-            key: z.string().check(z.minLength(1), z.maxLength(317)),
-            operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
-            values: z.optional(z.array(z.string().check(z.maxLength(63))).check(z.maxLength(256))),
-          }),
-        )
-        .check(z.maxLength(64)),
-      'Requirements that must all hold.',
+const labelSelectorSchema = ({ expressions, values }: { expressions: number; values: number }) =>
+  z.object({
+    matchLabels: z.optional(
+      field(z.record(z.string().check(z.maxLength(317)), z.string().check(z.maxLength(63))), 'Labels that must have exactly these values.'),
     ),
-  ),
-});
-export type LabelSelector = z.infer<typeof labelSelectorSchema>;
+    matchExpressions: z.optional(
+      field(
+        z
+          .array(
+            z.object({
+              key: z.string().check(z.minLength(1), z.maxLength(317)),
+              operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+              values: z.optional(z.array(z.string().check(z.maxLength(63))).check(z.maxLength(values))),
+            }),
+          )
+          .check(z.maxLength(expressions)),
+        'Requirements that must all hold.',
+      ),
+    ),
+  });
+export type LabelSelector = z.infer<ReturnType<typeof labelSelectorSchema>>;
+
+const SELECTOR_RULE = {
+  rule: "!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : !has(e.values) || size(e.values) == 0)",
+  message: 'In and NotIn need values; Exists and DoesNotExist take none',
+  fieldPath: '.matchExpressions',
+};
 
 const COUNT_OR_PERCENT_RULE = "type(self) == int ? self >= 1 : string(self).matches('^([1-9][0-9]?|100)%$')";
 
@@ -84,6 +91,23 @@ const rolloutSpecSchema = field(
   'How many nodes at a time, and when to stop.',
 );
 
+/** Pods of some namespaces (any, where none is named) whose labels a selector matches (all, where there is none). Small: the record on the node holds it. */
+export const podSelectorSchema = z.object({
+  namespaces: z.optional(z.array(field(z.string().check(z.minLength(1), z.maxLength(63)), 'A namespace.')).check(z.maxLength(16))),
+  selector: z.optional(
+    field(labelSelectorSchema({ expressions: 8, values: 16 }), 'Labels of the pods.', {
+      rules: [
+        SELECTOR_RULE,
+        { rule: '!has(self.matchLabels) || size(self.matchLabels) <= 8', message: 'at most 8 labels', fieldPath: '.matchLabels' },
+      ],
+    }),
+  ),
+});
+describeFields(podSelectorSchema, {
+  namespaces: 'Namespaces of the pods; any, where none is named.',
+  selector: 'Labels of the pods; any, where there is no selector.',
+});
+
 const drainSpecSchema = field(
   z.object({
     timeout: z._default(field(durationSchema(), 'After this long the node is given back, named as Blocked, and retried later.'), '30m'),
@@ -99,26 +123,49 @@ const drainSpecSchema = field(
       ),
       '0s',
     ),
+    skipWaitForDeleteTimeout: z.optional(
+      field(durationSchema(), 'A pod that should have been gone for longer than this is no longer waited for; absent: each one is.'),
+    ),
+    respectDoNotDisrupt: z._default(
+      field(
+        z.boolean(),
+        'Whether a pod that is annotated karpenter.sh/do-not-disrupt: "true" or cluster-autoscaler.kubernetes.io/safe-to-evict: "false" keeps its node from being drained.',
+      ),
+      true,
+    ),
+    leaveToReboot: z.optional(
+      field(
+        z
+          .array(
+            field(podSelectorSchema, 'Pods by namespace and label.', {
+              rules: [{ rule: 'has(self.namespaces) || has(self.selector)', message: 'name namespaces, a selector, or both' }],
+            }),
+          )
+          .check(z.maxLength(8)),
+        'Pods that are not evicted, whatever guards them: they die with the reboot, and status names them.',
+      ),
+    ),
   }),
-  'How pods leave a node before its reboot. PodDisruptionBudgets are always honoured.',
-  { rules: [{ rule: "duration(self.timeout) >= duration('1s')", message: 'must be at least 1s', fieldPath: '.timeout' }] },
+  'How pods leave a node before its reboot. No eviction bypasses a PodDisruptionBudget.',
+  {
+    rules: [
+      { rule: "duration(self.timeout) >= duration('1s')", message: 'must be at least 1s', fieldPath: '.timeout' },
+      {
+        rule: "!has(self.skipWaitForDeleteTimeout) || duration(self.skipWaitForDeleteTimeout) >= duration('1s')",
+        message: 'must be at least 1s',
+        fieldPath: '.skipWaitForDeleteTimeout',
+      },
+    ],
+  },
 );
 
 /** Spec of an UpdatePolicy, with the defaults that the API server sets. */
 export const updatePolicySpecSchema = z.object({
   nodeSelector: z._default(
     field(
-      labelSelectorSchema,
+      labelSelectorSchema({ expressions: 64, values: 256 }),
       "The nodes that this policy keeps up to date; only Bottlerocket nodes count, control-plane nodes only where the selector names their label, EKS Auto's never.",
-      {
-        rules: [
-          {
-            rule: "!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : !has(e.values) || size(e.values) == 0)",
-            message: 'In and NotIn need values; Exists and DoesNotExist take none',
-            fieldPath: '.matchExpressions',
-          },
-        ],
-      },
+      { rules: [SELECTOR_RULE] },
     ),
     {},
   ),
@@ -152,7 +199,13 @@ export const updatePolicySpecSchema = z.object({
     ),
     { maxParallel: '10%', outsideWindow: true },
   ),
-  drain: z._default(drainSpecSchema, { timeout: '30m', deleteEmptyDirData: true, force: false, loadBalancerDelay: '0s' }),
+  drain: z._default(drainSpecSchema, {
+    timeout: '30m',
+    deleteEmptyDirData: true,
+    force: false,
+    loadBalancerDelay: '0s',
+    respectDoNotDisrupt: true,
+  }),
   reboot: z._default(
     field(
       z.object({ timeout: z._default(field(durationSchema(), 'How long a reboot may take, and then the verification.'), '15m') }),

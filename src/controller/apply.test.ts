@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Claim } from '../api/update-policy.ts';
 import type { Command, NodeDecision, PolicyDecision } from '../core/command.ts';
-import { aClaim, aRecord, aWorld, NEW, OLD } from '../core/testing/builders.ts';
+import { aClaim, aDrainContext, aRecord, aWorld, NEW, OLD } from '../core/testing/builders.ts';
 import type { World } from '../core/world.ts';
 import { NotLeadingError } from '../kube/elector.ts';
 import { Applier, policyKey } from './apply.ts';
@@ -227,6 +227,7 @@ describe('the audit trail', () => {
       type: 'OrderReboot',
       order: { id: 'claim-a.reboot', action: 'Reboot', version: NEW, bootID: 'boot-1' },
       record: aRecord('a'),
+      context: aDrainContext(),
       status: { phase: 'Rebooting' },
     };
     await applier().act(

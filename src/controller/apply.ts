@@ -54,7 +54,7 @@ export class Applier {
     await forEachBounded(busy, CONCURRENCY, async ({ node, commands, status }) => {
       const view = byName.get(node);
       if (view === undefined) return;
-      const writer = new NodeWriter(this.#deps, world, view, signal);
+      const writer = new NodeWriter(this.#deps, view, signal);
       for (const command of commands) {
         if (!(await this.#attempt(applied, node, signal, () => writer.carryOut(command)))) return;
         if (command.type !== 'WriteStatus') this.#logCommand(node, command, status);
@@ -79,7 +79,7 @@ export class Applier {
       async ({ node, status }) => {
         const view = byName.get(node);
         if (view?.update === undefined) return;
-        await this.#attempt(applied, node, signal, () => new NodeWriter(this.#deps, world, view, signal).writeStatus(status));
+        await this.#attempt(applied, node, signal, () => new NodeWriter(this.#deps, view, signal).writeStatus(status));
       },
     );
     const views = new Map(world.policies.map((policy) => [policy.name, policy]));

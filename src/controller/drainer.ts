@@ -1,6 +1,6 @@
 import type { BlockedPod } from '../api/node-update.ts';
 import type { DrainDecision } from '../core/command.ts';
-import { podKey } from '../core/drain-plan.ts';
+import { podKey } from '../core/drain-settings.ts';
 import type { PodView } from '../core/world.ts';
 import { backoffMs } from '../kube/backoff.ts';
 import type { KubeClient } from '../kube/client.ts';

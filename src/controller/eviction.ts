@@ -1,5 +1,5 @@
 import type { BlockedPod } from '../api/node-update.ts';
-import { podKey } from '../core/drain-plan.ts';
+import { podKey } from '../core/drain-settings.ts';
 import { matches } from '../core/selector.ts';
 import type { PodView } from '../core/world.ts';
 import { ApiError, ApiUnreachableError } from '../kube/errors.ts';

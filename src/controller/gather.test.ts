@@ -25,6 +25,7 @@ describe('a world', () => {
       nodes: [],
       guarded: false,
       standby: false,
+      daemonSets: new Set(),
       pods: new Map(),
       blockedPods: new Map(),
       retry: { baseMs: 1, maxMs: 2 },

@@ -30,6 +30,7 @@ export function gather(input: GatherInput): World {
     guarded: isGuarded(reflectors),
     ...(self !== undefined && { self }),
     standby: standbyPod(reflectors, self) !== undefined,
+    daemonSets: new Set(reflectors.daemonSets.items.keys()),
     pods: input.pods,
     blockedPods: input.blockedPods,
     retry: input.retry,

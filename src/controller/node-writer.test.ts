@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
 import type { Command } from '../core/command.ts';
-import { aRecord, aWorld, NEW } from '../core/testing/builders.ts';
-import type { NodeView, World } from '../core/world.ts';
+import { aDrainContext, aRecord, NEW } from '../core/testing/builders.ts';
+import type { NodeView } from '../core/world.ts';
 import { NotLeadingError } from '../kube/elector.ts';
 import { isConflict } from '../kube/errors.ts';
 import { NodeWriter, StaleDecisionError } from './node-writer.ts';
@@ -32,18 +32,13 @@ function seen(): NodeView {
   };
 }
 
-function writerOf(node: NodeView, world: Partial<World> = {}): NodeWriter {
+function writerOf(node: NodeView): NodeWriter {
   const { deps, reflectors, client, logger } = bed;
   const assertLeading = (): void => {
     if (!leading) throw new NotLeadingError();
   };
   const podViews = new PodViews(deps, () => {});
-  return new NodeWriter(
-    { client, reflectors, podViews, logger, assertLeading },
-    aWorld({ nodes: [node], ...world }),
-    node,
-    AbortSignal.timeout(30_000),
-  );
+  return new NodeWriter({ client, reflectors, podViews, logger, assertLeading }, node, AbortSignal.timeout(30_000));
 }
 
 /** A writer for the node `a`, which has all its objects. */
@@ -61,7 +56,8 @@ const failure = (promise: Promise<unknown>): Promise<unknown> =>
   );
 
 const order: Order = { id: 'claim-a.reboot', action: 'Reboot', version: NEW, bootID: 'boot-1' };
-const orderReboot: Command = { type: 'OrderReboot', order, record: aRecord('a'), status: { phase: 'Rebooting' } };
+const context = aDrainContext({ daemonSets: new Set(['shop/cni']) });
+const orderReboot = { type: 'OrderReboot', order, record: aRecord('a'), context, status: { phase: 'Rebooting' } } satisfies Command;
 
 describe('each command is one write under the resourceVersion that was seen', () => {
   test.each<[Command, string, object]>([
@@ -282,6 +278,10 @@ describe('a Reboot order', () => {
     ['that terminates', { metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } }],
     ['that may not be evicted', { metadata: { ownerReferences: [] } }],
     ['that has finished', { status: { phase: 'Succeeded' } }],
+    [
+      'of a DaemonSet that is gone',
+      { metadata: { ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'x', controller: true }] } },
+    ],
   ])('is not given while a fresh list shows a pod %s', async (_name, change) => {
     const writer = settled({ unschedulable: true });
     putPod(bed.cluster, 'late', 'a', change);
@@ -297,8 +297,8 @@ describe('a Reboot order', () => {
     putUpdate(bed.cluster, node);
     putHost(bed.cluster, node);
     putPod(bed.cluster, 'lockkeeper', 'a');
-    expect(await failure(writerOf(seen(), { self, standby: true }).carryOut(orderReboot))).toBeInstanceOf(StaleDecisionError);
-    await writerOf(seen(), { self, standby: false }).carryOut(orderReboot);
+    expect(await failure(writerOf(seen()).carryOut(orderReboot))).toBeInstanceOf(StaleDecisionError);
+    await writerOf(seen()).carryOut({ ...orderReboot, context: { ...context, ridesThrough: self } });
     expect(seen().host!.spec.order).toEqual(order);
   });
 

@@ -2,9 +2,9 @@ import { type Kind, kindPath, NODE_HOST, NODE_UPDATE } from '../api/kinds.ts';
 import { API_VERSION, MANAGED_LABEL } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Command } from '../core/command.ts';
-import { planDrain, podKey } from '../core/drain-plan.ts';
-import { ridesThrough } from '../core/flight/draining.ts';
-import type { NodeView, World } from '../core/world.ts';
+import { planDrain } from '../core/drain-plan.ts';
+import { podKey } from '../core/drain-settings.ts';
+import type { NodeView } from '../core/world.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isAlreadyExists } from '../kube/errors.ts';
 import type { Logger } from '../kube/logger.ts';
@@ -43,13 +43,11 @@ type Written = { metadata: { resourceVersion: string } };
  */
 export class NodeWriter {
   readonly #deps: WriterDeps;
-  readonly #world: World;
   readonly #signal: AbortSignal;
   #node: NodeView;
 
-  constructor(deps: WriterDeps, world: World, node: NodeView, signal: AbortSignal) {
+  constructor(deps: WriterDeps, node: NodeView, signal: AbortSignal) {
     this.#deps = deps;
-    this.#world = world;
     this.#node = node;
     this.#signal = signal;
   }
@@ -95,11 +93,11 @@ export class NodeWriter {
     return true;
   }
 
-  async #orderReboot({ order, record, status }: Command & { type: 'OrderReboot' }): Promise<true> {
+  async #orderReboot({ order, record, context, status }: Command & { type: 'OrderReboot' }): Promise<true> {
     const { name } = this.#node;
     const pods = await this.#deps.podViews.list(name, this.#signal);
-    const plan = planDrain(pods, record.drain, ridesThrough({ world: this.#world, node: this.#node }));
-    const left = [...[...plan.evict, ...plan.waitFor].map(podKey).slice(0, 5), ...plan.errors];
+    const plan = planDrain(pods, record.drain, context);
+    const left = [...[...plan.evict, ...plan.later, ...plan.waitFor].map(podKey).slice(0, 5), ...plan.errors];
     if (left.length > 0) throw new StaleDecisionError(`pods have come to ${name} since it was drained: ${left.join('; ')}`);
     await this.writeStatus(status);
     return this.#patchHost((resourceVersion) => orderPatch(resourceVersion, order));

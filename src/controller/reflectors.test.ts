@@ -27,6 +27,7 @@ describe('the caches', () => {
       'nodeUpdates',
       'nodeHosts',
       'budgets',
+      'daemonSets',
       'ownPods',
       'guardPolicy',
       'guardBinding',
@@ -43,6 +44,21 @@ describe('the caches', () => {
     expect(unsynced()).toEqual([]);
     expect([nodes, policies, nodeUpdates, nodeHosts, ownPods].map(({ items }) => items.size)).toEqual([1, 1, 1, 1, 1]);
     expect([...ownPods.items.keys()]).toEqual(['lockkeeper/agent-a']);
+  });
+
+  test('tell of DaemonSets that come and go, and of nothing else of theirs', async () => {
+    const put = (numberReady: number) =>
+      bed.cluster.put('daemonsets', { metadata: { name: 'cni', namespace: 'kube-system' }, status: { numberReady } });
+    const told = async (count: number) => eventually(() => bed.told.changes >= count);
+    await bed.watch();
+    bed.told.changes = 0;
+    put(1);
+    await told(1);
+    expect([...bed.reflectors.daemonSets.items.keys()]).toEqual(['kube-system/cni']);
+    put(2);
+    bed.cluster.remove('daemonsets', 'cni', 'kube-system');
+    await told(2);
+    expect([bed.told.changes, bed.reflectors.daemonSets.items.size]).toEqual([2, 0]);
   });
 
   test('tell of what a decision looks at, and not of heartbeats', async () => {

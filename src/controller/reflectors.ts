@@ -50,6 +50,12 @@ export function createReflectors(deps: ReflectorDeps, namespace: string, events:
         else if (value === undefined && previous !== undefined) events.budgetChanged(previous.namespace);
       },
     }),
+    // That one exists is all that a drain asks.
+    daemonSets: watch<true>('/apis/apps/v1/daemonsets', () => true, {
+      onChange: ({ value, previous }) => {
+        if ((value === undefined) !== (previous === undefined)) events.changed();
+      },
+    }),
     ownPods: watch(`/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`, podOf, {
       query: { labelSelector: `${PART_OF.key}=${PART_OF.value}` },
       onChange: changed,

@@ -187,10 +187,47 @@ describe('a Pod', () => {
       phase: 'Running',
       ready: true,
       terminating: true,
+      goneBy: '2026-01-01T00:00:00Z',
       mirror: true,
       emptyDir: true,
       node: 'a',
     });
+  });
+
+  test.each<[string, object, object]>([
+    ['system-cluster-critical', { priorityClassName: 'system-cluster-critical' }, { critical: 'cluster' }],
+    ['system-node-critical', { priorityClassName: 'system-node-critical' }, { critical: 'node' }],
+    ['of a priority class of somebody’s own', { priorityClassName: 'gold' }, {}],
+    ['tolerates everything', { tolerations: [{ operator: 'Exists' }] }, { toleratesCordon: true }],
+    [
+      'tolerates the cordon',
+      { tolerations: [{ key: 'node.kubernetes.io/unschedulable', operator: 'Exists', effect: 'NoSchedule' }] },
+      { toleratesCordon: true },
+    ],
+    [
+      'tolerates the cordon’s taint by its empty value',
+      { tolerations: [{ key: 'node.kubernetes.io/unschedulable' }] },
+      { toleratesCordon: true },
+    ],
+    [
+      'tolerates another effect of it',
+      { tolerations: [{ key: 'node.kubernetes.io/unschedulable', operator: 'Exists', effect: 'NoExecute' }] },
+      {},
+    ],
+    ['tolerates another taint', { tolerations: [{ key: 'gpu', operator: 'Exists' }] }, {}],
+    ['tolerates nothing', { tolerations: null }, {}],
+  ])('%s', (_name, spec, expected) => {
+    const { critical, toleratesCordon } = podOf({ metadata: podMetadata, spec });
+    expect({ ...(critical && { critical }), ...(toleratesCordon && { toleratesCordon }) }).toEqual(expected);
+  });
+
+  test.each<[Record<string, string>, string | undefined]>([
+    [{ 'karpenter.sh/do-not-disrupt': 'true' }, 'karpenter.sh/do-not-disrupt'],
+    [{ 'karpenter.sh/do-not-disrupt': 'false' }, undefined],
+    [{ 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false' }, 'cluster-autoscaler.kubernetes.io/safe-to-evict'],
+    [{ 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'true' }, undefined],
+  ])('annotated %j', (annotations, expected) => {
+    expect(podOf({ metadata: { ...podMetadata, annotations }, spec: {} }).doNotDisrupt).toBe(expected);
   });
 
   test('with hardly anything: unbound, without a controller, of unknown phase', () => {

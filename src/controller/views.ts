@@ -93,6 +93,10 @@ const podSchema = z.object({
   }),
   spec: z.object({
     nodeName: z.optional(z.string()),
+    priorityClassName: z.optional(z.string()),
+    tolerations: z.optional(
+      z.nullable(z.array(z.object({ key: z.optional(z.string()), operator: z.optional(z.string()), effect: z.optional(z.string()) }))),
+    ),
     volumes: z.optional(z.nullable(z.array(z.object({ emptyDir: z.optional(z.unknown()) })))),
   }),
   status: z.optional(
@@ -104,6 +108,32 @@ const podSchema = z.object({
   ),
 });
 
+/** The priority classes of the system's own. */
+const CRITICAL: Readonly<Record<string, NonNullable<PodView['critical']>>> = {
+  'system-cluster-critical': 'cluster',
+  'system-node-critical': 'node',
+};
+
+/** Annotations, with their value, by which a pod's owner asks Karpenter or the cluster autoscaler to leave it where it is. */
+const DO_NOT_DISRUPT: Readonly<Record<string, string>> = {
+  'karpenter.sh/do-not-disrupt': 'true',
+  'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+};
+
+/** Whether a toleration covers the taint of a cordoned node, which has no value; a key left out stands for every taint. */
+function toleratesCordon({
+  key,
+  operator,
+  effect,
+}: {
+  key?: string | undefined;
+  operator?: string | undefined;
+  effect?: string | undefined;
+}) {
+  const matches = key === undefined || key === '' ? operator === 'Exists' : key === 'node.kubernetes.io/unschedulable';
+  return matches && (effect === undefined || effect === '' || effect === 'NoSchedule');
+}
+
 /** A pod as a drain sees it, with the node that it is bound to. */
 export type BoundPod = PodView & { node: string };
 
@@ -112,6 +142,8 @@ export function podOf(raw: unknown): BoundPod {
   const { metadata, spec, status } = z.parse(podSchema, raw);
   const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
   const containers = digestOf((status?.containerStatuses ?? []).flatMap(({ containerID }) => containerID || []));
+  const critical = CRITICAL[spec.priorityClassName ?? ''];
+  const doNotDisrupt = Object.entries(DO_NOT_DISRUPT).find(([name, value]) => metadata.annotations?.[name] === value)?.[0];
   return {
     namespace: metadata.namespace,
     name: metadata.name,
@@ -124,6 +156,10 @@ export function podOf(raw: unknown): BoundPod {
     terminating: metadata.deletionTimestamp !== undefined,
     mirror: metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined,
     emptyDir: (spec.volumes ?? []).some(({ emptyDir }) => emptyDir !== undefined && emptyDir !== null),
+    ...(metadata.deletionTimestamp !== undefined && { goneBy: metadata.deletionTimestamp }),
+    ...(critical !== undefined && { critical }),
+    ...(doNotDisrupt !== undefined && { doNotDisrupt }),
+    ...((spec.tolerations ?? []).some(toleratesCordon) && { toleratesCordon: true }),
     node: spec.nodeName ?? '',
   };
 }

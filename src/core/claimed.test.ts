@@ -64,7 +64,7 @@ describe('a claimed node', () => {
           order: 'stage-1',
           at: ago(0),
           drainDeadline: ago(-30 * MINUTE),
-          drain: { deleteEmptyDirData: true, force: false },
+          drain: { deleteEmptyDirData: true, force: false, respectDoNotDisrupt: true },
           rebootTimeoutMs: 15 * MINUTE,
           minReadySeconds: 10,
           readyDaemonSets: ['kube-system/cni'],

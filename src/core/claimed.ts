@@ -3,6 +3,7 @@ import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../api/names.ts';
 import { durationMs } from '../api/primitives.ts';
 import type { Claim } from '../api/update-policy.ts';
 import type { Command, Verdict } from './command.ts';
+import { drainSettings } from './drain-settings.ts';
 import type { Facts, Member } from './facts.ts';
 import { readyDaemonSets } from './flight/draining.ts';
 import { cancelOrderID, inFlight, type Step } from './flight/flight.ts';
@@ -28,7 +29,6 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     return { status: enter(status, 'Staged', verdict, now), commands: [], lookAt: true };
   }
   const { spec } = facts.view;
-  const { gracePeriodSeconds } = spec.drain;
   const evictFrom = now + durationMs(spec.drain.loadBalancerDelay);
   const record: CordonRecord = {
     policy: facts.view.name,
@@ -42,11 +42,7 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     at: timestamp(now),
     ...(evictFrom > now && { evictFrom: timestamp(evictFrom) }),
     drainDeadline: timestamp(evictFrom + durationMs(spec.drain.timeout)),
-    drain: {
-      deleteEmptyDirData: spec.drain.deleteEmptyDirData,
-      force: spec.drain.force,
-      ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
-    },
+    drain: drainSettings(spec),
     rebootTimeoutMs: durationMs(spec.reboot.timeout),
     minReadySeconds: spec.rollout.minReadySeconds,
     ...readyDaemonSets(pods),

@@ -2,6 +2,7 @@ import type { CordonRecord } from '../api/cordon-record.ts';
 import type { Order } from '../api/node-host.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim, UpdatePolicyStatus } from '../api/update-policy.ts';
+import type { DrainContext } from './drain-settings.ts';
 import type { Reason } from './reasons.ts';
 import type { Instant, PodView } from './world.ts';
 
@@ -18,7 +19,7 @@ export type Command =
   | { type: 'SetRefreshInterval'; refreshInterval: string }
   | { type: 'Order'; order: Order }
   /** A Reboot order: only if a fresh list of the node's pods shows nothing left to evict; then the status (with the deadline), then the order. */
-  | { type: 'OrderReboot'; order: Order; record: CordonRecord; status: NodeUpdateStatus }
+  | { type: 'OrderReboot'; order: Order; record: CordonRecord; context: DrainContext; status: NodeUpdateStatus }
   | { type: 'Cordon'; record: CordonRecord; annotations: Readonly<Record<string, string>>; labels: Readonly<Record<string, string>> }
   /** Somebody uncordoned a node in flight: cordon it again, the record stays. */
   | { type: 'CordonAgain' }

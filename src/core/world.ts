@@ -77,8 +77,16 @@ export interface PodView {
   /** Stands for the containers that run: others, another value. Absent where the kubelet names none. */
   containers?: string;
   terminating: boolean;
+  /** When a terminating pod should be gone. */
+  goneBy?: string;
   mirror: boolean;
   emptyDir: boolean;
+  /** The priority class of the system's own that it has. */
+  critical?: 'cluster' | 'node';
+  /** The annotation by which its owner asks not to be disrupted. */
+  doNotDisrupt?: string;
+  /** It may be scheduled to a cordoned node. */
+  toleratesCordon?: boolean;
 }
 
 /** All that one decision looks at: plain data. */
@@ -93,6 +101,8 @@ export interface World {
   standby: boolean;
   /** Pods by node, for the nodes that are being looked at; a node without an entry has not been listed yet. */
   pods: ReadonlyMap<string, readonly PodView[]>;
+  /** The DaemonSets that exist, as `namespace/name`. */
+  daemonSets: ReadonlySet<string>;
   /** What the running drains could not evict yet, by node. */
   blockedPods: ReadonlyMap<string, readonly BlockedPod[]>;
   retry: RetrySettings;

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import {
   aDaemonSetPod,
+  aDrainContext,
   aFlight,
   ago,
   aHost,
@@ -76,6 +77,61 @@ describe('draining', () => {
     expect([over.status.reason, over.drain?.evict]).toEqual(pods.length > 0 ? ['Draining', pods] : ['RebootOrdered', undefined]);
   });
 
+  test('evicts those whose turn it is, and waits for all', () => {
+    const pods = [aPod('dns', { critical: 'cluster' }), aPod('web')];
+    const { status, drain } = step({}, {}, on(...pods));
+    expect(drain?.evict).toEqual([pods[1]]);
+    expect([status.message, status.drain?.remaining]).toEqual(['waits for 2 pods: shop/web, shop/dns', 2]);
+    expect(step({}, {}, on(aPod('dns', { critical: 'cluster' }))).drain?.evict).toHaveLength(1);
+  });
+
+  test('names what is lost, and what is left to the reboot', () => {
+    const record = aRecord('n1', { drain: { deleteEmptyDirData: true, force: true, leaveToReboot: [{ namespaces: ['cache'] }] } });
+    const { status } = step({ record }, {}, on(naked, aPod('a', { namespace: 'cache' }), aDaemonSetPod('cni')));
+    expect(status.message).toBe(
+      'waits for 1 pod: shop/naked; nobody will create again: shop/naked; left to the reboot: cache/a (LeftToReboot)',
+    );
+    expect(status.drain?.left).toEqual([{ pod: 'cache/a', reason: 'LeftToReboot' }]);
+  });
+
+  test('wakes when a pod that terminates for long is no longer waited for, and then goes on without it', () => {
+    const record = aRecord('n1', { drain: { deleteEmptyDirData: true, force: false, skipWaitForDeleteMs: 5 * MINUTE } });
+    const pod = aPod('a', { terminating: true, goneBy: ago(MINUTE) });
+    expect(step({ record }, {}, on(pod)).until).toBe(NOW + 4 * MINUTE + 1);
+    const { commands, status } = step({ record }, {}, on({ ...pod, goneBy: ago(6 * MINUTE) }));
+    expect(types({ commands })).toEqual(['OrderReboot']);
+    expect(status.message).toContain('left to the reboot: shop/a (TerminatingForLong)');
+    expect(status.drain?.left).toEqual([{ pod: 'shop/a', reason: 'TerminatingForLong' }]);
+  });
+
+  describe('of pods that tolerate the cordon', () => {
+    const before = aPod('a', { toleratesCordon: true, uid: 'before' });
+    const after = aPod('a', { toleratesCordon: true, uid: 'after' });
+
+    test('evicts none before it is persisted that it does, and all others meanwhile', () => {
+      const first = step({}, {}, on(before, aPod('web')));
+      expect([types(first), first.drain?.evict.map(({ name }) => name)]).toEqual([['WriteStatus'], ['web']]);
+      expect(first.commands[0]).toEqual({ type: 'WriteStatus', status: first.status });
+      const second = step({}, {}, on(before, aPod('web')), first.status);
+      expect([types(second), second.drain?.evict.map(({ name }) => name)]).toEqual([[], ['a', 'web']]);
+    });
+
+    test('leaves what comes in their place, names it, and reboots', () => {
+      const { status } = step({}, {}, on(before));
+      expect(step({}, {}, on(before, after), status).drain?.evict).toEqual([before]);
+      const drained = step({}, {}, on(after), status);
+      expect(drained.commands).toMatchObject([{ type: 'OrderReboot', context: { evictedOnce: status.drain?.evictedOnce } }]);
+      expect(drained.status.message).toContain('left to the reboot: shop/a (CameBack)');
+      // The order could not be given: nothing of it is forgotten.
+      expect(types(step({}, {}, on(after), drained.status))).toEqual(['OrderReboot']);
+    });
+
+    test('evicts them once more in the next claim', () => {
+      const { status } = step({}, {}, on(before));
+      expect(types(step({}, {}, on(after), { ...status, drain: undefined as never }))).toEqual(['WriteStatus']);
+    });
+  });
+
   test('cordons again what somebody uncordoned', () => {
     expect(types(step({ unschedulable: false }, {}, on(aPod('a'))))).toEqual(['CordonAgain']);
   });
@@ -127,7 +183,7 @@ describe('draining', () => {
 describe('drained', () => {
   test('orders the reboot of this boot into the record’s target, with the status first', () => {
     const { commands, status, until } = step({});
-    expect(commands).toEqual([{ type: 'OrderReboot', order: rebootOrder('n1'), record: aRecord('n1'), status }]);
+    expect(commands).toEqual([{ type: 'OrderReboot', order: rebootOrder('n1'), record: aRecord('n1'), context: aDrainContext(), status }]);
     expect(status).toMatchObject({
       phase: 'Rebooting',
       reason: 'RebootOrdered',

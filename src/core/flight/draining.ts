@@ -1,13 +1,16 @@
 import type { CordonRecord } from '../../api/cordon-record.ts';
-import type { Verdict } from '../command.ts';
-import { isDaemonSetPod, planDrain, podKey } from '../drain-plan.ts';
-import { enter } from '../status.ts';
-import { instant, type PodView, stagedVersion, timestamp } from '../world.ts';
+import { isRemembered, rememberEvicted } from '../comebacks.ts';
+import type { Command, Verdict } from '../command.ts';
+import { type DrainPlan, isDaemonSetPod, planDrain } from '../drain-plan.ts';
+import { drainContext, podKey } from '../drain-settings.ts';
+import { enter, type StatusChange } from '../status.ts';
+import { type Instant, instant, type PodView, stagedVersion, timestamp } from '../world.ts';
 import { type Flight, hasRebooted, inFlight, keepCordoned, rebootOrderID, type Step, stay } from './flight.ts';
 import { giveBack, giveBackBlocked, giveBackToStage } from './outcomes.ts';
 import { verifying } from './verifying.ts';
 
 const MAX_NAMED = 5;
+const MAX_KEPT = 64;
 
 /** Draining: evicts until nothing is left, then orders the reboot. */
 export function draining(flight: Flight): Step {
@@ -21,31 +24,48 @@ export function draining(flight: Flight): Step {
   const pods = world.pods.get(node.name);
   const until = instant(record.drainDeadline);
   if (pods === undefined) return explain(flight, { reason: 'Draining', message: 'lists the pods on the node', until });
-  const plan = planDrain(pods, record.drain, ridesThrough(flight));
+  const plan = planDrain(pods, record.drain, contextOf(flight));
   if (plan.errors.length > 0) return giveBackBlocked(flight, { reason: 'CannotEvict', message: plan.errors.join('; ') });
   const evictFrom = record.evictFrom === undefined ? now : instant(record.evictFrom);
   if (evictFrom > now) {
     const message = `load balancers have until ${record.evictFrom} to notice that the node is leaving: no pod is evicted before`;
     return explain(flight, { reason: 'LoadBalancerDelay', message, until: evictFrom });
   }
-  const remaining = [...plan.evict, ...plan.waitFor];
-  if (remaining.length === 0) return drained(flight);
+  const remaining = [...plan.evict, ...plan.later, ...plan.waitFor];
+  if (remaining.length === 0) return drained(flight, plan);
   if (until <= now)
     return giveBackBlocked(flight, { reason: 'DrainTimeout', message: `drain timed out with ${describe(flight, remaining)}` });
+  return evicting(flight, plan, remaining, until);
+}
 
+/** Evicts those whose turn it is; one that may come straight back only once it is persisted that it was evicted. */
+function evicting(flight: Flight, plan: DrainPlan, remaining: readonly PodView[], deadline: Instant): Step {
+  const { node, record, world, now } = flight;
   const blocked = world.blockedPods.get(node.name) ?? [];
-  const total = Math.max(remaining.length, flight.status.drain?.total ?? 0);
-  const status = enter(flight.status, 'Draining', { reason: 'Draining', message: `waits for ${describe(flight, remaining)}` }, now, {
+  const known = flight.status.drain?.evictedOnce ?? [];
+  const evictedOnce = rememberEvicted(known, plan.evict);
+  const lost = plan.lost.length === 0 ? '' : `; nobody will create again: ${listed(plan.lost.map(podKey))}`;
+  const message = `waits for ${describe(flight, remaining)}${lost}${describeLeft(plan)}`;
+  const status = enter(flight.status, 'Draining', { reason: 'Draining', message }, now, {
     ...stillDraining(flight),
-    drain: { startedAt: record.at, total, remaining: remaining.length, ...(blocked.length > 0 && { blocked: blocked.slice(0, 64) }) },
+    drain: {
+      startedAt: record.at,
+      total: Math.max(remaining.length, flight.status.drain?.total ?? 0),
+      remaining: remaining.length,
+      ...(blocked.length > 0 && { blocked: blocked.slice(0, MAX_KEPT) }),
+      ...leftOf(plan),
+      ...(evictedOnce.length > 0 && { evictedOnce: [...evictedOnce] }),
+    },
   });
+  const evict = plan.evict.filter((pod) => isRemembered(pod, known) || !isRemembered(pod, evictedOnce));
+  const persist: Command[] = evictedOnce === known ? [] : [{ type: 'WriteStatus', status }];
   const grace = record.drain.gracePeriodSeconds;
   return {
     status,
-    commands: keepCordoned(flight),
+    commands: [...keepCordoned(flight), ...persist],
     lookAt: true,
-    until,
-    drain: { node: node.name, claim: record.claim, evict: plan.evict, ...(grace !== undefined && { gracePeriodSeconds: grace }) },
+    until: Math.min(deadline, plan.until ?? deadline),
+    drain: { node: node.name, claim: record.claim, evict, ...(grace !== undefined && { gracePeriodSeconds: grace }) },
   };
 }
 
@@ -59,12 +79,9 @@ export function readyDaemonSets(pods: readonly PodView[]): Pick<CordonRecord, 'r
   };
 }
 
-/** The controller's own pod, where it must stay on its node because no other replica could act meanwhile (ADR 0003). */
-export function ridesThrough({ world, node }: Pick<Flight, 'world' | 'node'>) {
-  return world.self?.node === node.name && !world.standby ? world.self : undefined;
-}
+const contextOf = ({ world, node, now, status }: Flight) => drainContext(world, node, now, status.drain?.evictedOnce);
 
-function drained(flight: Flight): Step {
+function drained(flight: Flight, plan: DrainPlan): Step {
   const { node, record, world, now, status } = flight;
   if (!world.guarded) {
     return explain(flight, {
@@ -88,16 +105,16 @@ function drained(flight: Flight): Step {
   if (begun !== undefined && instant(begun) <= now)
     return giveBackBlocked(flight, { reason: 'RebootNotStarted', message: 'no reboot could be ordered in time: the node is given back' });
   const deadline = begun ?? timestamp(now + record.rebootTimeoutMs);
-  const verdict: Verdict = { reason: 'RebootOrdered', message: `waits for the agent to activate ${record.target} and reboot` };
-  const next = enter(status, 'Rebooting', verdict, now, {
+  const message = `waits for the agent to activate ${record.target} and reboot${describeLeft(plan)}`;
+  const next = enter(status, 'Rebooting', { reason: 'RebootOrdered', message }, now, {
     ...inFlight(flight),
-    drain: undefined,
+    drain: endOf(flight, plan),
     deadlines: { drain: record.drainDeadline, reboot: deadline },
   });
   const order = { id: rebootOrderID(record), action: 'Reboot', version: record.target, bootID: record.bootID } as const;
   return {
     status: next,
-    commands: [...keepCordoned(flight), { type: 'OrderReboot', order, record, status: next }],
+    commands: [...keepCordoned(flight), { type: 'OrderReboot', order, record, context: contextOf(flight), status: next }],
     lookAt: true,
     until: instant(deadline),
   };
@@ -126,12 +143,42 @@ function explain(flight: Flight, verdict: Verdict): Step {
   });
 }
 
+/** What the drain has left stays to be seen until the node has rebooted; an order that could not be given must not forget either. */
+function endOf({ status, record }: Flight, plan: DrainPlan): StatusChange['drain'] {
+  const evictedOnce = status.drain?.evictedOnce;
+  const { left } = leftOf(plan);
+  if (left === undefined && evictedOnce === undefined) return undefined;
+  const total = status.drain?.total ?? 0;
+  return {
+    startedAt: record.at,
+    total,
+    remaining: 0,
+    ...(left !== undefined && { left }),
+    ...(evictedOnce !== undefined && { evictedOnce }),
+  };
+}
+
+/** What is left on the node though it is no DaemonSet's: people should know of it. */
+function leftOf({ leave }: DrainPlan): { left?: { pod: string; reason: string }[] } {
+  const left = leave.filter(({ reason }) => reason !== 'DaemonSet' && reason !== 'MirrorPod' && reason !== 'RidesThrough');
+  return left.length === 0 ? {} : { left: left.slice(0, MAX_KEPT).map(({ pod, reason }) => ({ pod: podKey(pod), reason })) };
+}
+
+function describeLeft(plan: DrainPlan): string {
+  const { left = [] } = leftOf(plan);
+  return left.length === 0 ? '' : `; left to the reboot: ${listed(left.map(({ pod, reason }) => `${pod} (${reason})`))}`;
+}
+
 function describe({ world, node }: Flight, remaining: readonly PodView[]): string {
   const blocked = new Map((world.blockedPods.get(node.name) ?? []).map((pod) => [pod.pod, pod]));
-  const named = remaining.slice(0, MAX_NAMED).map((pod) => {
+  const named = remaining.map((pod) => {
     const why = blocked.get(podKey(pod));
     return `${podKey(pod)}${why === undefined ? '' : ` (${why.budget ?? why.reason})`}`;
   });
-  const more = remaining.length > MAX_NAMED ? ` and ${remaining.length - MAX_NAMED} more` : '';
-  return `${remaining.length === 1 ? '1 pod' : `${remaining.length} pods`}: ${named.join(', ')}${more}`;
+  return `${remaining.length === 1 ? '1 pod' : `${remaining.length} pods`}: ${listed(named)}`;
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : '';
+  return `${names.slice(0, MAX_NAMED).join(', ')}${more}`;
 }

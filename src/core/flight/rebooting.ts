@@ -97,7 +97,7 @@ function refused(flight: Flight, code: ErrorCode | undefined, words: string): St
 function wait(flight: Flight, verdict: Verdict): Step {
   const deadline = flight.status.deadlines?.reboot;
   const deadlines = { drain: flight.record.drainDeadline, ...(deadline !== undefined && { reboot: deadline }) };
-  return stay(enter(flight.status, 'Rebooting', verdict, flight.now, { ...inFlight(flight), drain: undefined, deadlines }), verdict, {
+  return stay(enter(flight.status, 'Rebooting', verdict, flight.now, { ...inFlight(flight), deadlines }), verdict, {
     commands: keepCordoned(flight),
     lookAt: true,
   });

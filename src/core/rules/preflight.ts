@@ -1,11 +1,11 @@
 import { planDrain } from '../drain-plan.ts';
-import { ridesThrough } from '../flight/draining.ts';
+import { drainContext, drainSettings } from '../drain-settings.ts';
 import { pass, type Rule } from './rule.ts';
 
 /** Holds a node whose pods may never be evicted as things stand: found before a slot is taken. */
-export const preflight: Rule = ({ world, facts, node }) => {
+export const preflight: Rule = ({ world, facts, node }, now) => {
   const pods = world.pods.get(node.name);
   if (pods === undefined) return { reason: 'Preflight', message: 'its pods are being looked at' };
-  const { errors } = planDrain(pods, facts.view.spec.drain, ridesThrough({ world, node }));
+  const { errors } = planDrain(pods, drainSettings(facts.view.spec), drainContext(world, node, now));
   return errors.length === 0 ? pass : { reason: 'CannotEvict', message: errors.join('; ') };
 };

@@ -4,6 +4,7 @@ import { MANAGED_LABEL } from '../../api/names.ts';
 import type { Answer, NodeHostStatus, Order } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import { type Claim, type Rollout, updatePolicySpecSchema } from '../../api/update-policy.ts';
+import type { DrainContext } from '../drain-settings.ts';
 import { factsOf, type Member } from '../facts.ts';
 import type { Flight } from '../flight/flight.ts';
 import type { Candidate } from '../rules/rule.ts';
@@ -159,6 +160,14 @@ export function aPod(name: string, change: Partial<PodView> = {}): PodView {
 export const aDaemonSetPod = (name: string, change: Partial<PodView> = {}): PodView =>
   aPod(name, { namespace: 'kube-system', controller: { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'cni' }, ...change });
 
+/** What the drain of a node is planned by in such a world. */
+export const aDrainContext = (change: Partial<DrainContext> = {}): DrainContext => ({
+  now: NOW,
+  daemonSets: new Set(['kube-system/cni']),
+  evictedOnce: [],
+  ...change,
+});
+
 /** A world of the policy `default` and no nodes, guarded, that looks at no pods. */
 export function aWorld(change: Partial<World> = {}): World {
   return {
@@ -166,6 +175,7 @@ export function aWorld(change: Partial<World> = {}): World {
     nodes: [],
     guarded: true,
     standby: false,
+    daemonSets: new Set(['kube-system/cni']),
     pods: new Map(),
     blockedPods: new Map(),
     retry: { baseMs: MINUTE, maxMs: HOUR },

@@ -1,7 +1,7 @@
 import type { BlockedPod } from '../../api/node-update.ts';
 import type { Decision, DrainDecision, PolicyDecision } from '../command.ts';
 import { decide } from '../decide.ts';
-import { podKey } from '../drain-plan.ts';
+import { podKey } from '../drain-settings.ts';
 import type { Instant, NodeView, World } from '../world.ts';
 import type { Cluster } from './cluster.ts';
 import { freshCaches, isSame, NodeWriter } from './node-writer-model.ts';
@@ -97,6 +97,7 @@ export class ControllerModel {
         self: { namespace: 'lockkeeper', pod: 'lockkeeper', node: this.#cluster.pods.get('lockkeeper')?.node ?? '' },
       }),
       standby,
+      daemonSets: new Set(['kube-system/cni']),
       pods: looked,
       blockedPods: new Map(this.#drains.map((drain) => [drain.node, blocked(drain, looked.get(drain.node) ?? [])])),
       retry: { baseMs: 30_000, maxMs: 600_000 },

@@ -5,7 +5,6 @@ import type { Order } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { Command } from '../command.ts';
 import { planDrain } from '../drain-plan.ts';
-import { ridesThrough } from '../flight/draining.ts';
 import type { NodeView, World } from '../world.ts';
 import type { Cluster } from './cluster.ts';
 import type { SimHost, SimNode } from './objects.ts';
@@ -87,11 +86,11 @@ export class NodeWriter {
     this.#node = { ...this.#node, update: { ...update, resourceVersion, status } };
   }
 
-  #checkDrained({ record }: Command & { type: 'OrderReboot' }): void {
+  #checkDrained({ record, context }: Command & { type: 'OrderReboot' }): void {
     const { name } = this.#node;
     const pods = this.#cluster.pods.items.filter(({ node }) => node === name);
-    const { evict, waitFor, errors } = planDrain(pods, record.drain, ridesThrough({ world: this.#world, node: this.#node }));
-    if (evict.length + waitFor.length + errors.length > 0) throw new ConflictError(`pods have come to ${name}`);
+    const { evict, later, waitFor, errors } = planDrain(pods, record.drain, context);
+    if (evict.length + later.length + waitFor.length + errors.length > 0) throw new ConflictError(`pods have come to ${name}`);
   }
 
   #createUpdate(): void {
