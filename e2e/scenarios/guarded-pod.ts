@@ -15,8 +15,12 @@ export interface GuardedPod {
 
 type Budget = KubeObject & { status?: { observedGeneration?: number; currentHealthy?: number; expectedPods?: number } };
 
-/** Puts such a pod on a node, and waits until its budget knows of it. */
-export async function guardNode({ client, eventually }: Bed, node: string): Promise<GuardedPod> {
+/** Puts such a pod on a node, and waits until its budget knows of it. An image is needed where nodes really run it. */
+export async function guardNode(
+  { client, eventually }: Pick<Bed, 'client' | 'eventually'>,
+  node: string,
+  image = 'none',
+): Promise<GuardedPod> {
   const name = `guard-${node}`;
   const labels = { app: name };
   const budgetPath = `/apis/policy/v1/namespaces/default/poddisruptionbudgets/${name}`;
@@ -33,7 +37,7 @@ export async function guardNode({ client, eventually }: Bed, node: string): Prom
           spec: {
             terminationGracePeriodSeconds: 1,
             nodeSelector: { 'kubernetes.io/hostname': node },
-            containers: [{ name: 'main', image: 'none' }],
+            containers: [{ name: 'main', image }],
           },
         },
       },

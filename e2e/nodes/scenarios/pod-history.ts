@@ -14,6 +14,8 @@ export type Pod = KubeObject & {
       ready: boolean;
       restartCount: number;
       state?: { terminated?: { exitCode: number; reason?: string; message?: string } };
+      /** How the container before this one ended. */
+      lastState?: { terminated?: { exitCode: number; reason?: string; finishedAt?: string } };
     }[];
   };
 };

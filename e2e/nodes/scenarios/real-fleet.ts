@@ -33,6 +33,8 @@ export interface RealFleet extends WatchedFleet {
   readonly machines: readonly RealMachine[];
   /** Puts a release into the update repository of all hosts. */
   release(version: string): Promise<void>;
+  /** Puts out a release under a policy with `approval: Manual`; settles when all nodes have staged it and wait. */
+  releaseStaged(version: string): Promise<void>;
   /** Approves a version, on the policy. */
   approve(version: string): Promise<void>;
   /** The pod of the controller that holds the Lease; one that is not of these names, where some are given. */
@@ -82,6 +84,10 @@ function fleetOn(bed: Nodes, machines: readonly RealMachine[], history: WatchHis
     bed,
     machines,
     release: (version) => bed.publish({ version, variant, arch }),
+    async releaseStaged(version) {
+      await fleet.release(version);
+      await Promise.all(names.map((name) => fleet.phase(name, 'Staged', 'AwaitingApproval')));
+    },
     approve: (version) => watched.annotate('updatepolicies', policy, { 'lockkeeper.dev/approved-version': version }),
     leader: (...except) =>
       bed.eventually(async () => {
