@@ -5,7 +5,16 @@ import { heal } from './testing/recovery.ts';
 import { play, type Simulation } from './testing/simulation.ts';
 
 /** One node that is drained; its reboot is about to be ordered. The model's watchman sees every boot. */
-const setup: Setup = { nodes: 1, maxUnavailable: 1, failureBudget: 1, second: false, mixed: false, manual: false };
+const setup: Setup = {
+  nodes: 1,
+  maxUnavailable: 1,
+  failureBudget: 1,
+  second: false,
+  mixed: false,
+  manual: false,
+  calendar: 'always',
+  onClose: 'Finish',
+};
 
 const work = (rounds: number, without?: Worker): Action => ({ do: 'work', leader: 0, rounds, without });
 const pause: Action = { do: 'annotateNode', node: 0, key: 'paused', value: 'true' };

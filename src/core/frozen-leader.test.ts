@@ -5,7 +5,16 @@ import type { Setup } from './testing/objects.ts';
 import { play, type Simulation } from './testing/simulation.ts';
 
 /** Two nodes, one at a time. Controller 0 works; controller 1 is frozen, and thaws with some of its caches far behind. */
-const setup: Setup = { nodes: 2, maxUnavailable: 1, failureBudget: 1, second: false, mixed: false, manual: false };
+const setup: Setup = {
+  nodes: 2,
+  maxUnavailable: 1,
+  failureBudget: 1,
+  second: false,
+  mixed: false,
+  manual: false,
+  calendar: 'always',
+  onClose: 'Finish',
+};
 
 const work = (rounds: number): Action => ({ do: 'work', leader: 0, rounds });
 const pause = (value: 'true' | null): Action => ({ do: 'annotateNode', node: 0, key: 'paused', value });

@@ -1,3 +1,4 @@
+import type { Calendar } from './calendar.ts';
 import type { Lags } from './controller-model.ts';
 import type { Flaw, Setup } from './objects.ts';
 import type { Lag } from './store.ts';
@@ -46,6 +47,7 @@ export type Action =
   | { do: 'annotatePolicy'; policy: 'a' | 'b'; key: 'paused' | 'retry' | 'resume' | 'pinVersion' | 'approvedVersion'; value: string | null }
   | { do: 'pausePolicy'; policy: 'a' | 'b'; paused: boolean }
   | { do: 'maxUnavailable'; policy: 'a' | 'b'; to: number | string }
+  | { do: 'schedule'; policy: 'a' | 'b'; to: Calendar; onClose: 'Finish' | 'Release' }
   | { do: 'deletePolicy'; policy: 'a' | 'b' }
   | { do: 'createPolicy'; policy: 'a' | 'b' };
 

@@ -1,6 +1,7 @@
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL } from '../../api/names.ts';
 import { type PolicyView, timestamp } from '../world.ts';
 import { aDaemonSetPod, aPod, aPolicy, NOW } from './builders.ts';
+import { scheduleOf } from './calendar.ts';
 import { bootIDOf, type Machine, type Objects, type Setup, type SimHost, type SimNode, type SimPod, type SimUpdate } from './objects.ts';
 import { Store } from './store.ts';
 import { Watchman } from './watchman.ts';
@@ -82,7 +83,7 @@ export class Cluster implements Objects {
 
   createPolicy(name: 'a' | 'b'): void {
     if (this.policies.get(name) !== undefined) return;
-    const { maxUnavailable, failureBudget, manual } = this.setup;
+    const { maxUnavailable, failureBudget, manual, calendar, onClose } = this.setup;
     const { resourceVersion: _, ...policy } = aPolicy({
       name,
       uid: `uid-${this.serial()}-${name}`,
@@ -90,6 +91,7 @@ export class Cluster implements Objects {
         ...(name === 'b' && { nodeSelector: { matchLabels: { pool: 'odd' } }, priority: 1 }),
         approval: manual ? 'Manual' : 'Automatic',
         rollout: { maxUnavailable, failureBudget },
+        schedule: scheduleOf(calendar, onClose),
         staging: { maxParallel: '50%' },
         drain: { timeout: '10m', loadBalancerDelay: name === 'b' ? '2m' : '0s' },
         reboot: { timeout: '10m' },

@@ -68,14 +68,15 @@ export class ControllerModel {
 
   *#pass(): Generator<void> {
     const world = this.#gather();
-    const decision = decide(world, this.#cluster.now);
+    const decidedAt = this.#cluster.now;
+    const decision = decide(world, decidedAt);
     this.#cluster.watchman.decided(world, decision);
     this.looking = decision.lookAt;
     this.#drains = decision.drains;
     this.wakeAt = decision.wakeAt;
     const failed = new Set<string>();
-    const acted = yield* this.#act(world, decision, failed);
-    if (!acted) yield* this.#report(world, decision, failed);
+    const acted = yield* this.#act(world, decision, failed, decidedAt);
+    if (!acted) yield* this.#report(world, decision, failed, decidedAt);
   }
 
   #gather(): World {
@@ -104,7 +105,7 @@ export class ControllerModel {
     };
   }
 
-  *#act(world: World, { policies, nodes }: Decision, failed: Set<string>): Generator<void, boolean> {
+  *#act(world: World, { policies, nodes }: Decision, failed: Set<string>, decidedAt: Instant): Generator<void, boolean> {
     let acted = false;
     for (const decision of policies) {
       if (decision.claims === undefined) continue;
@@ -113,7 +114,7 @@ export class ControllerModel {
     }
     for (const decision of nodes) {
       const view = world.nodes.find(({ name }) => name === decision.node) as NodeView;
-      const writer = new NodeWriter(this.#cluster, this.#caches, world, view);
+      const writer = new NodeWriter(this.#cluster, this.#caches, world, view, decidedAt);
       for (const command of decision.commands) {
         yield;
         let done = true;
@@ -129,12 +130,12 @@ export class ControllerModel {
     return acted;
   }
 
-  *#report(world: World, { policies, nodes }: Decision, failed: Set<string>): Generator<void> {
+  *#report(world: World, { policies, nodes }: Decision, failed: Set<string>, decidedAt: Instant): Generator<void> {
     for (const { node, status } of nodes) {
       const view = world.nodes.find(({ name }) => name === node) as NodeView;
       if (failed.has(node) || view.update === undefined || isSame(view.update.status, status)) continue;
       yield;
-      this.#attempt(failed, node, () => new NodeWriter(this.#cluster, this.#caches, world, view).writeStatus(status));
+      this.#attempt(failed, node, () => new NodeWriter(this.#cluster, this.#caches, world, view, decidedAt).writeStatus(status));
     }
     for (const decision of policies) {
       if (failed.has(decision.policy) || isSame(world.policies.find(({ name }) => name === decision.policy)?.status, decision.status))

@@ -5,7 +5,7 @@ import type { Order } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { Command } from '../command.ts';
 import { planDrain } from '../drain-plan.ts';
-import type { NodeView, World } from '../world.ts';
+import type { Instant, NodeView, World } from '../world.ts';
 import type { Cluster } from './cluster.ts';
 import type { SimHost, SimNode } from './objects.ts';
 import { Cache, ConflictError, type Store } from './store.ts';
@@ -27,12 +27,14 @@ export class NodeWriter {
   readonly #cluster: Cluster;
   readonly #caches: ReturnType<typeof freshCaches>;
   readonly #world: World;
+  readonly #decidedAt: Instant;
   #node: NodeView;
 
-  constructor(cluster: Cluster, caches: ReturnType<typeof freshCaches>, world: World, node: NodeView) {
+  constructor(cluster: Cluster, caches: ReturnType<typeof freshCaches>, world: World, node: NodeView, decidedAt: Instant) {
     this.#cluster = cluster;
     this.#caches = caches;
     this.#world = world;
+    this.#decidedAt = decidedAt;
     this.#node = node;
   }
 
@@ -54,7 +56,7 @@ export class NodeWriter {
           () => this.#checkDrained(command),
           () => this.writeStatus(command.status),
           () => {
-            this.#cluster.watchman.ordersReboot(this.#world, this.#node, command);
+            this.#cluster.watchman.ordersReboot(this.#world, this.#node, command, this.#decidedAt);
             this.#order(command.order);
           },
         ];
@@ -142,7 +144,7 @@ export class NodeWriter {
     const after = this.#cluster.nodes.patch(name, resourceVersion, (node) => change(node) as Partial<SimNode>);
     this.#caches.nodes.observe(name);
     this.#node = { ...this.#node, resourceVersion: after.resourceVersion };
-    if (before !== undefined) this.#cluster.watchman.nodeWritten(before, after);
+    if (before !== undefined) this.#cluster.watchman.nodeWritten(before, after, this.#world);
   }
 
   #patchHost(change: (host: SimHost) => Partial<SimHost>): void {

@@ -1,6 +1,7 @@
 import type { NodeHostSpec, NodeHostStatus } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { Annotations, NodeView, PodView, PolicyView } from '../world.ts';
+import type { Calendar } from './calendar.ts';
 import type { Store } from './store.ts';
 
 export type SimNode = Omit<NodeView, 'update' | 'host' | 'agent'>;
@@ -39,6 +40,9 @@ export interface Setup {
   /** The nodes are of two variants, one after the other. */
   mixed: boolean;
   manual: boolean;
+  /** When the policies begin nodes, and what becomes of those in flight then. */
+  calendar: Calendar;
+  onClose: 'Finish' | 'Release';
   /** The node that the controllers run on, if any. */
   selfNode?: number | undefined;
 }

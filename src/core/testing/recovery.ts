@@ -29,7 +29,7 @@ export function heal(simulation: Simulation, patience = 400): void {
     simulation.round(controller);
     if (markOf(simulation, controller) !== before) continue;
     if (isDone(simulation.cluster)) return;
-    if (!passTime(simulation, controller) && !retry(simulation)) throw new Violation(`10: stuck: ${describe(simulation)}`);
+    if (!retry(simulation) && !passTime(simulation, controller)) throw new Violation(`10: stuck: ${describe(simulation)}`);
   }
   throw new Violation(`10: not done after ${patience} rounds: ${describe(simulation)}`);
 }

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import type { Action, Scenario } from './actions.ts';
+import { CALENDARS } from './calendar.ts';
 import { VERSIONS } from './cluster.ts';
 import type { Setup } from './objects.ts';
 
@@ -18,9 +19,11 @@ const setup: fc.Arbitrary<Setup> = fc.record(
     second: flag,
     mixed: flag,
     manual: fc.constantFrom(false, false, false, false, true),
+    calendar: fc.constantFrom('always', 'always', ...CALENDARS),
+    onClose: fc.constantFrom('Finish', 'Release'),
     selfNode: fc.option(index, { nil: undefined }),
   },
-  { requiredKeys: ['nodes', 'maxUnavailable', 'failureBudget', 'second', 'mixed', 'manual'] },
+  { requiredKeys: ['nodes', 'maxUnavailable', 'failureBudget', 'second', 'mixed', 'manual', 'calendar', 'onClose'] },
 );
 
 const lags = fc.record({ policies: lag, nodes: lag, updates: lag, hosts: lag, pods: lag }, { requiredKeys: [] });
@@ -74,6 +77,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(2, 'annotatePolicy', { policy, key: fc.constant('approvedVersion'), value: version }),
   often(1, 'pausePolicy', { policy, paused: flag }),
   often(1, 'maxUnavailable', { policy, to: maxUnavailable }),
+  often(2, 'schedule', { policy, to: fc.constantFrom(...CALENDARS), onClose: fc.constantFrom('Finish', 'Release') }),
   often(1, 'deletePolicy', { policy }),
   often(1, 'createPolicy', { policy }),
 );

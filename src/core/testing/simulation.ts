@@ -2,6 +2,7 @@ import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../../api/names.t
 import type { Action, Scenario, Worker } from './actions.ts';
 import { AgentModel } from './agent-model.ts';
 import { MINUTE } from './builders.ts';
+import { scheduleOf } from './calendar.ts';
 import { Cluster, VERSIONS } from './cluster.ts';
 import { ControllerModel } from './controller-model.ts';
 import type { Machine, Setup, SimNode } from './objects.ts';
@@ -77,6 +78,7 @@ export class Simulation {
       case 'annotatePolicy':
       case 'pausePolicy':
       case 'maxUnavailable':
+      case 'schedule':
       case 'deletePolicy':
       case 'createPolicy':
         this.#actOnPolicy(action);
@@ -109,6 +111,11 @@ export class Simulation {
       }
       case 'pausePolicy':
         cluster.policies.patch(action.policy, undefined, ({ spec }) => ({ spec: { ...spec, paused: action.paused } }));
+        return;
+      case 'schedule':
+        cluster.policies.patch(action.policy, undefined, ({ spec }) => ({
+          spec: { ...spec, schedule: scheduleOf(action.to, action.onClose) },
+        }));
         return;
       case 'maxUnavailable':
         cluster.policies.patch(action.policy, undefined, ({ spec }) => ({

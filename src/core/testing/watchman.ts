@@ -4,7 +4,8 @@ import type { Claim } from '../../api/update-policy.ts';
 import { assign } from '../assign.ts';
 import type { Command, Decision } from '../command.ts';
 import { REASONS } from '../reasons.ts';
-import type { NodeView, PolicyView, World } from '../world.ts';
+import { type Instant, instant, type NodeView, type PolicyView, type World } from '../world.ts';
+import { mayBegin } from './calendar.ts';
 import { bootIDOf, type Machine, type Objects, type SimNode } from './objects.ts';
 
 /** One of the design's invariants did not hold. */
@@ -88,6 +89,8 @@ export class Watchman {
     must(world.guarded, '2: a claim while the agents’ admission policy is missing');
     must(!before.spec.paused && before.annotations[BY_HAND.paused] !== 'true', '5: a claim of a paused policy');
     this.#withinFailureBudget(world, before);
+    for (const { node, at } of begun)
+      must(mayBegin(before.spec.schedule, instant(at)), `5: a claim on ${node} at ${at}, outside the window or in an exclusion`);
     const members = membersOf(world, before);
     const limit = limitOf(before, members.length);
     const used = new Set(
@@ -147,13 +150,18 @@ export class Watchman {
   }
 
   /** Invariant 3: what somebody else cordoned stays cordoned, and what we changed is put back. */
-  nodeWritten(before: SimNode, after: SimNode): void {
+  nodeWritten(before: SimNode, after: SimNode, world: World): void {
     const { name, uid, record } = before;
     if (after.record === undefined && record === undefined)
       must(before.unschedulable === after.unschedulable, `3: ${name} has no record of ours`);
     if (after.record !== undefined && record === undefined) {
       must(!before.unschedulable, `3: cordoned ${name}, which somebody else had cordoned`);
-      if (typeof after.record === 'object') this.#stillClaimed(name, after.record);
+      if (typeof after.record === 'object') {
+        this.#stillClaimed(name, after.record);
+        const { policyUID, at } = after.record;
+        const schedule = world.policies.find((policy) => policy.uid === policyUID)?.spec.schedule;
+        must(mayBegin(schedule, instant(at)), `5: ${name} is cordoned at ${at}, outside the window or in an exclusion`);
+      }
     }
     if (record === undefined || after.record !== undefined) return;
     must(!this.#theirs.has(uid), `3: uncordoned ${name}, which a person had cordoned`);
@@ -179,7 +187,12 @@ export class Watchman {
   }
 
   /** Invariant 2, when the order is written. */
-  ordersReboot(world: World, view: NodeView, { order, record }: Command & { type: 'OrderReboot' }): void {
+  ordersReboot(world: World, view: NodeView, { order, record }: Command & { type: 'OrderReboot' }, decidedAt: Instant): void {
+    const schedule = world.policies.find(({ uid }) => uid === record.policyUID)?.spec.schedule;
+    must(
+      schedule?.onClose !== 'Release' || mayBegin(schedule, decidedAt),
+      `5: a reboot of ${view.name} is ordered although the schedule has closed, and releases`,
+    );
     const node = this.#objects.nodes.get(view.name);
     const hostRV = this.#objects.hosts.get(view.name)?.resourceVersion;
     if (view.host?.resourceVersion !== hostRV) return;
