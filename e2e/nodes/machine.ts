@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Api } from '../bed/api.ts';
 import type { Child } from '../bed/children.ts';
@@ -58,6 +58,8 @@ export interface RealMachine {
   run(command: string, ...args: string[]): Promise<string>;
   /** The log file of `boot`, `machine` (the host's requests) or of one of its programs. */
   log(of: MachineProgram | 'boot' | 'machine'): string;
+  /** Copies what its pods' containers have written (those that are still there) beside its own logs. */
+  keepPodLogs(): Promise<void>;
   /** Ends it for good; its Node stays. */
   stop(): Promise<void>;
 }
@@ -100,6 +102,7 @@ export function realMachine({ settings, process: child, api }: RealMachineParts)
       return runCommand('nsenter', [...inside, command, ...args], { cwd: '/', env: { PATH: systemPath.join(':') }, timeoutMs: 60_000 });
     },
     log: (of) => (of === 'machine' ? child.log : `${logs}.${of}.log`),
+    keepPodLogs: () => cp(path.join(folder, 'pods'), `${logs}.pods`, { recursive: true }),
     async stop() {
       if (!child.running) return;
       await post('/end').catch(() => undefined);

@@ -220,6 +220,7 @@ export async function startNodes(options: NodesOptions = {}): Promise<Nodes> {
         for (const history of histories) history.stop();
         const ended = await Promise.allSettled([...machines.values()].map((machine) => machine.stop()));
         const wrong = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+        if (keepLogs || wrong.length > 0) await Promise.all([...machines.values()].map((machine) => machine.keepPodLogs()));
         network.close();
         ended.push(...(await Promise.allSettled([controlPlane.stop({ keepLogs: keepLogs || wrong.length > 0 })])));
         ended.push(...(await Promise.allSettled([reaper.close()])));

@@ -5,7 +5,7 @@ import { realNodes } from '../suite.ts';
 import { expectBackBeforeUncordon } from './daemon-sets.ts';
 import { drainablePodsOn, endings, fewestServing, isServing, type Pod } from './pod-history.ts';
 import { type RealFleet, startRealFleet } from './real-fleet.ts';
-import { keepRequesting, type Served } from './steady-client.ts';
+import { keepRequesting, type Served, type SteadyClient } from './steady-client.ts';
 import { deafToSigterm, servedWorkload, slowToEnd, web } from './workloads.ts';
 
 type Lease = KubeObject & { spec: { holderIdentity?: string } };
@@ -19,6 +19,7 @@ suite('the chart as it is, on three real nodes under load', () => {
   let agents: WatchHistory<Pod>;
   let leases: WatchHistory<Lease>;
   let leader: Pod;
+  let client: SteadyClient | undefined;
   let served: Served;
 
   beforeAll(async () => {
@@ -35,14 +36,17 @@ suite('the chart as it is, on three real nodes under load', () => {
     await Promise.all(machines.map(({ name }) => phase(name, 'Staged', 'AwaitingApproval')));
     leader = await fleet.leader();
 
-    const client = keepRequesting({ network: bed.network, history, machines, nodePort: web.nodePort });
-    await eventually(() => client.answered > 50);
+    client = keepRequesting({ network: bed.network, history, machines, nodePort: web.nodePort });
+    await eventually(() => (client?.answered ?? 0) > 50);
     await approve('1.26.1');
     await updated('1.26.1');
     served = await client.stop();
   }, 400_000);
 
-  afterAll(() => fleet?.stop(), 60_000);
+  afterAll(async () => {
+    await client?.stop();
+    await fleet?.stop();
+  }, 60_000);
 
   test('each node is rebooted once, one at a time', async () => {
     const { judge, machines } = fleet;
