@@ -136,6 +136,13 @@ describe('what the Eviction API answers', () => {
     else expect(message).not.toMatch(/unhealthyPodEvictionPolicy/);
   });
 
+  test('says that a budget cannot be computed, and why, instead of numbers that mean nothing', () => {
+    const outcome = outcomeOf(answer(429, 'no', budgetSaysNo), pod, [aBudget('web', { syncFailed: 'found no controllers' })]);
+    expect(outcome).toMatchObject({
+      blocked: { message: expect.stringMatching(/^the budget web allows no eviction: it cannot be computed \(found no controllers\);/) },
+    });
+  });
+
   test('500 of a pod with two budgets names both, and is no crash', () => {
     const error = answer(500, 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.');
     expect(outcomeOf(error, pod, [aBudget('a'), aBudget('b')], [webhook])).toMatchObject({

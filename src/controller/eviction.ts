@@ -120,8 +120,10 @@ const withValues = ({ key, operator, values }: Expression) => ({ key, operator, 
 
 const budgetKey = ({ namespace, name }: Budget): string => `${namespace}/${name}`;
 
-function describeBudget({ name, currentHealthy, desiredHealthy, unhealthyPodEvictionPolicy }: Budget, pod: PodView): string {
+function describeBudget({ name, currentHealthy, desiredHealthy, syncFailed, unhealthyPodEvictionPolicy }: Budget, pod: PodView): string {
+  if (syncFailed !== undefined) return `the budget ${name} allows no eviction: it cannot be computed (${syncFailed})`;
   const numbers = `the budget ${name} allows no eviction now: ${currentHealthy} healthy, ${desiredHealthy} needed`;
   if (pod.ready || unhealthyPodEvictionPolicy === 'AlwaysAllow') return numbers;
-  return `${numbers}; the pod is not ready, and would go if the budget’s unhealthyPodEvictionPolicy were AlwaysAllow (it is ${unhealthyPodEvictionPolicy ?? 'IfHealthyBudget'})`;
+  const policy = unhealthyPodEvictionPolicy ?? 'IfHealthyBudget';
+  return `${numbers}; the pod is not ready, and would go if the budget’s unhealthyPodEvictionPolicy were AlwaysAllow (it is ${policy})`;
 }

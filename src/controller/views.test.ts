@@ -344,6 +344,14 @@ describe('a budget', () => {
     });
   });
 
+  test('that cannot be computed says why', () => {
+    const conditions = [{ type: 'DisruptionAllowed', status: 'False', reason: 'SyncFailed', message: 'found no controllers' }];
+    const status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, conditions };
+    expect(budgetOf({ metadata: budgetMetadata, spec: {}, status })).toMatchObject({ syncFailed: 'found no controllers' });
+    const allowed = { ...status, conditions: [{ type: 'DisruptionAllowed', status: 'True', reason: 'SufficientPods' }] };
+    expect(budgetOf({ metadata: budgetMetadata, spec: {}, status: allowed })).not.toHaveProperty('syncFailed');
+  });
+
   test('with its numbers; no selector and a null one select nothing, an empty one is kept', () => {
     const status = { disruptionsAllowed: 1, currentHealthy: 3, desiredHealthy: 2, expectedPods: 3, observedGeneration: 1 };
     expect(budgetOf({ metadata: budgetMetadata, spec: { selector: {} }, status })).toMatchObject({ selector: {}, disruptionsAllowed: 1 });

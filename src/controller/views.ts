@@ -235,6 +235,9 @@ const budgetSchema = z.object({
       currentHealthy: z.int(),
       desiredHealthy: z.int(),
       observedGeneration: z.optional(z.int()),
+      conditions: z.optional(
+        z.nullable(z.array(z.object({ type: z.string(), reason: z.optional(z.string()), message: z.optional(z.string()) }))),
+      ),
     }),
   ),
 });
@@ -246,12 +249,15 @@ export function budgetOf(raw: unknown) {
   // The API server evicts nothing under a budget whose spec its controller has not seen yet.
   const observed = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
   const { unhealthyPodEvictionPolicy } = spec;
+  const failed = status?.conditions?.find(({ type, reason }) => type === 'DisruptionAllowed' && reason === 'SyncFailed');
   return {
     namespace: metadata.namespace,
     name: metadata.name,
     selector: spec.selector ?? undefined,
     disruptionsAllowed: observed ? (status?.disruptionsAllowed ?? 0) : 0,
     ...(unhealthyPodEvictionPolicy !== undefined && { unhealthyPodEvictionPolicy }),
+    // Why its controller cannot compute it: then its numbers mean nothing, and it allows no eviction.
+    ...(failed !== undefined && { syncFailed: failed.message ?? '' }),
     currentHealthy: status?.currentHealthy ?? 0,
     desiredHealthy: status?.desiredHealthy ?? 0,
   };
