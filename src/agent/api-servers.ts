@@ -8,7 +8,7 @@ import { HostError } from './host-errors.ts';
 import type { LetterboxClient } from './letterbox.ts';
 
 /** A client of one API server. */
-export type ServerClient = Pick<KubeClient, 'get' | 'mergePatch' | 'listPages' | 'watch' | 'close'>;
+export type ServerClient = Pick<KubeClient, 'get' | 'mergePatch' | 'listPages' | 'watch' | 'close' | 'clockOffsetMs'>;
 
 export interface ApiServersOptions {
   /** Through the service address. */
@@ -44,6 +44,11 @@ export class ApiServers implements LetterboxClient {
   /** Whether the fallback is in use. */
   get usesFallback(): boolean {
     return this.#fallback !== undefined;
+  }
+
+  /** What is to be added to our clock so that it tells the API server's time. */
+  get clockOffsetMs(): number {
+    return this.#current.clockOffsetMs;
   }
 
   get: LetterboxClient['get'] = (path, options) => this.#tell(this.#current.get(path, options));

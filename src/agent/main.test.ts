@@ -44,8 +44,10 @@ test.each([
   expect(exitCode).toBe(code);
 });
 
-test('works as a program by a kubeconfig, says who it is, and ends cleanly on SIGTERM', async () => {
+test("works as a program by a kubeconfig, says who it is, tells the API server's time, and ends cleanly on SIGTERM", async () => {
   bed = await new AgentBed().start();
+  const serverNow = Date.now() - 86_400_000;
+  bed.kube.date = () => serverNow;
   const kubeconfig = join(bed.folder, 'kubeconfig.yaml');
   writeFileSync(
     kubeconfig,
@@ -69,6 +71,7 @@ users: [{name: u, user: {token: secret}}]
   expect(status).toEqual({});
   await bed.until(() => bed?.status.version === '1.26.0', 'the first report');
   await bed.carryOut({ id: 's1', action: 'Stage', version: '1.26.1' });
+  expect(Math.abs(Date.parse(bed.status.answer?.startedAt ?? '') - serverNow)).toBeLessThan(3_600_000);
   started.kill('SIGTERM');
   const [exitCode] = await closed;
   expect(exitCode).toBe(0);

@@ -60,13 +60,15 @@ async function runAgent(config: AgentConfig): Promise<number> {
     fallback = found && clientFor(found);
     return fallback;
   };
+  const kube = new ApiServers({ primary, findFallback, clock, logger }, signal);
   const agent = new Agent({
     node: config.node,
     version,
-    kube: new ApiServers({ primary, findFallback, clock, logger }, signal),
+    kube,
     host,
     readBootID: () => readBootID(config.bootIDFile),
-    clock,
+    // What people read on the NodeHost is told in one time, whatever the machine's clock says.
+    clock: { ...clock, now: () => clock.now() + kube.clockOffsetMs },
     logger,
     random: Math.random,
   });
