@@ -53,6 +53,8 @@ export interface ControlPlaneOptions {
   readonly controllerQps?: number;
   /** How long a node's kubelet may be silent before the node is no longer Ready, in seconds; Kubernetes' own 50 unless told. */
   readonly nodeGraceSeconds?: number;
+  /** The API server's certificate, its own authority, and its key, PEM; made anew unless told. */
+  readonly certificate?: { readonly cert: string; readonly key: string };
   readonly home?: Home;
   /** Where the parts run; this process's own network unless told. */
   readonly network?: PlaneNetwork;
@@ -119,6 +121,10 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
   const tokens = new Map<UserName, string>();
   for (const user of Object.keys(users) as UserName[]) tokens.set(user, randomBytes(24).toString('hex'));
   await mkdir(file('certs'));
+  if (options.certificate !== undefined) {
+    await writeFile(file('certs/apiserver.crt'), options.certificate.cert);
+    await writeFile(file('certs/apiserver.key'), options.certificate.key, { mode: 0o600 });
+  }
   await writeFile(file('tokens.csv'), tokenFile(tokens, options.users ?? []), { mode: 0o600 });
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   await writeFile(file('service-account.key'), privateKey.export({ type: 'sec1', format: 'pem' }), { mode: 0o600 });

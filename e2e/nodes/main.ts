@@ -10,7 +10,7 @@ import { removeLeftovers } from './leftovers.ts';
 import type { MachineState } from './machine/control.ts';
 import { startNodes } from './nodes.ts';
 import { type BedRecord, isAlive, readRecords } from './records.ts';
-import { missingPackages, RequirementError } from './requirements.ts';
+import { packagesToInstall, RequirementError } from './requirements.ts';
 import { MachineError } from './start-machine.ts';
 
 const usage = `Real kubelets on containerd and runc, as machines that reboot. Linux, root, no Docker.
@@ -151,7 +151,7 @@ async function logs(): Promise<void> {
 
 /** Only what is missing: another vendor's containerd must not be replaced. */
 async function installPackages(): Promise<void> {
-  const packages = await missingPackages();
+  const packages = await packagesToInstall();
   if (packages.length === 0) {
     console.log('no package is missing');
     return;

@@ -24,7 +24,7 @@ import { type BedRecord, cgroupName, startTimeOf, writeRecord } from './records.
 import { cniFolder, RequirementError, requireAll } from './requirements.ts';
 import { controlSocket, machineUsers, openMachineRoom, type RealMachineOptions, untilReady } from './start-machine.ts';
 
-export interface NodesOptions extends Pick<ControlPlaneOptions, 'features' | 'controllerQps' | 'nodeGraceSeconds'> {
+export interface NodesOptions extends Pick<ControlPlaneOptions, 'features' | 'controllerQps' | 'nodeGraceSeconds' | 'certificate'> {
   /** How many machines; 3 unless told. */
   readonly nodes?: number;
   readonly name?: string;

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { access, glob, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { cgroupLayout } from './cgroups.ts';
 
@@ -28,8 +28,19 @@ const plugins = ['bridge', 'host-local', 'loopback'];
 /** CAP_SYS_ADMIN and CAP_NET_ADMIN: namespaces and mounts, links and routes. */
 const capabilities = { CAP_NET_ADMIN: 12n, CAP_SYS_ADMIN: 21n };
 
+/** Debian's libfaketime, with which a program can be given a wrong clock; undefined where it is not installed. */
+export async function fakeTimeLibrary(): Promise<string | undefined> {
+  for await (const file of glob('/usr/lib/*/faketime/libfaketime.so.1')) return file;
+  return undefined;
+}
+
+/** Debian's packages that are missing here, those included that only some tests want. */
+export async function packagesToInstall(): Promise<string[]> {
+  return [...(await missingPackages()), ...((await fakeTimeLibrary()) === undefined ? ['libfaketime'] : [])];
+}
+
 /** Debian's packages that are missing here. */
-export async function missingPackages(): Promise<string[]> {
+async function missingPackages(): Promise<string[]> {
   const packages = new Set<string>();
   for (const [program, ofPackage] of Object.entries(packagesOf)) {
     if ((await findIn(systemPath, program)) === undefined) packages.add(ofPackage);

@@ -1,3 +1,4 @@
+import type { ChartOptions } from '../../bed/chart.ts';
 import type { NodeObject } from '../../bed/node-object.ts';
 import type { WatchHistory } from '../../bed/watch-history.ts';
 import { type Judge, judgeOf } from '../../scenarios/judge.ts';
@@ -13,7 +14,7 @@ const policy = 'default';
 const infraLabel = 'bed.lockkeeper.dev/infra';
 const podsPath = '/api/v1/namespaces/lockkeeper/pods';
 
-export interface RealFleetOptions extends Pick<NodesOptions, 'archives' | 'machine' | 'each' | 'nodeGraceSeconds'> {
+export interface RealFleetOptions extends Pick<NodesOptions, 'archives' | 'machine' | 'each' | 'nodeGraceSeconds' | 'certificate'> {
   /** 3 unless told. */
   readonly nodes?: number;
   /** What the update repository holds at first, beside 1.26.0, which the machines run. */
@@ -24,6 +25,8 @@ export interface RealFleetOptions extends Pick<NodesOptions, 'archives' | 'machi
   readonly controllersOn?: 'infra' | 'nodes';
   /** Over the chart's own values. */
   readonly values?: { readonly controller?: object; readonly agent?: object };
+  /** Instead of the bed's own `installChart`. */
+  readonly install?: (bed: Nodes, options: ChartOptions) => Promise<void>;
 }
 
 /** Real nodes on 1.26.0 with the chart installed, and its policy `default` in force. */
@@ -49,6 +52,7 @@ export interface RealFleet extends WatchedFleet {
 /** Starts real nodes, builds our image where it is not there, and installs the chart. */
 export async function startRealFleet(options: RealFleetOptions = {}): Promise<RealFleet> {
   const { nodes = 3, releases = [], policy: spec = {}, controllersOn = 'nodes', values = {}, machine = {}, each = () => ({}) } = options;
+  const { install = (bed, chart) => bed.installChart(chart) } = options;
   const infra = controllersOn === 'infra';
   const image = await ourImage();
   const bed = await startNodes({
@@ -61,7 +65,7 @@ export async function startRealFleet(options: RealFleetOptions = {}): Promise<Re
   });
   try {
     const history = await bed.nodeHistory();
-    await bed.installChart({
+    await install(bed, {
       values: {
         ...values,
         controller: { ...(infra && { nodeSelector: { [infraLabel]: 'true' } }), ...values.controller },
