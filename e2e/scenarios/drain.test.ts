@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { KubeObject } from '../bed/api.ts';
 import type { AuditEntry } from '../bed/audit.ts';
 import type { Bed } from '../bed/bed.ts';
 import { changes, isCordoned } from '../bed/watch-history.ts';
@@ -26,6 +27,14 @@ describe('a drain', () => {
       return requests.length >= 3 && requests;
     });
     expect(refused.map(codeOf)).toEqual([429, 429, 429]);
+    const [told] = await eventually(async () => {
+      const events = await eventsOf(bed, guard.name);
+      return events.length > 0 && events;
+    });
+    expect(told).toMatchObject({ type: 'Warning', message: expect.stringContaining(guard.budget) });
+    expect(await bed.kubectl('describe', 'pod', guard.name)).toMatch(
+      /EvictionBlocked.*lockkeeper.*node-1 is drained for its update to 1\.26\.1/,
+    );
     await guard.open();
     await updated('1.26.1');
 
@@ -89,6 +98,8 @@ describe('a drain', () => {
 });
 
 const evictionsOf = (bed: Bed, name: string): Promise<AuditEntry[]> => bed.audit.find({ verb: 'create', subresource: 'eviction', name });
+const eventsOf = (bed: Bed, name: string): Promise<(KubeObject & { type: string; message: string })[]> =>
+  bed.client.list('/api/v1/namespaces/default/events', { fieldSelector: `involvedObject.name=${name},reason=EvictionBlocked` });
 const codeOf = ({ responseStatus }: AuditEntry): number => responseStatus?.code ?? 0;
 
 const nakedPath = '/api/v1/namespaces/default/pods/naked';

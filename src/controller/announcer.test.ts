@@ -13,7 +13,7 @@ function bed() {
   const events: EventNote[] = [];
   const changes: PhaseChange[] = [];
   const logger = recordingLogger();
-  const announcer = new Announcer({ record: (event) => events.push(event) }, logger, (change) => changes.push(change));
+  const announcer = new Announcer({ record: (event) => events.push(event) > 0 }, logger, (change) => changes.push(change));
   return { announcer, events, changes, logger, said: () => events.splice(0).map(({ about, type, reason }) => [about.kind, type, reason]) };
 }
 

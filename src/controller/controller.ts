@@ -11,6 +11,7 @@ import { VERSION } from '../version.ts';
 import { Announcer } from './announcer.ts';
 import { createApp } from './app.ts';
 import { Applier } from './apply.ts';
+import { BlockedPodEvents } from './blocked-pod-events.ts';
 import { calmLogger } from './calm-logger.ts';
 import type { ControllerConfig } from './config.ts';
 import { Drainer } from './drainer.ts';
@@ -62,6 +63,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
     budgetChanged: (namespace) => term?.drainer.budgetChanged(namespace),
   });
   const events = new EventRecorder(client, config.identity, now, logger);
+  const podEvents = new BlockedPodEvents(events, clock.monotonic);
 
   const lead = async (leading: AbortSignal): Promise<void> => {
     await reflectors.waitForSync(leading);
@@ -75,6 +77,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
       budgets: () => [...reflectors.budgets.items.values()],
       assertLeading,
       changed: wake,
+      onBlocked: (pod, blocked, drain) => podEvents.tell(pod, blocked, drain),
       onEviction: metrics.evicted,
     });
     const reconciler = new Reconciler({

@@ -29,7 +29,7 @@ export interface DrainerDeps {
   /** A pod is blocked, by another reason than before, or no longer. */
   changed: () => void;
   /** A pod is still blocked after a few tries: its owner should know. */
-  onBlocked?: (pod: PodView, blocked: BlockedPod) => void;
+  onBlocked?: (pod: PodView, blocked: BlockedPod, drain: Pick<WantedDrain, 'node' | 'to'>) => void;
   onEviction?: (outcome: EvictionOutcome['kind']) => void;
 }
 
@@ -241,7 +241,7 @@ class NodeDrain {
     const before = this.#blocked.get(pod.uid);
     this.#blocked.set(pod.uid, blocked);
     const { reason, budget, message } = blocked;
-    if ((this.#tries.get(pod.uid) ?? 0) >= PATIENT_TRIES) this.#deps.onBlocked?.(pod, blocked);
+    if ((this.#tries.get(pod.uid) ?? 0) >= PATIENT_TRIES) this.#deps.onBlocked?.(pod, blocked, this.#decision);
     if (before?.reason === reason && before.budget === budget) return;
     this.#deps.logger.info({ ...line, reason, budget, why: message }, 'an eviction was refused');
     this.#deps.changed();

@@ -51,6 +51,18 @@ describe('an Event', () => {
     });
   });
 
+  test('about a pod is in its namespace, where its owner looks', () => {
+    const { recorder, created } = bed();
+    recorder.record({ ...note, about: { kind: 'Pod', namespace: 'shop', name: 'web-1', uid: 'uid-1' } });
+    expect(created[0]).toMatchObject({
+      path: '/api/v1/namespaces/shop/events',
+      event: {
+        metadata: { namespace: 'shop' },
+        involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web-1', uid: 'uid-1' },
+      },
+    });
+  });
+
   test('has a name of its own, and fits, however long the words are', () => {
     const { recorder, created } = bed();
     for (let index = 0; index < 50; index += 1)
@@ -75,7 +87,8 @@ describe('an Event', () => {
   test('is dropped while too many are under way', async () => {
     const held = Promise.withResolvers<unknown>();
     const { recorder, created } = bed(() => held.promise);
-    for (let index = 0; index < 1_000; index += 1) recorder.record(note);
+    const sent = Array.from({ length: 1_000 }, () => recorder.record(note));
+    expect(sent.filter(Boolean)).toHaveLength(256);
     expect(created).toHaveLength(256);
     held.resolve({});
     await settle();

@@ -3,7 +3,9 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../kube/logger.ts';
 
 /** What an Event is about. */
-export type EventTarget = { kind: 'Node' | 'UpdatePolicy'; name: string; uid: string };
+export type EventTarget =
+  | { kind: 'Node' | 'UpdatePolicy'; name: string; uid: string; namespace?: never }
+  | { kind: 'Pod'; namespace: string; name: string; uid: string };
 
 /** One Event, as `kubectl describe` shows it. */
 export interface EventNote {
@@ -29,16 +31,18 @@ export class EventRecorder {
     this.#logger = logger;
   }
 
-  /** Sends an Event in the background. */
-  record({ about, type, reason, message }: EventNote): void {
-    if (this.#pending >= MAX_PENDING) return;
+  /** Sends an Event in the background; false where too many are under way. */
+  record({ about, type, reason, message }: EventNote): boolean {
+    if (this.#pending >= MAX_PENDING) return false;
     this.#pending += 1;
     const at = this.#now();
     this.#sequence += 1;
     const time = new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
+    // Where `kubectl describe` looks for those of objects without a namespace.
+    const namespace = about.namespace ?? 'default';
     const event = {
-      metadata: { name: `${about.name.slice(0, 200)}.${at.toString(16)}${this.#sequence.toString(16)}`, namespace: 'default' },
-      involvedObject: { apiVersion: about.kind === 'Node' ? 'v1' : API_VERSION, kind: about.kind, name: about.name, uid: about.uid },
+      metadata: { name: `${about.name.slice(0, 200)}.${at.toString(16)}${this.#sequence.toString(16)}`, namespace },
+      involvedObject: { apiVersion: about.kind === 'UpdatePolicy' ? API_VERSION : 'v1', ...about },
       type,
       reason,
       message: message.slice(0, 1000),
@@ -50,11 +54,12 @@ export class EventRecorder {
       count: 1,
     };
     this.#client
-      .create('/api/v1/namespaces/default/events', event)
+      .create(`/api/v1/namespaces/${encodeURIComponent(namespace)}/events`, event)
       .catch((error) => this.#logger.debug({ error, reason }, 'an Event could not be written'))
       .finally(() => {
         this.#pending -= 1;
       });
+    return true;
   }
 }
 

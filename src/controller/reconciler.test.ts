@@ -57,7 +57,7 @@ function reconcilerOf(self?: Self): Reconciler {
       changed: () => {},
     }),
     applier: new Applier({ client, reflectors, podViews, logger, assertLeading }),
-    announcer: new Announcer({ record: ({ about, reason }) => events.push(`${about.kind} ${reason}`) }, logger, () => {}),
+    announcer: new Announcer({ record: ({ about, reason }) => events.push(`${about.kind} ${reason}`) > 0 }, logger, () => {}),
     throttle: new ProgressThrottle(),
     self,
     retry: { baseMs: MINUTE, maxMs: 10 * MINUTE },
