@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeObject } from '../../bed/node-object.ts';
-import { isCordoned, type WatchHistory } from '../../bed/watch-history.ts';
+import type { WatchHistory } from '../../bed/watch-history.ts';
 import type { RealMachine } from '../machine.ts';
 import type { BedNetwork } from '../network.ts';
 
@@ -25,6 +25,7 @@ export interface SteadyClientParts {
   readonly nodePort: number;
 }
 
+const excludingLabel = 'node.kubernetes.io/exclude-from-external-load-balancers';
 const workers = 3;
 const pauseMs = 40;
 const checkEveryMs = 250;
@@ -33,8 +34,8 @@ const slowMs = 500;
 
 /**
  * A client out of the cluster that keeps requesting, through kube-proxy on all nodes in turn, as a load balancer in front of them
- * does: it sends nothing to a node that is cordoned, nor after that before a health check of its own has been answered there.
- * So what fails is not the choice of a node that is off, but a pod that was there no more. Each request is a new connection.
+ * does: it sends nothing to a node with the label that takes it out, nor after that before a health check of its own has been
+ * answered there. Each request is a new connection.
  */
 export function keepRequesting({ network, history, machines, nodePort }: SteadyClientParts): SteadyClient {
   const ending = new AbortController();
@@ -49,9 +50,9 @@ export function keepRequesting({ network, history, machines, nodePort }: SteadyC
     if (status !== 200) throw new Error(`status ${status}`);
     return body.trim();
   };
-  const cordoned = (name: string) => {
+  const excluded = (name: string) => {
     const node = history.versions.findLast(({ object }) => object.metadata.name === name)?.object;
-    return node === undefined || isCordoned(node);
+    return node?.metadata.labels === undefined || excludingLabel in node.metadata.labels;
   };
 
   const check = async (machine: RealMachine) => {
@@ -60,7 +61,7 @@ export function keepRequesting({ network, history, machines, nodePort }: SteadyC
         () => true,
         () => false,
       );
-      if (ok && !cordoned(machine.name)) healthy.add(machine.name);
+      if (ok && !excluded(machine.name)) healthy.add(machine.name);
       else healthy.delete(machine.name);
       await pause(checkEveryMs);
     }
@@ -68,7 +69,7 @@ export function keepRequesting({ network, history, machines, nodePort }: SteadyC
 
   const work = async () => {
     while (!ending.signal.aborted) {
-      const usable = machines.filter(({ name }) => healthy.has(name) && !cordoned(name));
+      const usable = machines.filter(({ name }) => healthy.has(name) && !excluded(name));
       const number = ++requests;
       const machine = usable[number % usable.length];
       try {
