@@ -171,6 +171,9 @@ function convert(schema: JSONSchema, path: string): StructuralSchema {
   if (schema.anyOf) {
     if (!schema.intOrString) throw new SchemaError(`${path}: a CRD knows no union but that of an integer and a string`);
     result['x-kubernetes-int-or-string'] = true;
+    // Each speaks of its own type alone, and costs nothing, as a CEL rule within lists would.
+    for (const { pattern, minimum } of schema.anyOf)
+      Object.assign(result, pattern !== undefined && { pattern }, isBound(minimum) && { minimum });
   }
   if (schema.properties) {
     result['properties'] = Object.fromEntries(

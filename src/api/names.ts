@@ -20,6 +20,8 @@ export const BY_HAND = {
   retry: `${GROUP}/retry`,
   /** Any token: a halted rollout goes on, once for each new token. Policy. */
   resume: `${GROUP}/resume`,
+  /** Any token: the group whose turn it is counts as finished, once for each new token. Policy. */
+  skip: `${GROUP}/skip`,
 } as const;
 
 /** Annotations on a Node that are ours alone. */

@@ -40,13 +40,8 @@ const SELECTOR_RULE = {
   fieldPath: '.matchExpressions',
 };
 
-const COUNT_OR_PERCENT_RULE = "type(self) == int ? self >= 1 : string(self).matches('^([1-9][0-9]?|100)%$')";
-
 const countOrPercentSchema = (description: string) =>
-  field(z.union([z.int().check(z.minimum(1)), z.string().check(z.regex(/^([1-9][0-9]?|100)%$/))]), description, {
-    intOrString: true,
-    rules: [{ rule: COUNT_OR_PERCENT_RULE, message: 'must be a whole number of at least 1, or a percentage from 1% to 100%' }],
-  });
+  field(z.union([z.int().check(z.minimum(1)), z.string().check(z.regex(/^([1-9][0-9]?|100)%$/))]), description, { intOrString: true });
 
 /** A count of at least 1, or a percentage such as `10%`. */
 export type CountOrPercent = number | string;
@@ -67,8 +62,34 @@ const versionSpecSchema = field(
   },
 );
 
+const groupSchema = field(
+  z.object({
+    name: field(nameSchema(), 'Names the group in status and messages.'),
+    nodeSelector: z._default(
+      field(
+        labelSelectorSchema({ expressions: 8, values: 64 }),
+        'The nodes of the group; a node belongs to the first group that matches it.',
+        {
+          rules: [SELECTOR_RULE],
+        },
+      ),
+      {},
+    ),
+    maxUnavailable: z.optional(
+      countOrPercentSchema("How many of the group's nodes may be unavailable at once, within what the policy allows."),
+    ),
+    soak: z._default(field(durationSchema(), 'How long the next group waits once this one is finished.'), '0s'),
+  }),
+  'Some of the nodes, with a turn of their own.',
+);
+export type Group = z.infer<typeof groupSchema>;
+
 const rolloutSpecSchema = field(
   z.object({
+    groups: z._default(
+      field(z.array(groupSchema).check(z.maxLength(32)), 'Nodes that go first, group by group (a canary, say); nodes in none come last.'),
+      [],
+    ),
     maxUnavailable: z._default(
       countOrPercentSchema(
         'How many nodes may be unavailable at once, by anybody (cordoned, not ready, failed, rebooting); percentages round down to at least 1, and one node always stays where there are two or more.',
@@ -88,7 +109,16 @@ const rolloutSpecSchema = field(
       10,
     ),
   }),
-  'How many nodes at a time, and when to stop.',
+  'How many nodes at a time, in which order, and when to stop.',
+  {
+    rules: [
+      {
+        rule: 'self.groups.all(a, self.groups.exists_one(b, b.name == a.name))',
+        message: 'each group needs a name of its own',
+        fieldPath: '.groups',
+      },
+    ],
+  },
 );
 
 /** Pods of some namespaces (any, where none is named) whose labels a selector matches (all, where there is none). Small: the record on the node holds it. */
@@ -184,6 +214,7 @@ export const updatePolicySpecSchema = z.object({
   version: z._default(versionSpecSchema, { range: '*', allowDowngrade: false, refreshInterval: '1h' }),
   schedule: z.optional(scheduleSpecSchema),
   rollout: z._default(rolloutSpecSchema, {
+    groups: [],
     maxUnavailable: 1,
     zoneKey: 'topology.kubernetes.io/zone',
     failureBudget: 1,
@@ -236,6 +267,10 @@ describeFields(claimSchema, {
   at: 'When it was made.',
 });
 
+/** How far a group of a rollout has come; one that is Finished or Skipped stays so, whoever joins it later. */
+export const GROUP_STATES = ['Waiting', 'Updating', 'Untested', 'Soaking', 'Finished', 'Skipped'] as const;
+export type GroupState = (typeof GROUP_STATES)[number];
+
 /** One target for one variant and architecture; frozen until a newer one supersedes it. */
 export const rolloutSchema = z.object({
   id: nameSchema(),
@@ -244,6 +279,10 @@ export const rolloutSchema = z.object({
   target: z.string().check(z.maxLength(64)),
   startedAt: timeSchema(),
   updated: z.int(),
+  groups: z.optional(
+    z.array(z.object({ name: nameSchema(), state: z.enum(GROUP_STATES), soakUntil: z.optional(timeSchema()) })).check(z.maxLength(32)),
+  ),
+  zone: z.optional(z.string().check(z.maxLength(63))),
   failed: z
     .array(
       z.object({
@@ -266,6 +305,8 @@ describeFields(rolloutSchema, {
   target: 'The version that they are brought to; it never changes, a newer one is a new rollout.',
   startedAt: 'When it began.',
   updated: 'How many nodes it has brought to the target.',
+  groups: 'How far each group of the policy has come; Untested: none of its nodes could be updated.',
+  zone: 'The zone that it has come to, within the group whose turn it is.',
   failed: 'The hosts on which it failed, known by hostID so that one that registers anew does not start over.',
 });
 
@@ -302,7 +343,7 @@ export const updatePolicyStatusSchema = z.object({
   window: z.optional(windowStatusSchema),
   claims: z.optional(z.array(claimSchema).check(z.maxLength(5000))),
   rollouts: z.optional(z.array(rolloutSchema).check(z.maxLength(64))),
-  tokens: z.optional(z.object({ retry: z.optional(textSchema()), resume: z.optional(textSchema()) })),
+  tokens: z.optional(z.object({ retry: z.optional(textSchema()), resume: z.optional(textSchema()), skip: z.optional(textSchema()) })),
   conditions: z.optional(conditionsSchema()),
 });
 export type UpdatePolicyStatus = z.infer<typeof updatePolicyStatusSchema>;

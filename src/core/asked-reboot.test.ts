@@ -14,6 +14,7 @@ const setup: Setup = {
   manual: false,
   calendar: 'always',
   onClose: 'Finish',
+  grouped: false,
 };
 
 const work = (rounds: number, without?: Worker): Action => ({ do: 'work', leader: 0, rounds, without });

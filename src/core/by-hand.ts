@@ -10,6 +10,7 @@ export interface ByHand {
   approved?: string;
   retry?: string;
   resume?: string;
+  skip?: string;
   /** One sentence for each annotation whose value cannot be read. */
   problems: readonly string[];
 }
@@ -32,6 +33,7 @@ export function readByHand(annotations: Annotations): ByHand {
   const approved = read(BY_HAND.approvedVersion, version, 'a version such as 1.26.1');
   const retry = read(BY_HAND.retry, token, `at most ${MAX_TOKEN} characters`);
   const resume = read(BY_HAND.resume, token, `at most ${MAX_TOKEN} characters`);
+  const skip = read(BY_HAND.skip, token, `at most ${MAX_TOKEN} characters`);
   const paused = read(BY_HAND.paused, (value) => (value === 'true' ? true : value === 'false' ? false : undefined), '"true" or "false"');
   return {
     paused: paused ?? false,
@@ -39,6 +41,7 @@ export function readByHand(annotations: Annotations): ByHand {
     ...(approved !== undefined && { approved }),
     ...(retry !== undefined && { retry }),
     ...(resume !== undefined && { resume }),
+    ...(skip !== undefined && { skip }),
     problems,
   };
 }

@@ -12,12 +12,15 @@ import { advance } from './flight/advance.ts';
 import type { Flight, Step } from './flight/flight.ts';
 import { type Ground, groundOf, stagingBegun } from './ground.ts';
 import { policyStatus } from './policy-status.ts';
-import { claimRules, stageRules } from './rules/index.ts';
+import { isOf } from './rollouts.ts';
+import { claimRules, ownRules, stageRules } from './rules/index.ts';
 import { type Candidate, firstHold } from './rules/rule.ts';
 import { whyClosed } from './rules/window.ts';
+import { standingInFlight, standingOnGround } from './standing.ts';
 import { enter } from './status.ts';
+import { type Standing, type Turn, turnsOf, zoneOfNode } from './turn.ts';
 import { compareVersions } from './versions.ts';
-import { type Instant, type NodeView, type PolicyView, timestamp, type World } from './world.ts';
+import { type Instant, instant, type NodeView, type PolicyView, timestamp, type World } from './world.ts';
 
 /** Nodes whose pods are looked at before their turn: enough that blocked ones do not hold up the rest. */
 const MAX_LOOKED_AT = 64;
@@ -62,26 +65,35 @@ class Draft {
     const kept = (policy.status.claims ?? []).filter((claim) => isHeld(claim, this.#nodesByName.get(claim.node)));
     const begun: Claim[] = [];
     const grounded: { member: Member; ground: Ground }[] = [];
-    let flying = 0;
+    const standings = new Map<string, Standing>();
+    /** Groups of the nodes that are in flight, or will be without being asked for. */
+    const pending: number[] = [];
 
     for (const member of facts.members) {
       this.#problems.set(member.node.name, member.byHand.problems);
       const step = this.#flightStep(facts, member);
       if (step === undefined) {
-        grounded.push({ member, ground: groundOf(this.#world, facts, member, this.#now) });
+        const ground = groundOf(this.#world, facts, member, this.#now);
+        grounded.push({ member, ground });
+        standings.set(member.node.name, this.#standing(facts, member, ground));
       } else {
-        if (step.status.phase !== 'Failed') flying += 1;
+        if (step.status.phase !== 'Failed') pending.push(member.group);
+        standings.set(member.node.name, standingInFlight(member, step.status, rolloutOf(facts, member.node)));
         this.#take(member.node, step);
       }
     }
     this.#wake(facts.schedule.until);
-    const pending = this.#stage(facts, grounded);
-    this.#claim(facts, grounded, begun, flying + pending);
+    const turns = turnsOf(facts, standings, this.#now);
+    grounded.sort((a, b) => this.#claimOrder(facts, a.member, b.member));
+    pending.push(...this.#stage(facts, grounded));
+    this.#claim(facts, turns, grounded, begun, pending);
+    for (const { soakUntil } of turns.flatMap(({ rollout }) => rollout.groups ?? []))
+      if (soakUntil !== undefined) this.#wake(instant(soakUntil));
 
     const claims = [...kept, ...begun];
     const changed = begun.length > 0 || kept.length !== (policy.status.claims ?? []).length;
     const statuses = new Map(this.#nodes.map((decision) => [decision.node, decision.status]));
-    const status = policyStatus(facts, claims, statuses, this.#now);
+    const status = policyStatus({ ...facts, rollouts: turns.map(({ rollout }) => rollout) }, claims, statuses, this.#now);
     this.#policies.push({ policy: policy.name, status, ...(changed && { claims }) });
   }
 
@@ -134,12 +146,21 @@ class Draft {
     return advance({ world: this.#world, node, record: node.record, ...asked, now: this.#now });
   }
 
-  /** Gives Stage orders as far as slots go; returns how many nodes are downloading or about to. */
-  #stage(facts: Facts, grounded: readonly { member: Member; ground: Ground }[]): number {
+  #standing(facts: Facts, member: Member, ground: Ground): Standing {
+    const { node, byHand } = member;
+    const candidate = this.#candidate(facts, member, member.target.version ?? '');
+    const ownHold = byHand.paused || byHand.problems.length > 0 || firstHold(ownRules, candidate, this.#now) !== undefined;
+    return standingOnGround(member, ground, rolloutOf(facts, node), ownHold);
+  }
+
+  /** Gives Stage orders as far as slots go; returns the groups of the nodes that are downloading or about to. */
+  #stage(facts: Facts, grounded: readonly { member: Member; ground: Ground }[]): number[] {
     const slots = countOf(facts.view.spec.staging.maxParallel, facts.members.length);
     // A download that no agent carries on holds up nobody.
-    let downloading = grounded.filter(({ member, ground }) => ground.kind === 'staging' && member.node.agent !== 'missing').length;
-    let pending = downloading;
+    const pending = grounded
+      .filter(({ member, ground }) => ground.kind === 'staging' && member.node.agent !== 'missing')
+      .map(({ member }) => member.group);
+    let downloading = pending.length;
     for (const { member, ground } of grounded) {
       switch (ground.kind) {
         case 'settled':
@@ -156,7 +177,7 @@ class Draft {
             this.#settle(member.node, enter(ground.status, ground.status.phase ?? 'Idle', hold, this.#now));
             break;
           }
-          pending += 1;
+          pending.push(member.group);
           if (downloading >= slots) {
             this.#settle(member.node, ground.status);
             break;
@@ -174,17 +195,28 @@ class Draft {
   }
 
   /** Claims staged nodes in claim order, as far as the rules allow. */
-  #claim(facts: Facts, grounded: readonly { member: Member; ground: Ground }[], begun: Claim[], othersPending: number): void {
+  #claim(
+    facts: Facts,
+    turns: readonly Turn[],
+    grounded: readonly { member: Member; ground: Ground }[],
+    begun: Claim[],
+    pending: number[],
+  ): void {
     const claimed = new Set<string>();
-    let pending = othersPending;
     const staged = grounded.flatMap(({ member, ground }) => (ground.kind === 'staged' ? [{ member, ground }] : []));
-    for (const { member, ground } of staged.sort((a, b) => this.#claimOrder(facts, a.member.node, b.member.node))) {
+    for (const { member, ground } of staged) {
       const { node } = member;
-      const candidate = { ...this.#candidate(facts, member, ground.version), claimed, othersPending: pending > 0 };
+      const turn = turns.find(({ rollout }) => rollout.id === ground.rollout);
+      const candidate = {
+        ...this.#candidate(facts, member, ground.version),
+        claimed,
+        othersPending: pending.some((group) => group <= member.group),
+        ...(turn !== undefined && { turn }),
+      };
       const hold = firstHold(claimRules, candidate, this.#now);
       if (hold === undefined) {
         claimed.add(node.name);
-        pending += 1;
+        pending.push(member.group);
         begun.push({ id: claimID(node, this.#now), node: node.name, uid: node.uid, rollout: ground.rollout, at: timestamp(this.#now) });
         this.#settle(
           node,
@@ -193,7 +225,7 @@ class Draft {
         this.#lookAt.add(node.name);
         continue;
       }
-      if (hold.reason === 'CapacityReached' || hold.reason === 'Preflight') pending += 1;
+      if (hold.reason === 'CapacityReached' || hold.reason === 'Preflight' || hold.reason === 'AwaitingZone') pending.push(member.group);
       // The slot is its own while its pods are looked at: not the whole fleet's pods are listed for one free slot.
       if (hold.reason === 'Preflight') claimed.add(node.name);
       if (hold.reason === 'HandingOver') this.#handOver = true;
@@ -207,12 +239,12 @@ class Draft {
     return { world: this.#world, facts, node: member.node, member, version, claimed: new Set(), othersPending: false };
   }
 
-  #claimOrder(facts: Facts, a: NodeView, b: NodeView): number {
-    const own = this.#world.self?.node;
-    const zone = (node: NodeView) => node.labels[facts.view.spec.rollout.zoneKey] ?? '';
+  #claimOrder(facts: Facts, { node: a, group: groupOfA }: Member, { node: b, group: groupOfB }: Member): number {
+    const own = facts.ownNode;
     return (
+      groupOfA - groupOfB ||
       Number(a.name === own) - Number(b.name === own) ||
-      byText(zone(a), zone(b)) ||
+      byText(zoneOfNode(facts, a), zoneOfNode(facts, b)) ||
       compareVersions(a.os?.version ?? '0.0.0', b.os?.version ?? '0.0.0') ||
       byText(a.name, b.name)
     );
@@ -262,5 +294,7 @@ class Draft {
 
 /** Unique for each claim: the node's uid and the time, so that one node's claims sort by time; names the claim's orders too. */
 const claimID = (node: NodeView, now: Instant): string => `${node.uid.slice(0, 13)}-${now.toString(36)}`;
+
+const rolloutOf = ({ rollouts }: Facts, { os }: NodeView) => os && rollouts.find((rollout) => isOf(rollout, os));
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

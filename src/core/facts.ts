@@ -1,10 +1,11 @@
 import type { NodeUpdateStatus } from '../api/node-update.ts';
-import type { Rollout } from '../api/update-policy.ts';
+import type { Group, Rollout } from '../api/update-policy.ts';
 import { claimOn } from './assign.ts';
 import { unavailableLimit } from './budget.ts';
 import { type ByHand, isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { isHalted, isOf, isWanted, rolloutsOf } from './rollouts.ts';
 import { readSchedule, type ScheduleState } from './schedule.ts';
+import { matches } from './selector.ts';
 import { hasMemory } from './status.ts';
 import { type Target, targetOf } from './target.ts';
 import { isRange } from './versions.ts';
@@ -23,8 +24,14 @@ export interface Facts {
   schedule: ScheduleState;
   halted: boolean;
   limit: number;
+  /** The node that this controller runs on. */
+  ownNode: string | undefined;
+  /** A `skip` token on the policy was not acted upon yet. */
+  skipped: boolean;
   /** Names of members that are unavailable: cordoned by anyone, not Ready, in flight or claimed. */
   unavailable: ReadonlySet<string>;
+  /** Of each group: names of its members. */
+  groups: readonly ReadonlySet<string>[];
 }
 
 /** A node of a policy with what was asked of it by hand. */
@@ -39,6 +46,8 @@ export interface Member {
   /** A `retry` token, on the node or its policy, that was not acted upon yet. */
   retried: boolean;
   target: Target;
+  /** Index of the first group that it belongs to; as many as there are groups where it is in none. */
+  group: number;
 }
 
 /** Gathers what the rules need to know of a policy. */
@@ -67,18 +76,32 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   const schedule = readSchedule(view.spec.schedule);
   const problems = [...byHand.problems, ...schedule.problems];
   if (!isRange(view.spec.version.range)) problems.push(`spec.version.range ${JSON.stringify(view.spec.version.range)} is no semver range`);
+  const { groups } = view.spec.rollout;
+  const members = seen.map((member) => ({
+    ...member,
+    target: memberTarget(view, member, rollouts, pin),
+    group: groupOf(groups, member.node),
+  }));
   return {
     view,
     byHand,
-    members: seen.map((member) => ({ ...member, target: memberTarget(view, member, rollouts, pin) })),
+    members,
     rollouts,
     problems,
     paused: view.spec.paused || byHand.paused,
     schedule: schedule.stateAt(now),
     halted: isHalted(view, rollouts, nodes.length),
     limit: unavailableLimit(view.spec.rollout.maxUnavailable, nodes.length),
+    ownNode: world.self?.node,
+    skipped: byHand.skip !== undefined && byHand.skip !== view.status.tokens?.skip,
+    groups: groups.map((_, index) => new Set(members.filter(({ group }) => group === index).map(({ node }) => node.name))),
     unavailable: new Set(nodes.filter((node) => isUnavailable(view, node)).map(({ name }) => name)),
   };
+}
+
+function groupOf(groups: readonly Group[], node: NodeView): number {
+  const index = groups.findIndex(({ nodeSelector }) => matches(nodeSelector, node.labels));
+  return index === -1 ? groups.length : index;
 }
 
 function remembered({ status: { rollouts = [], tokens } }: PolicyView, { update, hostID, bootID, ready }: NodeView): NodeUpdateStatus {

@@ -21,6 +21,7 @@ export function policyStatus(
     ...view.status.tokens,
     ...(byHand.retry !== undefined && { retry: byHand.retry }),
     ...(byHand.resume !== undefined && { resume: byHand.resume }),
+    ...(byHand.skip !== undefined && { skip: byHand.skip }),
   };
   return {
     observedGeneration: view.generation,
@@ -143,9 +144,10 @@ function progressOf(
   if (counts.outdated === 0) return { holds: false, reason: 'UpToDate', message: summaryOf(counts) };
   if (halted) return { holds: false, reason: 'Halted', message: summaryOf(counts) };
   if (paused) return { holds: false, reason: 'Paused', message: summaryOf(counts) };
-  const waiting = members
-    .map(({ node }) => statuses.get(node.name))
-    .find(
+  const told = members.map(({ node }) => statuses.get(node.name));
+  const waiting =
+    told.find((status) => status?.reason === 'GroupUntested') ??
+    told.find(
       (status) => status?.phase === 'Staged' || status?.phase === 'Blocked' || (status?.phase === 'Idle' && status.target !== status.from),
     );
   return { holds: false, reason: waiting?.reason ?? 'Waiting', message: waiting?.message ?? summaryOf(counts) };

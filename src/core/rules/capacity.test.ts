@@ -47,4 +47,19 @@ describe('capacity', () => {
     const world = aWorld({ nodes: [free, ...others({ unschedulable: true }, {})] });
     expect(capacity(aCandidate(world), NOW)?.message).toBe('waits for its turn: 1 of 3 nodes may be unavailable at once');
   });
+
+  test.each([
+    ['none of the group is unavailable', {}, 2, [], undefined],
+    ['one of the group is', { unschedulable: true }, 2, [], 'CapacityReached'],
+    ['one of the group was claimed in this pass', {}, 2, ['n2'], 'CapacityReached'],
+    ['one of another group was claimed in this pass', {}, 2, ['n3'], undefined],
+  ])('a group may have a limit of its own: %s', (_, change, maxUnavailable, claimed, reason) => {
+    const groups = [{ name: 'canary', nodeSelector: { matchLabels: { ring: 'canary' } }, maxUnavailable: 1 }];
+    const labels = { ring: 'canary' };
+    const world = aWorld({
+      policies: [aPolicy({ spec: { rollout: { maxUnavailable, groups } } })],
+      nodes: [aNode('n1', { labels }), aNode('n2', { labels, ...change }), aNode('n3'), aNode('n4')],
+    });
+    expect(capacity(aCandidate(world, { claimed: new Set(claimed) }), NOW)?.reason).toBe(reason);
+  });
 });

@@ -1,12 +1,36 @@
-import { pass, type Rule } from './rule.ts';
+import type { CountOrPercent } from '../../api/update-policy.ts';
+import { countOf } from '../budget.ts';
+import { type Candidate, pass, type Rule } from './rule.ts';
 
-/** Holds a node while as many nodes as the policy allows are unavailable; one that is not Ready anyway takes no further slot. */
-export const capacity: Rule = ({ facts, node, claimed }) => {
+/**
+ * Holds a node while as many nodes as the policy allows, or its group, are unavailable; one that is not Ready anyway takes no
+ * further slot.
+ */
+export const capacity: Rule = (candidate) => {
+  const { facts, node, member, claimed } = candidate;
   if (facts.unavailable.has(node.name) && !node.ready.status) return pass;
-  const begun = [...claimed].filter((name) => !facts.unavailable.has(name)).length;
-  if (facts.unavailable.size + begun < facts.limit) return pass;
-  return {
-    reason: 'CapacityReached',
-    message: `waits for its turn: ${facts.limit} of ${facts.members.length} nodes may be unavailable at once`,
-  };
+  const begun = [...claimed].filter((name) => !facts.unavailable.has(name));
+  if (facts.unavailable.size + begun.length >= facts.limit) {
+    return {
+      reason: 'CapacityReached',
+      message: `waits for its turn: ${facts.limit} of ${facts.members.length} nodes may be unavailable at once`,
+    };
+  }
+  const group = facts.view.spec.rollout.groups[member.group];
+  return group?.maxUnavailable === undefined ? pass : withinGroup(candidate, { ...group, maxUnavailable: group.maxUnavailable }, begun);
 };
+
+function withinGroup(
+  { facts, member }: Candidate,
+  { name, maxUnavailable }: { name: string; maxUnavailable: CountOrPercent },
+  begun: readonly string[],
+) {
+  const names = facts.groups[member.group] ?? new Set<string>();
+  const limit = countOf(maxUnavailable, names.size);
+  const used = [...facts.unavailable, ...begun].filter((other) => names.has(other)).length;
+  if (used < limit) return pass;
+  return {
+    reason: 'CapacityReached' as const,
+    message: `waits for its turn: ${limit} of the ${names.size} nodes of group ${name} may be unavailable at once`,
+  };
+}

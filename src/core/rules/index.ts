@@ -5,6 +5,7 @@ import { capacity } from './capacity.ts';
 import { cordonedByOther } from './cordoned-by-other.ts';
 import { exclusion } from './exclusion.ts';
 import { failureBudget } from './failure-budget.ts';
+import { group } from './group.ts';
 import { guarded } from './guarded.ts';
 import { leaderLast } from './leader-last.ts';
 import { managedByOther } from './managed-by-other.ts';
@@ -14,6 +15,7 @@ import { readable } from './readable.ts';
 import type { Rule } from './rule.ts';
 import { stagingWindow } from './staging-window.ts';
 import { window } from './window.ts';
+import { zone } from './zone.ts';
 
 /** What must not hold for anything to begin. */
 const both: readonly Rule[] = [guarded, readable, paused, managedByOther, beingDeleted, agentPresent];
@@ -28,8 +30,13 @@ export const claimRules: readonly Rule[] = [
   approval,
   exclusion,
   window,
+  group,
+  zone,
   failureBudget,
   leaderLast,
   capacity,
   preflight,
 ];
+
+/** What may hold one node whatever its policy and the others do: it holds up no group and no zone. */
+export const ownRules: readonly Rule[] = [managedByOther, beingDeleted, agentPresent, cordonedByOther];

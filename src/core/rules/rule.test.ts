@@ -37,6 +37,8 @@ describe('the lists', () => {
       'approval',
       'exclusion',
       'window',
+      'group',
+      'zone',
       'failureBudget',
       'leaderLast',
       'capacity',

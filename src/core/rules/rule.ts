@@ -1,5 +1,6 @@
 import type { Verdict } from '../command.ts';
 import type { Facts, Member } from '../facts.ts';
+import type { Turn } from '../turn.ts';
 import type { Instant, NodeView, World } from '../world.ts';
 
 /** What a rule looks at: one node that could be begun, its policy, and what this decision has begun already. */
@@ -10,6 +11,8 @@ export interface Candidate {
   member: Member;
   /** The version that the node would be brought to. */
   version: string;
+  /** How far the rollout of that version has come; absent for a node of its own pin, and while nothing is staged yet. */
+  turn?: Turn;
   /** Names of the nodes that this decision has claimed already, or has kept a slot for until their pods have been looked at. */
   claimed: ReadonlySet<string>;
   /** Other members that are in flight, or that could still be begun before this one. */

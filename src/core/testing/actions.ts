@@ -44,7 +44,12 @@ export type Action =
   | { do: 'deleteUpdate'; node: number }
   | { do: 'deleteHost'; node: number }
   | { do: 'annotateNode'; node: number; key: 'paused' | 'retry' | 'pinVersion'; value: string | null }
-  | { do: 'annotatePolicy'; policy: 'a' | 'b'; key: 'paused' | 'retry' | 'resume' | 'pinVersion' | 'approvedVersion'; value: string | null }
+  | {
+      do: 'annotatePolicy';
+      policy: 'a' | 'b';
+      key: 'paused' | 'retry' | 'resume' | 'skip' | 'pinVersion' | 'approvedVersion';
+      value: string | null;
+    }
   | { do: 'pausePolicy'; policy: 'a' | 'b'; paused: boolean }
   | { do: 'maxUnavailable'; policy: 'a' | 'b'; to: number | string }
   | { do: 'schedule'; policy: 'a' | 'b'; to: Calendar; onClose: 'Finish' | 'Release' }

@@ -8,6 +8,9 @@ import { Watchman } from './watchman.ts';
 
 export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0', '1.3.0'] as const;
 
+/** The group that goes first in a grouped world. */
+const CANARY = { name: 'canary', nodeSelector: { matchLabels: { ring: 'canary' } }, soak: '3m' };
+
 /** The API server's objects, the machines behind them, and the clock: everything but the controllers. */
 export class Cluster implements Objects {
   readonly setup: Setup;
@@ -67,8 +70,13 @@ export class Cluster implements Objects {
       name,
       uid: `uid-${this.serial()}-${name}`,
       createdAt: timestamp(this.now),
-      // As kubeadm labels control-plane nodes: empty.
-      labels: { [MANAGED_LABEL]: 'true', pool: index % 2 === 1 ? 'odd' : 'even', ...(index === 3 && mapped(CORDON_LABELS, '')) },
+      labels: {
+        [MANAGED_LABEL]: 'true',
+        pool: index % 2 === 1 ? 'odd' : 'even',
+        // As kubeadm labels control-plane nodes: empty.
+        ...(index === 3 && mapped(CORDON_LABELS, '')),
+        ...(this.setup.grouped && { ring: index === 0 ? 'canary' : 'other', 'topology.kubernetes.io/zone': index % 3 === 0 ? 'b' : 'a' }),
+      },
       annotations: kept === undefined ? {} : { [kept]: index % 2 === 1 ? 'true' : 'false' },
       unschedulable: false,
       ready: { status: true, since: timestamp(this.now) },
@@ -83,14 +91,15 @@ export class Cluster implements Objects {
 
   createPolicy(name: 'a' | 'b'): void {
     if (this.policies.get(name) !== undefined) return;
-    const { maxUnavailable, failureBudget, manual, calendar, onClose } = this.setup;
+    const { maxUnavailable, failureBudget, manual, calendar, onClose, grouped } = this.setup;
+    const groups = grouped ? [CANARY] : [];
     const { resourceVersion: _, ...policy } = aPolicy({
       name,
       uid: `uid-${this.serial()}-${name}`,
       spec: {
         ...(name === 'b' && { nodeSelector: { matchLabels: { pool: 'odd' } }, priority: 1 }),
         approval: manual ? 'Manual' : 'Automatic',
-        rollout: { maxUnavailable, failureBudget },
+        rollout: { maxUnavailable, failureBudget, groups },
         schedule: scheduleOf(calendar, onClose),
         staging: { maxParallel: '50%' },
         drain: { timeout: '10m', loadBalancerDelay: name === 'b' ? '2m' : '0s' },

@@ -29,6 +29,8 @@ export class NodeWriter {
   readonly #world: World;
   readonly #decidedAt: Instant;
   #node: NodeView;
+  /** State of the pods when they were listed for a Reboot order. */
+  #listedAt = 0;
 
   constructor(cluster: Cluster, caches: ReturnType<typeof freshCaches>, world: World, node: NodeView, decidedAt: Instant) {
     this.#cluster = cluster;
@@ -56,7 +58,8 @@ export class NodeWriter {
           () => this.#checkDrained(command),
           () => this.writeStatus(command.status),
           () => {
-            this.#cluster.watchman.ordersReboot(this.#world, this.#node, command, this.#decidedAt);
+            const [decidedAt, listedAt] = [this.#decidedAt, this.#listedAt];
+            this.#cluster.watchman.ordersReboot(this.#world, this.#node, command, { decidedAt, listedAt });
             this.#order(command.order);
           },
         ];
@@ -90,6 +93,7 @@ export class NodeWriter {
 
   #checkDrained({ record, context }: Command & { type: 'OrderReboot' }): void {
     const { name } = this.#node;
+    this.#listedAt = this.#cluster.pods.latest;
     const pods = this.#cluster.pods.items.filter(({ node }) => node === name);
     const { evict, later, waitFor, errors } = planDrain(pods, record.drain, context);
     if (evict.length + later.length + waitFor.length + errors.length > 0) throw new ConflictError(`pods have come to ${name}`);

@@ -43,6 +43,8 @@ export interface Setup {
   /** When the policies begin nodes, and what becomes of those in flight then. */
   calendar: Calendar;
   onClose: 'Finish' | 'Release';
+  /** The first node is a canary, which soaks, and the others are in two zones. */
+  grouped: boolean;
   /** The node that the controllers run on, if any. */
   selfNode?: number | undefined;
 }

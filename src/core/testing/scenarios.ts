@@ -21,9 +21,10 @@ const setup: fc.Arbitrary<Setup> = fc.record(
     manual: fc.constantFrom(false, false, false, false, true),
     calendar: fc.constantFrom('always', 'always', ...CALENDARS),
     onClose: fc.constantFrom('Finish', 'Release'),
+    grouped: flag,
     selfNode: fc.option(index, { nil: undefined }),
   },
-  { requiredKeys: ['nodes', 'maxUnavailable', 'failureBudget', 'second', 'mixed', 'manual', 'calendar', 'onClose'] },
+  { requiredKeys: ['nodes', 'maxUnavailable', 'failureBudget', 'second', 'mixed', 'manual', 'calendar', 'onClose', 'grouped'] },
 );
 
 const lags = fc.record({ policies: lag, nodes: lag, updates: lag, hosts: lag, pods: lag }, { requiredKeys: [] });
@@ -72,7 +73,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(2, 'annotateNode', { node: index, key: fc.constant('retry'), value: fc.constant('token') }),
   often(1, 'annotateNode', { node: index, key: fc.constant('pinVersion'), value: version }),
   often(1, 'annotatePolicy', { policy, key: fc.constant('paused'), value: fc.constantFrom(null, 'true') }),
-  often(2, 'annotatePolicy', { policy, key: fc.constantFrom('retry', 'resume'), value: fc.constant('token') }),
+  often(2, 'annotatePolicy', { policy, key: fc.constantFrom('retry', 'resume', 'skip'), value: fc.constant('token') }),
   often(1, 'annotatePolicy', { policy, key: fc.constant('pinVersion'), value: version }),
   often(2, 'annotatePolicy', { policy, key: fc.constant('approvedVersion'), value: version }),
   often(1, 'pausePolicy', { policy, paused: flag }),

@@ -19,20 +19,22 @@ const must = (holds: boolean, what: string): void => {
 
 /** Looks on at every write and every boot, and judges by what is there and not by what a status says. */
 export class Watchman {
-  readonly #objects: Objects;
+  readonly #objects: Objects & { readonly now: number };
   /** Nodes (uid) that a person cordoned while nobody else had. */
   readonly #theirs = new Set<string>();
   /** Nodes (uid) that a person uncordoned while they were in flight. */
   readonly #meddledWith = new Set<string>();
   /** Reboot orders of failed nodes that a person uncordoned all the same. */
   readonly #letGo = new Set<string>();
+  /** Until when a rollout's canary soaks, as it was written first. */
+  readonly #soaking = new Map<string, number>();
   /** How often a reboot followed on an order. */
   readonly #boots = new Map<string, number>();
   /** Failed updates by machine and target, and how many of them a person has forgiven. */
   readonly #failed = new Map<string, number>();
   readonly #forgiven = new Map<string, number>();
 
-  constructor(objects: Objects) {
+  constructor(objects: Objects & { readonly now: number }) {
     this.#objects = objects;
   }
 
@@ -85,6 +87,7 @@ export class Watchman {
     const begun = present.filter(({ id }) => !old.some((claim) => claim.id === id));
     this.#haltHolds(world, before, after);
     this.#superseded(before, after);
+    this.#groupsInTurn(world, before, after, begun);
     if (begun.length === 0) return;
     must(world.guarded, '2: a claim while the agents’ admission policy is missing');
     must(!before.spec.paused && before.annotations[BY_HAND.paused] !== 'true', '5: a claim of a paused policy');
@@ -113,6 +116,38 @@ export class Watchman {
       );
       if (view.ready.status) must(used.size < limit, `1: ${view.name} is claimed over ${used.size} of ${limit}: ${[...used]}`);
       used.add(view.name);
+    }
+  }
+
+  /** A group ends by an updated node, by a person's word, or because it is empty; until then, and until it has soaked, no other node is claimed. */
+  #groupsInTurn(world: World, before: PolicyView, after: PolicyView, begun: readonly Claim[]): void {
+    const [canary] = after.spec.rollout.groups;
+    if (canary === undefined) return;
+    const isCanary = ({ labels }: NodeView) => labels['ring'] === 'canary';
+    for (const { id, variant, target, groups = [] } of after.status.rollouts ?? []) {
+      const old = before.status.rollouts?.find((rollout) => rollout.id === id)?.groups?.[0]?.state ?? 'Waiting';
+      const state = groups[0]?.state;
+      const peers = membersOf(world, before).filter((node) => node.os?.variant === variant);
+      const canaries = peers.filter(isCanary);
+      const key = `${before.uid} ${id}`;
+      if (state === 'Soaking' && !this.#soaking.has(key)) this.#soaking.set(key, instant(groups[0]?.soakUntil ?? ''));
+      if (state !== old && (state === 'Soaking' || (state === 'Finished' && old !== 'Soaking')))
+        must(
+          canaries.length === 0 || canaries.some(({ os }) => (os?.version ?? '') >= target),
+          `group: the canary of ${id} is ${state}, and none of it runs ${target}`,
+        );
+      if (state === 'Finished' && old === 'Soaking')
+        must(this.#objects.now >= (this.#soaking.get(key) ?? Number.POSITIVE_INFINITY), `group: the canary of ${id} has not soaked`);
+      if (state === 'Skipped' && old !== 'Skipped')
+        must(
+          before.annotations[BY_HAND.skip] !== undefined && before.annotations[BY_HAND.skip] !== before.status.tokens?.skip,
+          `group: nobody asked to skip the canary of ${id}`,
+        );
+      for (const claim of begun.filter(({ rollout }) => rollout === id)) {
+        const node = peers.find(({ name }) => name === claim.node);
+        if (node !== undefined && !isCanary(node))
+          must(state === 'Finished' || state === 'Skipped', `group: ${node.name} is claimed while the canary of ${id} is ${state}`);
+      }
     }
   }
 
@@ -174,7 +209,8 @@ export class Watchman {
       must(after.annotations[key] === wanted, `3: annotation ${key} of ${name} is ${after.annotations[key]}, should be ${wanted}`);
     }
     for (const [key, value] of Object.entries(record.prior.labels ?? {})) {
-      const wanted = before.labels[key] === CORDON_LABELS[key] ? (value ?? undefined) : before.labels[key];
+      // A label that was there already is not ours, whatever it says.
+      const wanted = value === null && before.labels[key] === CORDON_LABELS[key] ? undefined : before.labels[key];
       must(after.labels[key] === wanted, `3: label ${key} of ${name} is ${after.labels[key]}, should be ${wanted}`);
     }
   }
@@ -186,8 +222,13 @@ export class Watchman {
       must(policy.status.claims?.some(({ id }) => id === claim) === true, `lock: ${name} is cordoned without a claim`);
   }
 
-  /** Invariant 2, when the order is written. */
-  ordersReboot(world: World, view: NodeView, { order, record }: Command & { type: 'OrderReboot' }, decidedAt: Instant): void {
+  /** Invariant 2, when the order is written; the pods as they were when they were listed for it. */
+  ordersReboot(
+    world: World,
+    view: NodeView,
+    { order, record }: Command & { type: 'OrderReboot' },
+    { decidedAt, listedAt }: { decidedAt: Instant; listedAt: number },
+  ): void {
     const schedule = world.policies.find(({ uid }) => uid === record.policyUID)?.spec.schedule;
     must(
       schedule?.onClose !== 'Release' || mayBegin(schedule, decidedAt),
@@ -204,7 +245,8 @@ export class Watchman {
     );
     if (this.#meddledWith.has(node.uid)) return;
     must(node.unschedulable, `2: a reboot is ordered of ${view.name}, which is not cordoned`);
-    const left = this.#objects.pods.items.filter(
+    // A pod that comes between the list and the order is one that no list can find.
+    const left = [...this.#objects.pods.at(listedAt).values()].filter(
       (pod) => pod.node === view.name && pod.controller?.kind !== 'DaemonSet' && (pod.name !== 'lockkeeper' || world.standby),
     );
     must(left.length === 0, `2: a reboot is ordered of ${view.name} with ${left.map(({ name }) => name)} on it`);

@@ -1,0 +1,283 @@
+import { describe, expect, test } from '@jest/globals';
+import { BY_HAND } from '../api/names.ts';
+import type { Rollout } from '../api/update-policy.ts';
+import { factsOf } from './facts.ts';
+import { ago, aNode, aPolicy, aRollout, aWorld, HOUR, MINUTE, NOW } from './testing/builders.ts';
+import { type Standing, turnsOf } from './turn.ts';
+
+const ring = (name: string) => ({ name, nodeSelector: { matchLabels: { ring: name } } });
+const soaking = { ...ring('canary'), soak: '1h' };
+const ZONE = 'topology.kubernetes.io/zone';
+
+interface Given {
+  groups?: readonly { name: string; nodeSelector: { matchLabels: Record<string, string> }; soak?: string }[];
+  /** Of each node: its ring, its standing, its zone. */
+  nodes: readonly (readonly [ring: string, standing: Standing, zone?: string])[];
+  known?: Partial<Rollout>;
+  skip?: boolean;
+  ownNode?: string;
+}
+
+function turn({ groups = [], nodes, known = {}, skip = false, ownNode }: Given) {
+  const policy = aPolicy({
+    spec: { rollout: { groups: [...groups] } },
+    annotations: skip ? { [BY_HAND.skip]: 'now' } : {},
+    status: { rollouts: [aRollout(known)] },
+  });
+  const views = nodes.map(([name, , zone], index) =>
+    aNode(`n${index + 1}`, { labels: { ring: name, ...(zone !== undefined && { [ZONE]: zone }) } }),
+  );
+  const self = ownNode === undefined ? {} : { self: { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: ownNode } };
+  const facts = factsOf(policy, views, aWorld({ policies: [policy], nodes: views, ...self }), NOW);
+  const standings = new Map(nodes.map(([, standing], index) => [`n${index + 1}`, standing]));
+  const [first] = turnsOf(facts, standings, NOW);
+  if (first === undefined) throw new Error('no rollout');
+  return { ...first, states: first.rollout.groups?.map(({ state }) => state) ?? [], reason: first.hold?.reason };
+}
+
+describe('a group', () => {
+  const done = { groups: [{ name: 'canary', state: 'Finished' as const }] };
+  test.each<[string, Given, string[], string | undefined]>([
+    [
+      'one to come',
+      {
+        groups: [ring('canary')],
+        nodes: [
+          ['canary', 'pending'],
+          ['', 'pending'],
+        ],
+      },
+      ['Updating'],
+      'AwaitingGroup',
+    ],
+    [
+      'one of two to come',
+      {
+        groups: [ring('canary')],
+        nodes: [
+          ['canary', 'updated'],
+          ['canary', 'pending'],
+        ],
+      },
+      ['Updating'],
+      'AwaitingGroup',
+    ],
+    [
+      'all updated',
+      {
+        groups: [ring('canary')],
+        nodes: [
+          ['canary', 'updated'],
+          ['', 'pending'],
+        ],
+      },
+      ['Finished'],
+      undefined,
+    ],
+    [
+      'one updated, one failed',
+      {
+        groups: [ring('canary')],
+        nodes: [
+          ['canary', 'updated'],
+          ['canary', 'failed'],
+        ],
+      },
+      ['Finished'],
+      undefined,
+    ],
+    [
+      'one updated, one held',
+      {
+        groups: [ring('canary')],
+        nodes: [
+          ['canary', 'updated'],
+          ['canary', 'held'],
+        ],
+      },
+      ['Finished'],
+      undefined,
+    ],
+    ['all held', { groups: [ring('canary')], nodes: [['canary', 'held']] }, ['Untested'], 'GroupUntested'],
+    ['all failed', { groups: [ring('canary')], nodes: [['canary', 'failed']] }, ['Untested'], 'GroupUntested'],
+    ['all held, and a skip', { groups: [ring('canary')], nodes: [['canary', 'held']], skip: true }, ['Skipped'], undefined],
+    ['empty', { groups: [ring('canary')], nodes: [['', 'pending']] }, ['Finished'], undefined],
+    ['finished, and one joins late', { groups: [ring('canary')], nodes: [['canary', 'pending']], known: done }, ['Finished'], undefined],
+    ['updated, to soak', { groups: [soaking], nodes: [['canary', 'updated']] }, ['Soaking'], 'GroupSoaking'],
+    [
+      'soaking, and one joins late',
+      {
+        groups: [soaking],
+        nodes: [['canary', 'pending']],
+        known: { groups: [{ name: 'canary', state: 'Soaking', soakUntil: ago(-MINUTE) }] },
+      },
+      ['Soaking'],
+      'GroupSoaking',
+    ],
+    [
+      'soaked',
+      { groups: [soaking], nodes: [['canary', 'updated']], known: { groups: [{ name: 'canary', state: 'Soaking', soakUntil: ago(0) }] } },
+      ['Finished'],
+      undefined,
+    ],
+    [
+      'the second waits for the first',
+      {
+        groups: [ring('canary'), ring('early')],
+        nodes: [
+          ['canary', 'pending'],
+          ['early', 'updated'],
+        ],
+      },
+      ['Updating', 'Waiting'],
+      'AwaitingGroup',
+    ],
+    [
+      'a skip is for one group alone',
+      {
+        groups: [ring('canary'), ring('early')],
+        nodes: [
+          ['canary', 'held'],
+          ['early', 'held'],
+        ],
+        skip: true,
+      },
+      ['Skipped', 'Untested'],
+      'GroupUntested',
+    ],
+    [
+      'a group put before a finished one has its turn',
+      {
+        groups: [ring('first'), ring('canary')],
+        nodes: [
+          ['first', 'pending'],
+          ['canary', 'updated'],
+        ],
+        known: done,
+      },
+      ['Updating', 'Finished'],
+      'AwaitingGroup',
+    ],
+  ])('%s', (_, given, states, reason) => {
+    const found = turn(given);
+    expect({ states: found.states, reason: found.reason }).toEqual({ states, reason });
+  });
+
+  test('soaks from the moment it is finished', () => {
+    expect(turn({ groups: [soaking], nodes: [['canary', 'updated']] }).rollout.groups).toEqual([
+      { name: 'canary', state: 'Soaking', soakUntil: ago(-HOUR) },
+    ]);
+  });
+
+  test('that is untested says which nodes, why, and how to go on', () => {
+    const { hold } = turn({ groups: [ring('canary')], nodes: [['canary', 'failed']] });
+    expect(hold?.message).toContain('n1 (');
+    expect(hold?.message).toContain('kubectl annotate updatepolicy default --overwrite lockkeeper.dev/skip=');
+  });
+});
+
+describe('a zone', () => {
+  test.each<[string, Given, string | undefined]>([
+    [
+      'the first by name',
+      {
+        nodes: [
+          ['', 'pending', 'b'],
+          ['', 'pending', 'a'],
+        ],
+      },
+      'a',
+    ],
+    [
+      'the first with a node to come',
+      {
+        nodes: [
+          ['', 'pending', 'b'],
+          ['', 'updated', 'a'],
+          ['', 'held', 'a'],
+        ],
+      },
+      'b',
+    ],
+    [
+      'stays while one is to come',
+      {
+        nodes: [
+          ['', 'pending', 'b'],
+          ['', 'pending', 'c'],
+        ],
+        known: { zone: 'b' },
+      },
+      'b',
+    ],
+    [
+      'goes on',
+      {
+        nodes: [
+          ['', 'updated', 'b'],
+          ['', 'pending', 'c'],
+        ],
+        known: { zone: 'b' },
+      },
+      'c',
+    ],
+    [
+      'is not gone back to for one that joins late',
+      {
+        nodes: [
+          ['', 'pending', 'a'],
+          ['', 'pending', 'b'],
+        ],
+        known: { zone: 'b' },
+      },
+      'b',
+    ],
+    [
+      'stays where it ended',
+      {
+        nodes: [
+          ['', 'pending', 'a'],
+          ['', 'updated', 'b'],
+        ],
+        known: { zone: 'b' },
+      },
+      'b',
+    ],
+    [
+      'nodes without one come first',
+      {
+        nodes: [
+          ['', 'pending', 'a'],
+          ['', 'pending'],
+        ],
+      },
+      '',
+    ],
+    [
+      'the leader’s own node holds up none',
+      {
+        nodes: [
+          ['', 'pending', 'a'],
+          ['', 'pending', 'b'],
+        ],
+        ownNode: 'n1',
+      },
+      'b',
+    ],
+    [
+      'each group has its own',
+      {
+        groups: [ring('canary')],
+        nodes: [
+          ['canary', 'updated', 'b'],
+          ['', 'pending', 'a'],
+        ],
+        known: { zone: 'b', groups: [{ name: 'canary', state: 'Updating' }] },
+      },
+      'a',
+    ],
+    ['nothing to come', { nodes: [['', 'updated', 'a']] }, undefined],
+  ])('%s', (_, given, zone) => {
+    expect(turn(given).zone).toBe(zone);
+  });
+});

@@ -1,0 +1,140 @@
+import { BY_HAND } from '../api/names.ts';
+import { durationMs } from '../api/primitives.ts';
+import type { GroupState, Rollout } from '../api/update-policy.ts';
+import type { Verdict } from './command.ts';
+import type { Facts, Member } from './facts.ts';
+import { isOf } from './rollouts.ts';
+import { type Instant, instant, timestamp } from './world.ts';
+
+/** Where a node stands in its rollout: done, failed, still to come by itself, or held by something of its own. */
+export type Standing = 'updated' | 'failed' | 'pending' | 'held';
+
+type GroupProgress = NonNullable<Rollout['groups']>[number];
+
+/** How far a rollout has come through its policy's groups and zones. */
+export interface Turn {
+  /** The rollout, with that written down. */
+  rollout: Rollout;
+  /** Index of the group whose turn it is; as many as there are groups where it is everybody else's. */
+  group: number;
+  /** Holds the nodes of later groups. */
+  hold?: Verdict;
+  /** The zone whose turn it is within that group; absent where nothing is to come. */
+  zone?: string;
+}
+
+/** Whose turn it is in each of a policy's rollouts. A `skip` is meant for the groups that nobody could test; where there is none, for those whose turn it is. */
+export function turnsOf(facts: Facts, standings: ReadonlyMap<string, Standing>, now: Instant): Turn[] {
+  const untested = facts.rollouts.some(isUntested);
+  return facts.rollouts.map((rollout) => {
+    const skipped = facts.skipped && (!untested || isUntested(rollout));
+    return turnOf(facts, rollout, standings, skipped, now);
+  });
+}
+
+/**
+ * Whose turn it is in a rollout. A group is finished when each of its nodes is updated, failed, or held by something of its own,
+ * and one at least is updated; a zone when none of its nodes is to come. What is finished stays so, whoever joins later.
+ */
+function turnOf(facts: Facts, rollout: Rollout, standings: ReadonlyMap<string, Standing>, skipped: boolean, now: Instant): Turn {
+  const { groups } = facts.view.spec.rollout;
+  const peers = facts.members.filter(({ node }) => node.os !== undefined && isOf(rollout, node.os));
+  const known = new Map(rollout.groups?.map((group) => [group.name, group]));
+  const before = groups.findIndex(({ name }) => !isDone(known.get(name)?.state));
+  const states: GroupProgress[] = [];
+  let current = groups.length;
+  let hold: Verdict | undefined;
+  for (const [index, group] of groups.entries()) {
+    const previous = known.get(group.name);
+    if (previous !== undefined && isDone(previous.state)) {
+      states.push(previous);
+      continue;
+    }
+    if (current < groups.length) {
+      states.push({ name: group.name, state: 'Waiting' });
+      continue;
+    }
+    const members = peers.filter((member) => member.group === index);
+    const state = progressOf(group, previous, members, standings, skipped && index === before, now);
+    states.push(state);
+    if (isDone(state.state)) continue;
+    current = index;
+    hold = holdOf(facts.view.name, state, members, standings);
+  }
+  const { groups: _groups, zone: previousZone, ...kept } = rollout;
+  const zone = zoneOf(
+    facts,
+    peers.filter(({ group }) => group === current),
+    standings,
+    (before === -1 ? groups.length : before) === current ? previousZone : undefined,
+  );
+  return {
+    rollout: { ...kept, ...(states.length > 0 && { groups: states }), ...(zone !== undefined && zone !== '' && { zone }) },
+    group: current,
+    ...(hold !== undefined && { hold }),
+    ...(zone !== undefined && { zone }),
+  };
+}
+
+const isUntested = ({ groups = [] }: Rollout): boolean => groups.some(({ state }) => state === 'Untested');
+
+/** The zone that a node belongs to; empty where it has none. */
+export const zoneOfNode = (facts: Pick<Facts, 'view'>, node: { labels: Readonly<Record<string, string>> }): string =>
+  node.labels[facts.view.spec.rollout.zoneKey] ?? '';
+
+const isDone = (state: GroupState | undefined): boolean => state === 'Finished' || state === 'Skipped';
+
+function progressOf(
+  { name, soak }: { name: string; soak: string },
+  previous: GroupProgress | undefined,
+  members: readonly Member[],
+  standings: ReadonlyMap<string, Standing>,
+  skipped: boolean,
+  now: Instant,
+): GroupProgress {
+  if (skipped) return { name, state: 'Skipped' };
+  if (previous?.state === 'Soaking') return instant(previous.soakUntil ?? '') > now ? previous : { name, state: 'Finished' };
+  if (members.length === 0) return { name, state: 'Finished' };
+  const standing = members.map(({ node }) => standings.get(node.name));
+  if (standing.includes('pending')) return { name, state: 'Updating' };
+  if (!standing.includes('updated')) return { name, state: 'Untested' };
+  const soakMs = durationMs(soak);
+  return soakMs === 0 ? { name, state: 'Finished' } : { name, state: 'Soaking', soakUntil: timestamp(now + soakMs) };
+}
+
+function holdOf(
+  policy: string,
+  { name, state, soakUntil }: GroupProgress,
+  members: readonly Member[],
+  standings: ReadonlyMap<string, Standing>,
+): Verdict {
+  switch (state) {
+    case 'Soaking':
+      return { reason: 'GroupSoaking', message: `group ${name} is updated and soaks until ${soakUntil}`, until: instant(soakUntil ?? '') };
+    case 'Untested': {
+      const named = members.slice(0, 5).map(({ node }) => `${node.name} (${node.update?.status.reason ?? 'unknown'})`);
+      return {
+        reason: 'GroupUntested',
+        message: `no node of group ${name} could be updated: ${named.join(', ')}; mend one, or go on without the group: kubectl annotate updatepolicy ${policy} --overwrite ${BY_HAND.skip}=$(date +%s)`,
+      };
+    }
+    default: {
+      const updated = members.filter(({ node }) => standings.get(node.name) === 'updated').length;
+      return { reason: 'AwaitingGroup', message: `waits for group ${name}: ${updated} of ${members.length} nodes updated` };
+    }
+  }
+}
+
+/** The zone that was come to, while something is to come there; else the next one. The leader's own node goes last, and holds up no zone. */
+function zoneOf(
+  facts: Facts,
+  members: readonly Member[],
+  standings: ReadonlyMap<string, Standing>,
+  previous: string | undefined,
+): string | undefined {
+  const pending = members.filter(({ node }) => standings.get(node.name) === 'pending' && node.name !== facts.ownNode);
+  const zones = new Set(pending.map(({ node }) => zoneOfNode(facts, node)));
+  if (previous !== undefined && zones.has(previous)) return previous;
+  const next = [...zones].sort().find((zone) => previous === undefined || zone > previous);
+  return next ?? previous;
+}
