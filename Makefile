@@ -9,7 +9,7 @@ SOURCES := $(shell find src package.json scripts/build.ts -type f ! -name '*.tes
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: build ## a real control plane, five simulated hosts, one rolling update (DEMO_NODES=5, DEMO_KEEP=1)
+demo: build ## a real control plane, five simulated hosts, one rolling update (DEMO_NODES=5, DEMO_KEEP=1); BED=nodes: real kubelets
 	@node e2e/demo/main.ts
 
 test: build ## everything: lint, unit tests, end-to-end tests; ends with 'N passed, N failed'

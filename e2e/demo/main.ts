@@ -2,18 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import color from 'picocolors';
 import type { NodeUpdateStatus } from '../../src/api/node-update.ts';
 import type { KubeObject } from '../bed/api.ts';
-import { type Bed, startBed } from '../bed/bed.ts';
 import type { NodeObject } from '../bed/node-object.ts';
 import { isUnavailable, mostAtOnce, type WatchHistory } from '../bed/watch-history.ts';
+import { RequirementError } from '../nodes/requirements.ts';
+import { type DemoBed, demoStages } from './beds.ts';
+import { type DemoEnvironment, demoEnvironment } from './config.ts';
 import { createScreen, type Row } from './screen.ts';
 import { shop } from './workload.ts';
 
 const from = '1.26.0';
 const to = '1.26.1';
-const variant = 'aws-k8s-1.31';
 const limitMs = 10 * 60_000;
-/** Slow enough to be watched, quick enough not to bore. */
-const timings = { refreshMs: 200, prepareMs: 1200, activateMs: 100, rebootCommandMs: 50, bootMs: 1500, renderMs: 50 };
 
 type NodeUpdateObject = KubeObject & { status?: NodeUpdateStatus };
 type BudgetObject = KubeObject & { status?: { currentHealthy: number; desiredHealthy: number; expectedPods: number } };
@@ -25,32 +24,40 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.a
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const count = Number(process.env['DEMO_NODES'] ?? '5');
-  if (!Number.isInteger(count) || count < 1 || count > 50) {
-    console.error('DEMO_NODES must be a whole number from 1 to 50');
+  let environment: DemoEnvironment;
+  try {
+    environment = demoEnvironment();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
     return 2;
   }
-  let bed: Bed | undefined;
+  const stage = demoStages[environment.bed](environment.nodes);
+  let demo: DemoBed | undefined;
   let failed = true;
   try {
-    screen.say(color.dim('starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok …'));
-    bed = await startBed({ name: 'demo', releases: [{ version: from, variant, arch: 'x86_64' }] });
-    failed = !(await run(bed, count));
-    if (process.env['DEMO_KEEP'] === '1') await keep(bed);
+    screen.say(color.dim(`starting ${stage.parts} …`));
+    const leave = () => process.exit(130);
+    if (stage.endsWithProcess) stop.signal.addEventListener('abort', leave);
+    demo = await stage.start(from);
+    stop.signal.removeEventListener('abort', leave);
+    failed = !(await run(demo, environment.nodes));
+    if (environment.keep) await keep(demo);
   } catch (error) {
-    screen.say(color.red(`failed: ${error instanceof Error ? error.message : String(error)}`));
+    screen.say(
+      color.red(error instanceof RequirementError ? error.message : `failed: ${error instanceof Error ? error.message : String(error)}`),
+    );
   } finally {
-    await bed?.stop({ keepLogs: failed });
-    if (failed && bed !== undefined) screen.say(color.dim(`logs are in ${bed.home.out}`));
+    await demo?.bed.stop({ keepLogs: failed });
+    if (failed && demo !== undefined) screen.say(color.dim(`logs are in ${demo.bed.home.out}`));
   }
   return failed ? 1 : 0;
 }
 
-async function run(bed: Bed, count: number): Promise<boolean> {
+async function run({ bed, container, release }: DemoBed, count: number): Promise<boolean> {
   stop.signal.throwIfAborted();
   const nodes = await bed.nodeHistory();
-  const machines = await bed.addMachines(count, { host: { timings } });
-  await bed.client.apply(...shop(count * 2));
+  const names = [...new Set(nodes.versions.map(({ object }) => object.metadata.name))].sort(inNumericalOrder);
+  await bed.client.apply(...shop(count * 2, container));
   screen.say(color.dim(`${count} nodes with Bottlerocket OS ${from} in ${Math.min(3, count)} zones; installing the chart …`));
   await bed.installChart({
     values: { defaultPolicy: { spec: { approval: 'Automatic', version: { refreshInterval: '2s' }, rollout: { minReadySeconds: 1 } } } },
@@ -58,6 +65,7 @@ async function run(bed: Bed, count: number): Promise<boolean> {
   const budgets = await bed.history<BudgetObject>('/apis/policy/v1/poddisruptionbudgets');
   const updates = await bed.history<NodeUpdateObject>('/apis/lockkeeper.dev/v1alpha1/nodeupdates');
   await bed.eventually(() => latest(updates).filter(({ status }) => status?.reason === 'UpToDate').length === count, {
+    timeoutMs: 120_000,
     signal: stop.signal,
   });
   await bed.eventually(() => latest(budgets).some(({ status }) => status !== undefined && status.currentHealthy === count * 2), {
@@ -69,14 +77,10 @@ async function run(bed: Bed, count: number): Promise<boolean> {
   const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1);
   const firstBudget = budgets.versions.length;
   screen.say(`\nrelease ${color.bold(to)} appears in the update repository\n`);
-  bed.repository.releases.push({ version: to, variant, arch: 'x86_64' });
+  await release(to);
   for (;;) {
     stop.signal.throwIfAborted();
-    const rows = rowsOf(
-      machines.map(({ name }) => name),
-      nodes,
-      updates,
-    );
+    const rows = rowsOf(names, nodes, updates);
     screen.show(`${seconds()} s ${await summary(bed)}`, rows);
     if (rows.every(({ version, available, phase }) => version === to && available && phase === 'Idle')) break;
     if (performance.now() - started > limitMs) throw new Error(`not all nodes run ${to} after ${limitMs / 60_000} minutes`);
@@ -95,7 +99,7 @@ async function run(bed: Bed, count: number): Promise<boolean> {
   return good;
 }
 
-async function keep(bed: Bed): Promise<void> {
+async function keep({ bed }: DemoBed): Promise<void> {
   screen.say(
     `\nThe cluster stays up until you press Ctrl-C. Look around with:\n\n  export KUBECONFIG=${bed.kubeconfig}\n  kubectl get updatepolicies,nodeupdates,nodehosts\n`,
   );
@@ -105,7 +109,7 @@ async function keep(bed: Bed): Promise<void> {
   });
 }
 
-async function summary(bed: Bed): Promise<string> {
+async function summary(bed: DemoBed['bed']): Promise<string> {
   const policy = await bed.client.get<KubeObject & { status?: { summary?: string } }>(
     '/apis/lockkeeper.dev/v1alpha1/updatepolicies/default',
   );
@@ -136,4 +140,8 @@ function latest<T extends KubeObject>(history: WatchHistory<T>): T[] {
     else objects.set(object.metadata.name, object);
   }
   return [...objects.values()];
+}
+
+function inNumericalOrder(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
 }

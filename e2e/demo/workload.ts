@@ -1,7 +1,7 @@
 const labels = { app: 'shop' };
 
 /** A Deployment of `replicas` pods, of which all but one must stay healthy. */
-export const shop = (replicas: number): object[] => [
+export const shop = (replicas: number, container: object): object[] => [
   {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -12,7 +12,7 @@ export const shop = (replicas: number): object[] => [
       template: {
         metadata: { labels, annotations: { 'bed.lockkeeper.dev/terminates-after': '1s' } },
         spec: {
-          containers: [{ name: 'shop', image: 'shop' }],
+          containers: [{ name: 'shop', ...container }],
           topologySpreadConstraints: [
             {
               maxSkew: 1,

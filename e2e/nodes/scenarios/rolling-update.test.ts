@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { KubeObject } from '../../bed/api.ts';
 import { changes, isCordoned, type WatchHistory } from '../../bed/watch-history.ts';
 import { realNodes } from '../suite.ts';
-import { expectBackBeforeUncordon } from './daemon-sets.ts';
 import { drainablePodsOn, endings, fewestServing, isServing, type Pod } from './pod-history.ts';
 import { type RealFleet, startRealFleet } from './real-fleet.ts';
 import { keepRequesting, type Served, type SteadyClient } from './steady-client.ts';
@@ -16,7 +15,6 @@ const controllers = { 'app.kubernetes.io/component': 'controller' };
 suite('the chart as it is, on three real nodes under load', () => {
   let fleet: RealFleet;
   let pods: WatchHistory<Pod>;
-  let agents: WatchHistory<Pod>;
   let leases: WatchHistory<Lease>;
   let leader: Pod;
   let client: SteadyClient | undefined;
@@ -26,7 +24,6 @@ suite('the chart as it is, on three real nodes under load', () => {
     fleet = await startRealFleet({ releases: ['1.26.1'], policy: 'chart' });
     const { approve, bed, eventually, history, machines, phase, updated } = fleet;
     pods = await bed.history<Pod>('/api/v1/pods');
-    agents = await bed.history<Pod>('/api/v1/pods', { labelSelector: 'app.kubernetes.io/component=agent' });
     leases = await bed.history<Lease>('/apis/coordination.k8s.io/v1/namespaces/lockkeeper/leases');
     await bed.client.apply(...servedWorkload(), slowToEnd('node-1', 20), deafToSigterm('node-2', 2));
     await eventually(async () => {
@@ -53,15 +50,6 @@ suite('the chart as it is, on three real nodes under load', () => {
     expect(judge.mostUnavailable()).toBe(1);
     await judge.onceEach(machines);
     await judge.invariants();
-  });
-
-  test("a node is uncordoned when the agent's pod runs again, not when it is still reported as before the reboot", () => {
-    const { history, machines } = fleet;
-    expectBackBeforeUncordon(
-      machines.map(({ name }) => name),
-      history,
-      agents,
-    );
   });
 
   test("the leader's node goes last, when the other replica has taken over", () => {

@@ -61,6 +61,19 @@ export const slowToEnd = (node: string, seconds: number): object =>
 export const deafToSigterm = (node: string, graceSeconds: number): object =>
   statefulPod('deaf', node, { env: { IGNORE_SIGTERM: 'yes' }, graceSeconds });
 
+/** A DaemonSet of one node, whose pod is Ready some seconds after its start. */
+export function daemon(node: string): object {
+  const labels = { app: 'daemon' };
+  const main = { ...server({}), readinessProbe: { httpGet: { path: '/', port: 8080 }, initialDelaySeconds: 3, periodSeconds: 1 } };
+  const spec = { nodeSelector: { 'kubernetes.io/hostname': node }, containers: [main] };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name: 'daemon', namespace },
+    spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+  };
+}
+
 function statefulPod(name: string, node: string, options: { env: Record<string, string>; graceSeconds: number }): object {
   const labels = { app: name };
   return {
