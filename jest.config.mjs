@@ -16,7 +16,12 @@ const shared = {
 export default {
   reporters: ['default', '<rootDir>/scripts/count-reporter.mjs'],
   projects: [
-    { ...shared, displayName: 'unit', rootDir: '.', testMatch: ['<rootDir>/{src,scripts,e2e/bed,e2e/host,e2e/bench,e2e/demo}/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'unit',
+      rootDir: '.',
+      testMatch: ['<rootDir>/{src,scripts,e2e/bed,e2e/host,e2e/bench,e2e/demo}/**/*.test.ts'],
+    },
     {
       ...shared,
       displayName: 'e2e',
