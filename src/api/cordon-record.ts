@@ -21,6 +21,7 @@ export const cordonRecordSchema = z.object({
   evictFrom: z.optional(timeSchema()),
   drainDeadline: timeSchema(),
   drain: z.object({
+    mode: z.optional(z.enum(['Evict', 'None'])),
     deleteEmptyDirData: z.boolean(),
     force: z.boolean(),
     gracePeriodSeconds: z.optional(z.int()),

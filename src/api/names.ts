@@ -20,7 +20,10 @@ export const BY_HAND = {
   retry: `${GROUP}/retry`,
   /** Any token: a halted rollout goes on, once for each new token. Policy. */
   resume: `${GROUP}/resume`,
-  /** Any token: the group whose turn it is counts as finished, once for each new token. Policy. */
+  /**
+   * Any token, once for each new one. Policy: the group whose turn it is counts as finished. NodeUpdate, Node: a node that is being
+   * drained is given back, to be tried again later.
+   */
   skip: `${GROUP}/skip`,
 } as const;
 

@@ -140,7 +140,21 @@ describeFields(podSelectorSchema, {
 
 const drainSpecSchema = field(
   z.object({
-    timeout: z._default(field(durationSchema(), 'After this long the node is given back, named as Blocked, and retried later.'), '30m'),
+    mode: z._default(
+      field(
+        z.enum(['Evict', 'None']),
+        'None: the node is cordoned and rebooted with its pods on it, whatever guards them. For stateless nodes.',
+      ),
+      'Evict',
+    ),
+    timeout: z._default(field(durationSchema(), 'How long a drain may take; then onTimeout says what happens.'), '30m'),
+    onTimeout: z._default(
+      field(
+        z.enum(['Skip', 'Hold', 'Force']),
+        "Skip: the node is given back, named as Blocked, and retried later. Hold: it stays cordoned, keeps its slot, and goes on evicting. Force: what is left is deleted, past its budgets, honouring each pod's grace; only where the chart allows it. A change reaches a drain under way.",
+      ),
+      'Skip',
+    ),
     deleteEmptyDirData: z._default(field(z.boolean(), 'Whether pods with an emptyDir may be evicted: its data is lost.'), true),
     force: z._default(field(z.boolean(), 'Whether pods that no controller would create again may be evicted.'), false),
     gracePeriodSeconds: z.optional(
@@ -231,7 +245,9 @@ export const updatePolicySpecSchema = z.object({
     { maxParallel: '10%', outsideWindow: true },
   ),
   drain: z._default(drainSpecSchema, {
+    mode: 'Evict',
     timeout: '30m',
+    onTimeout: 'Skip',
     deleteEmptyDirData: true,
     force: false,
     loadBalancerDelay: '0s',

@@ -42,12 +42,19 @@ function bed(change: Partial<DrainerDeps> = {}) {
     webhooks: [] as EvictionWebhook[],
     told: [] as string[],
     leading: true,
+    deleted: [] as { path: string; body: unknown }[],
+    deletion: undefined as (() => Error) | undefined,
     instantly: undefined as ((pod: string) => Error | undefined) | undefined,
     names: () => asked.map(({ pod }) => pod),
   };
   let open = 0;
   const drainer = new Drainer({
     client: {
+      async delete(path, body) {
+        state.deleted.push({ path, body });
+        const error = state.deletion?.();
+        if (error !== undefined) throw error;
+      },
       evict(namespace, name, body, { signal } = {}) {
         open += 1;
         state.most = Math.max(state.most, open);
@@ -101,6 +108,37 @@ const aBudget = (name: string, change: Partial<Budget> = {}): Budget => ({
 });
 
 const web = (name: string) => aPod(name, { labels: { app: 'web' } });
+
+describe('a drain by force', () => {
+  const p1 = web('p1');
+
+  test('deletes at once what its budget has kept, by uid, with the grace period only where one is set', async () => {
+    const { drainer, asked, state } = bed();
+    drainer.want([aDrain('a', [p1])]);
+    await settle();
+    asked[0]!.answer(byBudget());
+    await settle();
+    drainer.want([aDrain('a', [p1], { force: true })]);
+    await settle();
+    expect(state.deleted).toEqual([{ path: '/api/v1/namespaces/shop/pods/p1', body: { preconditions: { uid: p1.uid } } }]);
+    expect([asked.length, drainer.blocked().get('a')]).toEqual([1, []]);
+    expect(state.logger.lines.at(-1)).toMatchObject({ fields: { action: 'Delete', pod: 'shop/p1' } });
+    drainer.want([aDrain('b', [web('p2')], { force: true, gracePeriodSeconds: 3 })]);
+    await settle();
+    expect(state.deleted[1]!.body).toMatchObject({ gracePeriodSeconds: 3 });
+  });
+
+  test('says that the controller may not, and evicts again when the policy takes it back', async () => {
+    const { drainer, asked, state } = bed();
+    state.deletion = () => new ApiError(403, 'pods "p1" is forbidden');
+    drainer.want([aDrain('a', [p1], { force: true })]);
+    await settle();
+    expect(drainer.blocked().get('a')).toMatchObject([{ pod: 'shop/p1', reason: 'DeleteForbidden' }]);
+    drainer.want([aDrain('a', [p1])]);
+    await settle();
+    expect(asked).toHaveLength(1);
+  });
+});
 
 describe('a drain', () => {
   test('asks for all pods at once, by uid, with the grace period only where one is set', async () => {

@@ -5,6 +5,7 @@ import type { PodView } from '../core/world.ts';
 import { backoffMs } from '../kube/backoff.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
+import { ApiError } from '../kube/errors.ts';
 import type { Logger } from '../kube/logger.ts';
 import { type Requeue, WorkQueue } from '../kube/work-queue.ts';
 import { blockedPod, type EvictionOutcome, mayBeAWebhooks, outcomeOf, selects } from './eviction.ts';
@@ -14,7 +15,7 @@ import type { Budget } from './views.ts';
 
 /** How a drain evicts. */
 export interface DrainerDeps {
-  client: Pick<KubeClient, 'evict'>;
+  client: Pick<KubeClient, 'evict'> & { delete(path: string, body: object, options: { signal: AbortSignal }): Promise<unknown> };
   clock: Clock;
   random: () => number;
   logger: Logger;
@@ -136,13 +137,14 @@ class NodeDrain {
   }
 
   update(decision: WantedDrain): void {
+    const anew = decision.force !== this.#decision.force;
     this.#decision = decision;
     const wanted = new Set(decision.evict.map(({ uid }) => uid));
     for (const uid of this.#pods.keys()) if (!wanted.has(uid)) this.#forget(uid);
     for (const pod of decision.evict) {
       const known = this.#pods.has(pod.uid);
       this.#pods.set(pod.uid, pod);
-      if (!known) this.#queue.add(pod.uid);
+      if (!known || anew) this.#queue.add(pod.uid);
     }
   }
 
@@ -194,20 +196,34 @@ class NodeDrain {
     });
   }
 
+  /** Past its budgets. The right to it is the chart's to give. */
+  async #delete(pod: PodView, options: object, signal: AbortSignal): Promise<EvictionOutcome> {
+    const path = `/api/v1/namespaces/${encodeURIComponent(pod.namespace)}/pods/${encodeURIComponent(pod.name)}`;
+    try {
+      await this.#deps.client.delete(path, options, { signal });
+      return { kind: 'accepted' };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof ApiError && error.status === 403)
+        return { kind: 'blocked', blocked: blockedPod(pod, 'DeleteForbidden', error.words) };
+      return outcomeOf(error, pod, []);
+    }
+  }
+
   #note(pod: PodView, outcome: EvictionOutcome): Requeue | undefined {
     const { uid } = pod;
     // The watch may have told of the pod's end before the answer came.
     const wanted = this.#pods.has(uid);
     const { node, policy, from, to } = this.#decision;
     const line = {
-      action: 'Evict',
+      action: this.#decision.force === true ? 'Delete' : 'Evict',
       node,
       pod: podKey(pod),
       policy,
       claim: this.claim,
       from,
       to,
-      why: 'the node is drained for its update',
+      why: this.#decision.force === true ? 'the drain took too long (drain.onTimeout: Force)' : 'the node is drained for its update',
     };
     if (outcome.kind === 'accepted' && !this.#accepted.has(uid)) this.#deps.logger.info(line, 'evicted');
     if (!wanted) return undefined;
@@ -255,8 +271,9 @@ class NodeDrain {
   }
 
   async #ask(pod: PodView, signal: AbortSignal): Promise<EvictionOutcome> {
-    const { gracePeriodSeconds } = this.#decision;
+    const { gracePeriodSeconds, force } = this.#decision;
     const deleteOptions = { preconditions: { uid: pod.uid }, ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }) };
+    if (force === true) return this.#delete(pod, deleteOptions, signal);
     try {
       await this.#deps.client.evict(pod.namespace, pod.name, { deleteOptions }, { signal });
       return { kind: 'accepted' };

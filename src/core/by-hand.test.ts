@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { BY_HAND } from '../api/names.ts';
-import { isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
+import { isRetried, isSkipped, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 
 describe('readByHand', () => {
   test.each([
@@ -11,7 +11,7 @@ describe('readByHand', () => {
     ['an empty value is none', { [BY_HAND.paused]: '', [BY_HAND.pinVersion]: '' }, { paused: false }],
     ['a pin', { [BY_HAND.pinVersion]: '1.26.1' }, { paused: false, pin: '1.26.1' }],
     ['an approval', { [BY_HAND.approvedVersion]: '1.26.1' }, { paused: false, approved: '1.26.1' }],
-    ['tokens', { [BY_HAND.retry]: 'a', [BY_HAND.resume]: 'b' }, { paused: false, retry: 'a', resume: 'b' }],
+    ['tokens', { [BY_HAND.retry]: 'a', [BY_HAND.resume]: 'b', [BY_HAND.skip]: 'c' }, { paused: false, retry: 'a', resume: 'b', skip: 'c' }],
   ])('%s', (_, annotations, expected) => {
     expect(readByHand(annotations)).toEqual({ ...expected, problems: [] });
   });
@@ -24,6 +24,7 @@ describe('readByHand', () => {
     [BY_HAND.approvedVersion, '>=1.26.1'],
     [BY_HAND.retry, 'a'.repeat(257)],
     [BY_HAND.resume, 'a'.repeat(257)],
+    [BY_HAND.skip, 'a'.repeat(257)],
   ])('%s: %s makes no sense, and is set to nothing', (name, value) => {
     const { problems, ...rest } = readByHand({ [name]: value });
     expect(rest).toEqual({ paused: false });
@@ -47,6 +48,19 @@ describe('mergeByHand', () => {
   test('the Node’s own word comes first, and the NodeUpdate’s where it says nothing', () => {
     const update = { ...none, pin: '1.0.0', approved: '1.0.0', retry: 'u', problems: ['u'] };
     expect(mergeByHand({ ...none, pin: '2.0.0', problems: ['n'] }, update)).toEqual({ ...update, pin: '2.0.0', problems: ['n', 'u'] });
+  });
+});
+
+describe('skip tokens', () => {
+  test.each([
+    ['no token', {}, undefined, false],
+    ['a new one', { retry: 'a' }, 'a', true],
+    ['another one', { skip: 'a' }, 'b', true],
+    ['one that was acted upon', { skip: 'a' }, 'a', false],
+  ])('%s', (_, tokens, token, expected) => {
+    const node = readByHand(token === undefined ? {} : { [BY_HAND.skip]: token });
+    expect(isSkipped({ tokens }, node)).toBe(expected);
+    expect(isSkipped({ tokens: tokensOf({ tokens }, node, undefined) ?? {} }, node)).toBe(false);
   });
 });
 

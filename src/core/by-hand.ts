@@ -58,12 +58,16 @@ export function isRetried({ tokens }: NodeUpdateStatus, node: ByHand, policy: By
   );
 }
 
+/** Whether a `skip` token of a node has not been acted upon yet. */
+export const isSkipped = ({ tokens }: NodeUpdateStatus, { skip }: ByHand): boolean => skip !== undefined && skip !== tokens?.skip;
+
 /** A node's tokens once those that are there now have been acted upon. */
 export function tokensOf({ tokens }: NodeUpdateStatus, node: ByHand, policy: ByHand | undefined): NodeUpdateStatus['tokens'] {
-  if (node.retry === undefined && policy?.retry === undefined) return tokens;
+  if (node.retry === undefined && node.skip === undefined && policy?.retry === undefined) return tokens;
   return {
     ...tokens,
     ...(node.retry !== undefined && { retry: node.retry }),
+    ...(node.skip !== undefined && { skip: node.skip }),
     ...(policy?.retry !== undefined && { policyRetry: policy.retry }),
   };
 }

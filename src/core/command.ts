@@ -56,6 +56,8 @@ export interface DrainDecision {
   node: string;
   claim: string;
   evict: readonly PodView[];
+  /** They are deleted, past their budgets. */
+  force?: true;
   gracePeriodSeconds?: number;
 }
 

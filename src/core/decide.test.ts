@@ -56,6 +56,13 @@ describe('claims', () => {
       {},
       ['n2', 'n3'],
     ],
+    [
+      'those that were given back after the others',
+      [aStagedNode('n1', { update: anUpdate({ phase: 'Blocked', attempts: 1 }) }), aStagedNode('n2')],
+      policyWith(),
+      {},
+      ['n2'],
+    ],
     ['the oldest version first', [zoned('n1', 'a'), zoned('n2', 'a', '1.25.0')], policyWith(), {}, ['n2']],
     ['the leader’s own node last', three, policyWith(), { self }, ['n2']],
     [

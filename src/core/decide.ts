@@ -3,7 +3,7 @@ import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
 import { assign, claimOn, isHeld, isOfOtherOperator } from './assign.ts';
 import { countOf } from './budget.ts';
-import { isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
+import { isRetried, isSkipped, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { claimedStep } from './claimed.ts';
 import type { Command, Decision, DrainDecision, NodeDecision, PolicyDecision } from './command.ts';
 import { withAnnotations } from './conditions.ts';
@@ -110,8 +110,9 @@ class Draft {
     }
     const byHand = mergeByHand(readByHand(node.annotations), readByHand(update?.annotations ?? {}));
     const status = update?.status ?? {};
-    const asked = { byHand, retried: isRetried(status, byHand, undefined), tokens: tokensOf(status, byHand, undefined), closed: undefined };
-    this.#take(node, this.#recordedStep(node, { status, ...asked, orphaned: true }));
+    const asked = { byHand, retried: isRetried(status, byHand, undefined), tokens: tokensOf(status, byHand, undefined) };
+    const step = this.#recordedStep(node, { status, ...asked, orphaned: true, closed: undefined, onTimeout: 'Skip', policyPaused: false });
+    this.#take(node, step);
   }
 
   freeze(): Decision {
@@ -131,19 +132,27 @@ class Draft {
       const tokens = tokensOf(status, byHand, facts.byHand);
       const orphaned = facts.view.deleting || (typeof node.record === 'object' && node.record.policyUID !== facts.view.uid);
       const closed = facts.view.spec.schedule?.onClose === 'Release' ? whyClosed(facts) : undefined;
-      return this.#recordedStep(node, { status, byHand, retried, tokens, orphaned, closed });
+      const { onTimeout } = facts.view.spec.drain;
+      return this.#recordedStep(node, { status, byHand, retried, tokens, orphaned, closed, onTimeout, policyPaused: facts.paused });
     }
     const claim = claimOn(facts.view, node);
     if (claim === undefined) return undefined;
     return claimedStep(this.#world, facts, member, claim, this.#now);
   }
 
-  #recordedStep(node: NodeView, asked: Pick<Flight, 'status' | 'byHand' | 'retried' | 'tokens' | 'orphaned' | 'closed'>): Step {
+  #recordedStep(node: NodeView, asked: Omit<Flight, 'world' | 'node' | 'record' | 'skipped' | 'now'>): Step {
     if (node.record === undefined || node.record === 'unreadable') {
       const message = 'the annotation lockkeeper.dev/cordon cannot be read: uncordon the node and remove the annotation by hand';
       return { status: enter(asked.status, 'Failed', { reason: 'RecordUnreadable', message }, this.#now), commands: [] };
     }
-    return advance({ world: this.#world, node, record: node.record, ...asked, now: this.#now });
+    return advance({
+      world: this.#world,
+      node,
+      record: node.record,
+      ...asked,
+      skipped: isSkipped(asked.status, asked.byHand),
+      now: this.#now,
+    });
   }
 
   #standing(facts: Facts, member: Member, ground: Ground): Standing {
@@ -241,9 +250,12 @@ class Draft {
 
   #claimOrder(facts: Facts, { node: a, group: groupOfA }: Member, { node: b, group: groupOfB }: Member): number {
     const own = facts.ownNode;
+    // One whose drain takes too long must not take the slot again before the others had it.
+    const attempts = (node: NodeView) => node.update?.status.attempts ?? 0;
     return (
       groupOfA - groupOfB ||
       Number(a.name === own) - Number(b.name === own) ||
+      attempts(a) - attempts(b) ||
       byText(zoneOfNode(facts, a), zoneOfNode(facts, b)) ||
       compareVersions(a.os?.version ?? '0.0.0', b.os?.version ?? '0.0.0') ||
       byText(a.name, b.name)

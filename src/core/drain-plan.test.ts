@@ -157,6 +157,7 @@ describe('planDrain, where it goes further than kubectl', () => {
     ['do-not-disrupt, of a DaemonSet', aDaemonSetPod('a', { doNotDisrupt: 'karpenter.sh/do-not-disrupt' }), usual, 'DaemonSet'],
     ['do-not-disrupt, left by name', { ...undisturbed, ...cache }, left, 'LeftToReboot'],
     ['tolerates the cordon', tolerant, usual, 'evict'],
+    ['mode None', naked({ emptyDir: true, terminating: true }), { ...strict, mode: 'None' }, 'NotDrained'],
     ['tolerates the cordon, evicted under this name', { ...tolerant, uid: 'uid-before' }, usual, 'evict', once],
     ['tolerates the cordon, in the place of one that was evicted', tolerant, usual, 'CameBack', once],
     ['tolerates the cordon, in that place, terminating', { ...tolerant, terminating: true }, usual, 'wait', once],

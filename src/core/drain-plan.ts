@@ -21,7 +21,7 @@ export interface DrainPlan {
   until?: Instant;
 }
 
-export type LeaveReason = 'DaemonSet' | 'MirrorPod' | 'RidesThrough' | 'TerminatingForLong' | 'LeftToReboot' | 'CameBack';
+export type LeaveReason = 'NotDrained' | 'DaemonSet' | 'MirrorPod' | 'RidesThrough' | 'TerminatingForLong' | 'LeftToReboot' | 'CameBack';
 
 type Fate =
   | { kind: 'evict'; lost?: true }
@@ -86,6 +86,7 @@ export const isDaemonSetPod = (pod: PodView): boolean =>
 
 /** In drain.md's order; what would forbid the drain counts only where nothing after it leaves the pod. */
 function fateOf(pod: PodView, settings: DrainSettings, context: DrainContext): Fate {
+  if (settings.mode === 'None') return { kind: 'leave', reason: 'NotDrained' };
   const finished = pod.phase === 'Succeeded' || pod.phase === 'Failed';
   const givenUpAt = settings.skipWaitForDeleteMs === undefined ? Number.NaN : instant(pod.goneBy ?? '') + settings.skipWaitForDeleteMs;
   if (pod.terminating && givenUpAt < context.now) return { kind: 'leave', reason: 'TerminatingForLong' };

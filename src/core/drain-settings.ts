@@ -9,8 +9,9 @@ export type DrainSettings = CordonRecord['drain'];
 
 /** The drain settings of a policy as a record keeps them. */
 export function drainSettings({ drain }: Pick<UpdatePolicySpec, 'drain'>): DrainSettings {
-  const { deleteEmptyDirData, force, gracePeriodSeconds, skipWaitForDeleteTimeout, respectDoNotDisrupt, leaveToReboot } = drain;
+  const { mode, deleteEmptyDirData, force, gracePeriodSeconds, skipWaitForDeleteTimeout, respectDoNotDisrupt, leaveToReboot } = drain;
   return {
+    ...(mode === 'None' && { mode }),
     deleteEmptyDirData,
     force,
     respectDoNotDisrupt,

@@ -167,6 +167,63 @@ describe('draining', () => {
     expect(step(late, {}, on(aPod('a')), { attempts: 2 }).status).toMatchObject({ attempts: 3, retryAt: ago(-4 * MINUTE) });
   });
 
+  describe('that takes too long', () => {
+    const pods = on(aPod('a'), aPod('b', { terminating: true }));
+    const forbidden = new Map([['n1', [{ pod: 'shop/a', reason: 'DeleteForbidden', message: 'may not' }]]]);
+
+    test('under Hold goes on, keeps its slot, and says how to end it', () => {
+      const { status, drain, commands, until } = step(late, { onTimeout: 'Hold' }, pods);
+      expect([status.phase, status.reason, commands, until]).toEqual(['Draining', 'DrainHeld', [], Number.POSITIVE_INFINITY]);
+      expect(drain).toEqual({ node: 'n1', claim: 'claim-n1', evict: [pods.pods.get('n1')![0]] });
+      expect(status.message).toMatch(
+        /waits for 2 pods: shop\/a, shop\/b; to give .*: kubectl annotate node n1 --overwrite lockkeeper.dev\/skip=/,
+      );
+    });
+
+    test('under Hold ends when nothing is left', () => {
+      expect(types(step(late, { onTimeout: 'Hold' }, on()))).toEqual(['OrderReboot']);
+    });
+
+    test('under Force has what is left deleted', () => {
+      const { status, drain } = step(late, { onTimeout: 'Force' }, pods);
+      expect([status.phase, status.reason, drain?.force]).toEqual(['Draining', 'DrainForced', true]);
+      expect(step({}, { onTimeout: 'Force' }, pods).drain).not.toHaveProperty('force');
+    });
+
+    test('under Force, without the right to it, says so and goes on trying', () => {
+      const { status, drain } = step(late, { onTimeout: 'Force' }, { ...pods, blockedPods: forbidden });
+      expect([status.reason, drain?.force]).toEqual(['ForceForbidden', true]);
+      expect(status.message).toMatch(/may not delete pods \(may not\): set the chart’s value controller.allowPodDeletion/);
+    });
+
+    test.each<[string, Partial<Flight>, Partial<World>, string, string]>([
+      ['under Hold, its policy paused', { onTimeout: 'Hold', policyPaused: true }, {}, 'Staged', 'Paused'],
+      [
+        'under Force without the right, its policy paused',
+        { onTimeout: 'Force', policyPaused: true },
+        { blockedPods: forbidden },
+        'Staged',
+        'Paused',
+      ],
+      ['under Hold, skipped', { onTimeout: 'Hold', skipped: true }, {}, 'Blocked', 'Skipped'],
+      ['skipped before it took too long', { skipped: true, record: aRecord('n1') }, {}, 'Blocked', 'Skipped'],
+      ['under Skip, edited meanwhile', { onTimeout: 'Skip' }, {}, 'Blocked', 'DrainTimeout'],
+    ])('is given back: %s', (_name, change, world, next, reason) => {
+      expect(step(late, change, { ...pods, ...world }).status).toMatchObject({ phase: 'Uncordoning', next, reason });
+    });
+
+    test('under Force its policy’s pause changes nothing: what is in flight finishes', () => {
+      expect(step(late, { onTimeout: 'Force', policyPaused: true }, pods).status.reason).toBe('DrainForced');
+    });
+  });
+
+  test('of mode None reboots at once, whatever is there, and lists nothing', () => {
+    const record = aRecord('n1', { drain: { mode: 'None', deleteEmptyDirData: false, force: false } });
+    const { commands, status, drain } = step({ record }, {}, { pods: new Map() });
+    expect([types({ commands }), drain]).toEqual([['OrderReboot'], undefined]);
+    expect(status.message).toBe(`waits for the agent to activate ${NEW} and reboot`);
+  });
+
   test('evicts nothing more from a node that is being deleted, and waits', () => {
     const result = step({ deleting: true, ...late }, {}, on(aPod('a')));
     expect([result.status.phase, result.status.reason, result.commands, result.drain]).toEqual(['Draining', 'BeingDeleted', [], undefined]);

@@ -1,16 +1,19 @@
 import type { CordonRecord } from '../../api/cordon-record.ts';
+import { BY_HAND } from '../../api/names.ts';
 import { isRemembered, rememberEvicted } from '../comebacks.ts';
 import type { Command, Verdict } from '../command.ts';
-import { type DrainPlan, isDaemonSetPod, planDrain } from '../drain-plan.ts';
+import { type DrainPlan, isDaemonSetPod, type LeaveReason, planDrain } from '../drain-plan.ts';
 import { drainContext, podKey } from '../drain-settings.ts';
 import { enter, type StatusChange } from '../status.ts';
-import { type Instant, instant, type PodView, stagedVersion, timestamp } from '../world.ts';
+import { instant, type PodView, stagedVersion, timestamp } from '../world.ts';
 import { type Flight, hasRebooted, inFlight, keepCordoned, rebootOrderID, type Step, stay } from './flight.ts';
 import { giveBack, giveBackBlocked, giveBackToStage } from './outcomes.ts';
 import { verifying } from './verifying.ts';
 
 const MAX_NAMED = 5;
 const MAX_KEPT = 64;
+/** Nobody wants to hear of those. */
+const UNSAID: ReadonlySet<LeaveReason> = new Set(['DaemonSet', 'MirrorPod', 'RidesThrough', 'NotDrained']);
 
 /** Draining: evicts until nothing is left, then orders the reboot. */
 export function draining(flight: Flight): Step {
@@ -18,10 +21,12 @@ export function draining(flight: Flight): Step {
   if (hasRebooted(flight)) return rebootedByOthers(flight);
   if (flight.orphaned) return giveBack(flight, 'Idle', { reason: 'TakingBack', message: 'its policy is gone: the node is given back' });
   if (byHand.paused) return giveBack(flight, 'Staged', { reason: 'Paused', message: 'the node was paused: it is given back' });
+  if (flight.skipped)
+    return giveBackBlocked(flight, { reason: 'Skipped', message: 'a person skipped the node: it is given back, and tried again later' });
   if (flight.closed !== undefined) return giveBack(flight, 'Staged', flight.closed);
   if (node.deleting) return explain(flight, { reason: 'BeingDeleted', message: 'the node is being deleted: nothing more is evicted' });
 
-  const pods = world.pods.get(node.name);
+  const pods = record.drain.mode === 'None' ? [] : world.pods.get(node.name);
   const until = instant(record.drainDeadline);
   if (pods === undefined) return explain(flight, { reason: 'Draining', message: 'lists the pods on the node', until });
   const plan = planDrain(pods, record.drain, contextOf(flight));
@@ -33,20 +38,46 @@ export function draining(flight: Flight): Step {
   }
   const remaining = [...plan.evict, ...plan.later, ...plan.waitFor];
   if (remaining.length === 0) return drained(flight, plan);
-  if (until <= now)
-    return giveBackBlocked(flight, { reason: 'DrainTimeout', message: `drain timed out with ${describe(flight, remaining)}` });
-  return evicting(flight, plan, remaining, until);
+  if (until <= now) return timedOut(flight, plan, remaining);
+  return evicting(flight, plan, remaining, { reason: 'Draining', message: `waits for ${describe(flight, remaining)}`, until });
+}
+
+/** What the policy says of it today: an edit reaches a drain under way. */
+function timedOut(flight: Flight, plan: DrainPlan, remaining: readonly PodView[]): Step {
+  const { node, record, world } = flight;
+  const waits = `waits for ${describe(flight, remaining)}`;
+  const giveUp = `to give the node back: kubectl annotate node ${node.name} --overwrite ${BY_HAND.skip}=$(date +%s)`;
+  const paused: Verdict = { reason: 'Paused', message: `its policy was paused: the node is given back; it ${waits}` };
+  switch (flight.onTimeout) {
+    case 'Skip':
+      return giveBackBlocked(flight, { reason: 'DrainTimeout', message: `drain timed out with ${describe(flight, remaining)}` });
+    case 'Hold': {
+      if (flight.policyPaused) return giveBack(flight, 'Staged', paused);
+      const message = `held since ${record.drainDeadline} (drain.onTimeout): ${waits}; ${giveUp}`;
+      return evicting(flight, plan, remaining, { reason: 'DrainHeld', message });
+    }
+    case 'Force': {
+      const refused = world.blockedPods.get(node.name)?.find(({ reason }) => reason === 'DeleteForbidden');
+      if (refused === undefined) {
+        const message = `the drain took too long: deletes what is left (drain.onTimeout); ${waits}`;
+        return evicting(flight, plan, remaining, { reason: 'DrainForced', message }, true);
+      }
+      if (flight.policyPaused) return giveBack(flight, 'Staged', paused);
+      const message = `drain.onTimeout is Force, and the controller may not delete pods (${refused.message ?? refused.pod}): set the chart’s value controller.allowPodDeletion, or another onTimeout; ${waits}; ${giveUp}`;
+      return evicting(flight, plan, remaining, { reason: 'ForceForbidden', message }, true);
+    }
+  }
 }
 
 /** Evicts those whose turn it is; one that may come straight back only once it is persisted that it was evicted. */
-function evicting(flight: Flight, plan: DrainPlan, remaining: readonly PodView[], deadline: Instant): Step {
+function evicting(flight: Flight, plan: DrainPlan, remaining: readonly PodView[], verdict: Verdict, force = false): Step {
   const { node, record, world, now } = flight;
   const blocked = world.blockedPods.get(node.name) ?? [];
   const known = flight.status.drain?.evictedOnce ?? [];
   const evictedOnce = rememberEvicted(known, plan.evict);
   const lost = plan.lost.length === 0 ? '' : `; nobody will create again: ${listed(plan.lost.map(podKey))}`;
-  const message = `waits for ${describe(flight, remaining)}${lost}${describeLeft(plan)}`;
-  const status = enter(flight.status, 'Draining', { reason: 'Draining', message }, now, {
+  const told = { ...verdict, message: `${verdict.message}${lost}${describeLeft(plan)}` };
+  const status = enter(flight.status, 'Draining', told, now, {
     ...stillDraining(flight),
     drain: {
       startedAt: record.at,
@@ -64,8 +95,14 @@ function evicting(flight: Flight, plan: DrainPlan, remaining: readonly PodView[]
     status,
     commands: [...keepCordoned(flight), ...persist],
     lookAt: true,
-    until: Math.min(deadline, plan.until ?? deadline),
-    drain: { node: node.name, claim: record.claim, evict, ...(grace !== undefined && { gracePeriodSeconds: grace }) },
+    until: Math.min(verdict.until ?? Number.POSITIVE_INFINITY, plan.until ?? Number.POSITIVE_INFINITY),
+    drain: {
+      node: node.name,
+      claim: record.claim,
+      evict,
+      ...(force && { force }),
+      ...(grace !== undefined && { gracePeriodSeconds: grace }),
+    },
   };
 }
 
@@ -160,7 +197,7 @@ function endOf({ status, record }: Flight, plan: DrainPlan): StatusChange['drain
 
 /** What is left on the node though it is no DaemonSet's: people should know of it. */
 function leftOf({ leave }: DrainPlan): { left?: { pod: string; reason: string }[] } {
-  const left = leave.filter(({ reason }) => reason !== 'DaemonSet' && reason !== 'MirrorPod' && reason !== 'RidesThrough');
+  const left = leave.filter(({ reason }) => !UNSAID.has(reason));
   return left.length === 0 ? {} : { left: left.slice(0, MAX_KEPT).map(({ pod, reason }) => ({ pod: podKey(pod), reason })) };
 }
 

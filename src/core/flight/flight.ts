@@ -1,5 +1,6 @@
 import type { CordonRecord } from '../../api/cordon-record.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
+import type { UpdatePolicySpec } from '../../api/update-policy.ts';
 import type { ByHand } from '../by-hand.ts';
 import type { Command, DrainDecision, Verdict } from '../command.ts';
 import { type Instant, instant, type NodeView, type World } from '../world.ts';
@@ -20,6 +21,11 @@ export interface Flight {
   orphaned: boolean;
   /** Its policy's schedule has closed, and the policy says `onClose: Release`: the node is taken back as long as its reboot was not asked. */
   closed: Verdict | undefined;
+  /** A `skip` token was not acted upon yet. */
+  skipped: boolean;
+  /** Of the policy as it is now: what it says of a drain that takes too long, and whether it is paused. */
+  onTimeout: UpdatePolicySpec['drain']['onTimeout'];
+  policyPaused: boolean;
   now: Instant;
 }
 

@@ -6,6 +6,7 @@ import { preflight } from './preflight.ts';
 const { controller: _, ...naked } = aPod('naked');
 const own = aPod('lockkeeper-0', { namespace: 'lockkeeper', emptyDir: true });
 const self = { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: 'n1' };
+const stateless = aPolicy({ spec: { drain: { mode: 'None' } } });
 const strict = aPolicy({ spec: { drain: { deleteEmptyDirData: false } } });
 
 const at = (pods: readonly PodView[] | undefined) => new Map(pods === undefined ? [] : [['n1', pods]]);
@@ -16,6 +17,8 @@ describe('preflight', () => {
     ['no pods', aWorld({ pods: at([]) }), undefined],
     ['pods that can be evicted', aWorld({ pods: at([aPod('web')]) }), undefined],
     ['a naked pod', aWorld({ pods: at([naked, aPod('web')]) }), 'CannotEvict'],
+    ['a naked pod, and mode None', aWorld({ policies: [stateless], pods: at([naked]) }), undefined],
+    ['mode None, which looks at no pods', aWorld({ policies: [stateless], pods: at(undefined) }), undefined],
     ['a naked pod, and force', aWorld({ policies: [aPolicy({ spec: { drain: { force: true } } })], pods: at([naked]) }), undefined],
     ['an emptyDir that may not be lost', aWorld({ policies: [strict], pods: at([own]) }), 'CannotEvict'],
     ['… of a controller that rides through', aWorld({ policies: [strict], pods: at([own]), self }), undefined],

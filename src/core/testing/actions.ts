@@ -43,7 +43,7 @@ export type Action =
   | { do: 'collect' }
   | { do: 'deleteUpdate'; node: number }
   | { do: 'deleteHost'; node: number }
-  | { do: 'annotateNode'; node: number; key: 'paused' | 'retry' | 'pinVersion'; value: string | null }
+  | { do: 'annotateNode'; node: number; key: 'paused' | 'retry' | 'skip' | 'pinVersion'; value: string | null }
   | {
       do: 'annotatePolicy';
       policy: 'a' | 'b';
@@ -53,6 +53,7 @@ export type Action =
   | { do: 'pausePolicy'; policy: 'a' | 'b'; paused: boolean }
   | { do: 'maxUnavailable'; policy: 'a' | 'b'; to: number | string }
   | { do: 'schedule'; policy: 'a' | 'b'; to: Calendar; onClose: 'Finish' | 'Release' }
+  | { do: 'onTimeout'; policy: 'a' | 'b'; to: 'Skip' | 'Hold' | 'Force' }
   | { do: 'deletePolicy'; policy: 'a' | 'b' }
   | { do: 'createPolicy'; policy: 'a' | 'b' };
 

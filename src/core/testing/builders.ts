@@ -222,6 +222,9 @@ export function aFlight(node: NodeView, change: Partial<Flight> = {}, world: Par
     tokens: undefined,
     orphaned: false,
     closed: undefined,
+    skipped: false,
+    onTimeout: 'Skip',
+    policyPaused: false,
     now: NOW,
     ...change,
   };

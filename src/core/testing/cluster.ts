@@ -87,11 +87,19 @@ export class Cluster implements Objects {
     });
     this.pods.put(`cni-${name}`, { ...aDaemonSetPod(`cni-${name}`), node: name, guarded: false });
     this.pods.put(`web-${name}`, { ...aPod(`web-${name}`), uid: `web-${this.serial()}`, node: name, guarded: false });
+    if (this.setup.tolerant) this.#putTolerant(name);
+  }
+
+  /** A pod of a controller that wants it on this node, cordoned or not. */
+  #putTolerant(node: string): void {
+    const name = `log-${node}`;
+    const controller = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name };
+    this.pods.put(name, { ...aPod(name, { controller, toleratesCordon: true }), uid: `log-${this.serial()}`, node, guarded: false });
   }
 
   createPolicy(name: 'a' | 'b'): void {
     if (this.policies.get(name) !== undefined) return;
-    const { maxUnavailable, failureBudget, manual, calendar, onClose, grouped } = this.setup;
+    const { maxUnavailable, failureBudget, manual, calendar, onClose, grouped, drainMode = 'Evict', onTimeout = 'Skip' } = this.setup;
     const groups = grouped ? [CANARY] : [];
     const { resourceVersion: _, ...policy } = aPolicy({
       name,
@@ -102,7 +110,7 @@ export class Cluster implements Objects {
         rollout: { maxUnavailable, failureBudget, groups },
         schedule: scheduleOf(calendar, onClose),
         staging: { maxParallel: '50%' },
-        drain: { timeout: '10m', loadBalancerDelay: name === 'b' ? '2m' : '0s' },
+        drain: { mode: drainMode, timeout: '10m', onTimeout, loadBalancerDelay: name === 'b' ? '2m' : '0s' },
         reboot: { timeout: '10m' },
       },
     });
@@ -181,7 +189,10 @@ export class Cluster implements Objects {
   }
 
   #bind(pod: SimPod): void {
-    const fit = this.nodes.items.filter(({ unschedulable, ready }) => !unschedulable && ready.status);
+    const home = pod.toleratesCordon === true ? pod.name.slice('log-'.length) : undefined;
+    const fit = this.nodes.items.filter(
+      ({ name, unschedulable, ready }) => ready.status && (home === undefined ? !unschedulable : name === home),
+    );
     const node = fit[this.serial() % Math.max(1, fit.length)];
     if (node !== undefined) this.pods.patch(pod.name, undefined, () => ({ node: node.name }));
   }

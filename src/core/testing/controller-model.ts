@@ -44,12 +44,14 @@ export class ControllerModel {
     return this.#work !== undefined;
   }
 
-  /** Evicts what the last decision wanted evicted, as far as budgets allow. */
+  /** Evicts what the last decision wanted evicted, as far as budgets allow, or deletes it. */
   evict(): void {
-    for (const { evict } of this.#drains)
+    for (const { claim, evict, force } of this.#drains)
       for (const { name, uid } of evict) {
         const pod = this.#cluster.pods.get(name);
-        if (pod?.uid === uid && !pod.guarded && !pod.terminating) this.#cluster.pods.patch(name, undefined, () => ({ terminating: true }));
+        if (pod?.uid !== uid || pod.terminating || (pod.guarded && force !== true)) continue;
+        this.#cluster.watchman.evicts(claim, pod);
+        this.#cluster.pods.patch(name, undefined, () => ({ terminating: true }));
       }
   }
 
@@ -70,7 +72,7 @@ export class ControllerModel {
     const world = this.#gather();
     const decidedAt = this.#cluster.now;
     const decision = decide(world, decidedAt);
-    this.#cluster.watchman.decided(world, decision);
+    this.#cluster.watchman.decided(world, decision, decidedAt);
     this.looking = decision.lookAt;
     this.#drains = decision.drains;
     this.wakeAt = decision.wakeAt;

@@ -88,6 +88,7 @@ export class NodeWriter {
     if (isSame(update.status, status)) return;
     const { resourceVersion } = this.#cluster.updates.patch(name, update.resourceVersion, () => ({ status }));
     this.#caches.updates.observe(name);
+    this.#cluster.watchman.statusWritten(name, status);
     this.#node = { ...this.#node, update: { ...update, resourceVersion, status } };
   }
 

@@ -45,6 +45,10 @@ export interface Setup {
   onClose: 'Finish' | 'Release';
   /** The first node is a canary, which soaks, and the others are in two zones. */
   grouped: boolean;
+  drainMode?: 'Evict' | 'None';
+  onTimeout?: 'Skip' | 'Hold' | 'Force';
+  /** Each node has a pod that tolerates its cordon, and comes straight back. */
+  tolerant?: boolean;
   /** The node that the controllers run on, if any. */
   selfNode?: number | undefined;
 }

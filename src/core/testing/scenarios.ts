@@ -9,6 +9,7 @@ const leader = fc.nat({ max: 1 });
 const flag = fc.boolean();
 const lag = fc.constantFrom('none', 'one', 'still');
 const policy = fc.constantFrom('a', 'b');
+const onTimeout = fc.constantFrom('Skip', 'Skip', 'Hold', 'Force');
 const maxUnavailable = fc.constantFrom(1, 1, 2, '34%', '50%', '100%');
 
 const setup: fc.Arbitrary<Setup> = fc.record(
@@ -22,6 +23,9 @@ const setup: fc.Arbitrary<Setup> = fc.record(
     calendar: fc.constantFrom('always', 'always', ...CALENDARS),
     onClose: fc.constantFrom('Finish', 'Release'),
     grouped: flag,
+    drainMode: fc.constantFrom('Evict', 'Evict', 'Evict', 'None'),
+    onTimeout,
+    tolerant: flag,
     selfNode: fc.option(index, { nil: undefined }),
   },
   { requiredKeys: ['nodes', 'maxUnavailable', 'failureBudget', 'second', 'mixed', 'manual', 'calendar', 'onClose', 'grouped'] },
@@ -70,7 +74,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(1, 'deleteUpdate', { node: index }),
   often(1, 'deleteHost', { node: index }),
   often(3, 'annotateNode', { node: index, key: fc.constant('paused'), value: fc.constantFrom(null, 'true', 'true', 'yes') }),
-  often(2, 'annotateNode', { node: index, key: fc.constant('retry'), value: fc.constant('token') }),
+  often(2, 'annotateNode', { node: index, key: fc.constantFrom('retry', 'skip'), value: fc.constant('token') }),
   often(1, 'annotateNode', { node: index, key: fc.constant('pinVersion'), value: version }),
   often(1, 'annotatePolicy', { policy, key: fc.constant('paused'), value: fc.constantFrom(null, 'true') }),
   often(2, 'annotatePolicy', { policy, key: fc.constantFrom('retry', 'resume', 'skip'), value: fc.constant('token') }),
@@ -79,6 +83,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(1, 'pausePolicy', { policy, paused: flag }),
   often(1, 'maxUnavailable', { policy, to: maxUnavailable }),
   often(2, 'schedule', { policy, to: fc.constantFrom(...CALENDARS), onClose: fc.constantFrom('Finish', 'Release') }),
+  often(2, 'onTimeout', { policy, to: onTimeout }),
   often(1, 'deletePolicy', { policy }),
   often(1, 'createPolicy', { policy }),
 );

@@ -79,6 +79,7 @@ export class Simulation {
       case 'pausePolicy':
       case 'maxUnavailable':
       case 'schedule':
+      case 'onTimeout':
       case 'deletePolicy':
       case 'createPolicy':
         this.#actOnPolicy(action);
@@ -120,6 +121,11 @@ export class Simulation {
       case 'maxUnavailable':
         cluster.policies.patch(action.policy, undefined, ({ spec }) => ({
           spec: { ...spec, rollout: { ...spec.rollout, maxUnavailable: action.to } },
+        }));
+        return;
+      case 'onTimeout':
+        cluster.policies.patch(action.policy, undefined, ({ spec }) => ({
+          spec: { ...spec, drain: { ...spec.drain, onTimeout: action.to } },
         }));
     }
   }

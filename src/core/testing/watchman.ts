@@ -1,12 +1,14 @@
 import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../../api/names.ts';
 import type { Order } from '../../api/node-host.ts';
+import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { Claim } from '../../api/update-policy.ts';
 import { assign } from '../assign.ts';
 import type { Command, Decision } from '../command.ts';
 import { REASONS } from '../reasons.ts';
 import { type Instant, instant, type NodeView, type PolicyView, type World } from '../world.ts';
 import { mayBegin } from './calendar.ts';
-import { bootIDOf, type Machine, type Objects, type SimNode } from './objects.ts';
+import { DrainWatchman } from './drain-watchman.ts';
+import { bootIDOf, type Machine, type Objects, type SimNode, type SimPod } from './objects.ts';
 
 /** One of the design's invariants did not hold. */
 export class Violation extends Error {
@@ -17,9 +19,12 @@ const must = (holds: boolean, what: string): void => {
   if (!holds) throw new Violation(what);
 };
 
+const mustNot = (what: string | undefined): void => must(what === undefined, what ?? '');
+
 /** Looks on at every write and every boot, and judges by what is there and not by what a status says. */
 export class Watchman {
   readonly #objects: Objects & { readonly now: number };
+  readonly #drains = new DrainWatchman();
   /** Nodes (uid) that a person cordoned while nobody else had. */
   readonly #theirs = new Set<string>();
   /** Nodes (uid) that a person uncordoned while they were in flight. */
@@ -49,6 +54,7 @@ export class Watchman {
 
   /** The node's own memory is lost: only what its policy remembers of the machine is known from now on. */
   losesMemory(machine: Machine): void {
+    this.#drains.forget(machine.name);
     const remembered = this.#objects.policies.items.flatMap(({ status }) => (status.rollouts ?? []).flatMap(({ failed }) => failed));
     for (const key of this.#failed.keys()) {
       const [hostID, target] = key.split(' ');
@@ -57,13 +63,28 @@ export class Watchman {
     }
   }
 
+  /** A leader that was frozen may write over the status of a claim that it does not know of: what it remembers is lost. */
+  statusWritten(name: string, { claim }: NodeUpdateStatus): void {
+    const record = this.#objects.nodes.get(name)?.record;
+    if (typeof record === 'object' && record.claim !== claim) this.#drains.forget(name);
+  }
+
   /** A person has asked for a retry. */
   forgive({ hostID }: { hostID: string }): void {
     this.#forgiven.set(hostID, (this.#forgiven.get(hostID) ?? 0) + 1);
   }
 
-  /** Invariants 8 and 10: gone nodes hold no claim; every node of a policy has one reason. */
-  decided(world: World, { policies, nodes }: Decision): void {
+  /** Pods are evicted, or deleted, for a claim. */
+  evicts(claim: string, pod: SimPod): void {
+    const record = this.#objects.nodes.get(pod.node)?.record;
+    // A leader that was frozen may evict for a claim that is long over.
+    if (typeof record === 'object' && record.claim === claim) mustNot(this.#drains.evicts(claim, pod));
+  }
+
+  /** Invariants 4, 8 and 10: gone nodes hold no claim; every node of a policy has one reason. */
+  decided(world: World, decision: Decision, now: Instant): void {
+    const { policies, nodes } = decision;
+    mustNot(this.#drains.forces(world, decision, now));
     for (const { policy, claims } of policies) {
       const kept = claims ?? world.policies.find(({ name }) => name === policy)?.status.claims ?? [];
       for (const { node, uid } of kept)
@@ -246,10 +267,9 @@ export class Watchman {
     if (this.#meddledWith.has(node.uid)) return;
     must(node.unschedulable, `2: a reboot is ordered of ${view.name}, which is not cordoned`);
     // A pod that comes between the list and the order is one that no list can find.
-    const left = [...this.#objects.pods.at(listedAt).values()].filter(
-      (pod) => pod.node === view.name && pod.controller?.kind !== 'DaemonSet' && (pod.name !== 'lockkeeper' || world.standby),
-    );
-    must(left.length === 0, `2: a reboot is ordered of ${view.name} with ${left.map(({ name }) => name)} on it`);
+    const there = [...this.#objects.pods.at(listedAt).values()].filter((pod) => pod.node === view.name);
+    const left = this.#drains.leftBehind(there, record, !world.standby);
+    must(left.length === 0, `2: a reboot is ordered of ${view.name} with ${left} on it`);
     must(order.bootID === record.bootID && order.version === record.target, '2: the order is not the record’s');
     must(view.host?.status.staged?.version === record.target, `2: a reboot of ${view.name} without a proof of ${record.target}`);
   }

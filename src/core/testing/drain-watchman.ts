@@ -1,0 +1,48 @@
+import type { CordonRecord } from '../../api/cordon-record.ts';
+import type { Decision } from '../command.ts';
+import { instant, type World } from '../world.ts';
+import type { SimPod } from './objects.ts';
+
+/** Looks on at what is evicted, deleted and left behind; says what did not hold. */
+export class DrainWatchman {
+  /** Uids of pods that tolerate a cordon and were evicted, by claim and name. */
+  readonly #evicted = new Map<string, Set<string>>();
+
+  /** Invariant 4: a budget is only bypassed where the policy says so, and its time is up. */
+  forces({ nodes, policies }: World, { drains }: Decision, now: number): string | undefined {
+    for (const { node, force } of drains) {
+      const { record } = nodes.find(({ name }) => name === node) ?? {};
+      if (force !== true || typeof record !== 'object') continue;
+      const policy = policies.find(({ uid }) => uid === record.policyUID);
+      if (policy?.spec.drain.onTimeout !== 'Force') return `4: pods of ${node} are deleted, and no policy says so`;
+      if (instant(record.drainDeadline) > now) return `4: pods of ${node} are deleted before the drain’s time is up`;
+    }
+    return undefined;
+  }
+
+  /** Pods that come straight back are evicted once a claim. */
+  evicts(claim: string, { name, uid, toleratesCordon }: SimPod): string | undefined {
+    if (toleratesCordon !== true) return undefined;
+    const key = `${claim} ${name}`;
+    const uids = (this.#evicted.get(key) ?? new Set()).add(uid);
+    this.#evicted.set(key, uids);
+    return uids.size === 1 ? undefined : `2: ${name} is evicted ${uids.size} times for claim ${claim}`;
+  }
+
+  /** The memory of a node's drains is lost: what comes back may be evicted once more. */
+  forget(node: string): void {
+    // What was evicted since the cordon may still be left, whatever is remembered of it.
+    for (const [key, uids] of this.#evicted) if (key.endsWith(`-${node}`)) uids.clear();
+  }
+
+  /** Invariant 2: what a finished drain has left on the node, and must not have. */
+  leftBehind(pods: readonly SimPod[], { claim, drain }: CordonRecord, ridesThrough: boolean): readonly string[] {
+    if (drain.mode === 'None') return [];
+    const mayStay = ({ name, uid, controller, toleratesCordon }: SimPod): boolean => {
+      if (controller?.kind === 'DaemonSet' || (name === 'lockkeeper' && ridesThrough)) return true;
+      const evicted = this.#evicted.get(`${claim} ${name}`);
+      return toleratesCordon === true && evicted !== undefined && !evicted.has(uid);
+    };
+    return pods.filter((pod) => !mayStay(pod)).map(({ name }) => name);
+  }
+}
