@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { recordedHooksSchema } from './hook.ts';
 import { nameSchema, timeSchema } from './primitives.ts';
 import { podSelectorSchema } from './update-policy.ts';
 
@@ -35,6 +36,8 @@ export const cordonRecordSchema = z.object({
   readyDaemonSets: z.array(z.string()).check(z.maxLength(256)),
   /** What ran in those pods then (`PodView.containers`): none of it outlives the reboot. */
   daemonSetContainers: z.optional(z.array(z.string()).check(z.maxLength(256))),
+  /** The policy's hooks at the claim. */
+  hooks: z.optional(recordedHooksSchema()),
   /** What we changed, as it was before: null stands for absent. */
   prior: z.object({
     unschedulable: z.boolean(),

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { hookStatusesSchema } from './hook.ts';
 import { conditionsSchema, describeFields, metadataSchema, nameSchema, textSchema, timeSchema } from './primitives.ts';
 
 /** Where a node is in its life (docs/architecture.md has the picture). */
@@ -84,6 +85,8 @@ export const nodeUpdateStatusSchema = z.object({
   next: z.optional(phaseSchema),
   reason: z.optional(shortText()),
   message: z.optional(textSchema()),
+  /** Why the node is being given back, as long as hooks Finally hold that up: reason and message once it has landed. */
+  because: z.optional(z.object({ reason: shortText(), message: textSchema() })),
   since: z.optional(timeSchema()),
   behindSince: z.optional(timeSchema()),
   bootIDBefore: z.optional(shortText()),
@@ -97,6 +100,7 @@ export const nodeUpdateStatusSchema = z.object({
       evictedOnce: z.optional(z.array(evictedOnceSchema).check(z.maxLength(64))),
     }),
   ),
+  hooks: z.optional(hookStatusesSchema()),
   deadlines: z.optional(z.object({ drain: z.optional(timeSchema()), reboot: z.optional(timeSchema()), verify: z.optional(timeSchema()) })),
   retryAt: z.optional(timeSchema()),
   attempts: z.optional(z.int()),
@@ -121,10 +125,12 @@ describeFields(nodeUpdateStatusSchema, {
   next: 'The phase that follows once the node is given back.',
   reason: 'The one reason why it is where it is: event, metric and condition have the same.',
   message: 'The reason, for people.',
+  because: 'Why the node is being given back: its reason again once that is done.',
   since: 'Since when it is in this phase.',
   behindSince: 'Since when it is behind its target.',
   bootIDBefore: 'The boot ID before the reboot: another one says that the node has rebooted.',
   drain: 'How far the drain is, and which pods stay.',
+  hooks: "The policy's hooks: which Job each is, how it ended, and how to see its log.",
   deadlines: 'Until when the present step may take; kept here so that no restart of the controller starts them again.',
   retryAt: 'When it is tried again.',
   attempts: 'How often it was tried without success.',

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { hookSpecsSchema } from './hook.ts';
 import {
   conditionsSchema,
   describeFields,
@@ -253,6 +254,7 @@ export const updatePolicySpecSchema = z.object({
     loadBalancerDelay: '0s',
     respectDoNotDisrupt: true,
   }),
+  hooks: z._default(hookSpecsSchema, []),
   reboot: z._default(
     field(
       z.object({ timeout: z._default(field(durationSchema(), 'How long a reboot may take, and then the verification.'), '15m') }),

@@ -24,6 +24,7 @@ const decisionOf = (statuses: Record<string, NodeUpdateStatus>, policies: Record
   nodes: Object.entries(statuses).map(([node, status]) => ({ node, status, commands: [] })),
   drains: [],
   lookAt: [],
+  jobs: [],
   handOver: false,
 });
 

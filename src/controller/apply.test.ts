@@ -5,6 +5,7 @@ import { aClaim, aDrainContext, aRecord, aWorld, NEW, OLD } from '../core/testin
 import type { World } from '../core/world.ts';
 import { NotLeadingError } from '../kube/elector.ts';
 import { Applier, policyKey } from './apply.ts';
+import { HookJobs } from './hook-jobs.ts';
 import { PodViews } from './pod-views.ts';
 import { type ClusterBed, clusterBed } from './testing/bed.ts';
 import type { Asked } from './testing/fake-cluster.ts';
@@ -26,7 +27,8 @@ function applier(): Applier {
   const assertLeading = (): void => {
     if (!leading) throw new NotLeadingError();
   };
-  return new Applier({ client, reflectors, podViews: new PodViews(deps, () => {}), logger, assertLeading });
+  const hookJobs = new HookJobs(deps, () => {});
+  return new Applier({ client, reflectors, podViews: new PodViews(deps, () => {}), hookJobs, logger, assertLeading });
 }
 
 /** Nodes of these names with all their objects, and a policy. */

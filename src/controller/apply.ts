@@ -151,6 +151,10 @@ function detailsOf(command: Command, { claim, from, target }: NodeUpdateStatus):
     case 'Cordon':
     case 'Uncordon':
       return { claim: command.record.claim, from: command.record.from, to: command.record.target };
+    case 'RunHook': {
+      const { at, namespace, name, cronJob } = command.hook;
+      return { claim: command.hook.claim, from, to: target, hook: at, cronJob: `${namespace}/${cronJob}`, job: `${namespace}/${name}` };
+    }
     case 'Fence':
       return { claim: command.claim, from, to: target };
     case 'CreateObjects':

@@ -42,6 +42,7 @@ describe('without flags', () => {
       giveUpAfterMs: 9_000,
       retryBaseMs: 15_000,
       retryMaxMs: 1_800_000,
+      hookNamespaces: [],
       listen: { port: 8080 },
       logLevel: 'info',
       inCluster: { host: '10.0.0.1', port: '6443', directory: '/sa' },

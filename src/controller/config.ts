@@ -17,6 +17,8 @@ export interface ControllerConfig {
   giveUpAfterMs: number;
   retryBaseMs: number;
   retryMaxMs: number;
+  /** Namespaces in which hooks may run. */
+  hookNamespaces: readonly string[];
   /** Without a host: all addresses, of IPv4 and IPv6. */
   listen: Listen;
   logLevel: string;
@@ -62,6 +64,11 @@ export function controllerCommand(run: (config: ControllerConfig) => Promise<voi
     )
     .addOption(new Option('--retry-max <duration>', 'longest such wait').argParser(duration).default(1_800_000, '30m'))
     .addOption(
+      new Option('--hook-namespaces <names>', 'namespaces in which hooks may run, by commas; it needs its rights there')
+        .argParser(objectNames)
+        .default([], 'none'),
+    )
+    .addOption(
       new Option('--listen <[host]:port>', 'address of /metrics, /healthz and /readyz').argParser(address).default({ port: 8080 }, ':8080'),
     )
     .addOption(new Option('--log-level <level>', 'least level that is logged').choices(LOG_LEVELS).default('info'))
@@ -90,6 +97,7 @@ interface Options {
   giveUpAfter: number;
   retryBase: number;
   retryMax: number;
+  hookNamespaces: string[];
   listen: Listen;
   logLevel: string;
 }
@@ -122,6 +130,7 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     giveUpAfterMs: options.giveUpAfter,
     retryBaseMs: options.retryBase,
     retryMaxMs: options.retryMax,
+    hookNamespaces: options.hookNamespaces,
     listen: options.listen,
     logLevel: options.logLevel,
     inCluster: { host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443', ...(directory !== undefined && { directory }) },
@@ -142,6 +151,10 @@ const MUST_BE_NAME = 'must be a name of a Kubernetes object, such as lockkeeper-
 function objectName(text: string): string {
   if (!OBJECT_NAME.test(text)) throw new InvalidArgumentError(MUST_BE_NAME);
   return text;
+}
+
+function objectNames(text: string): string[] {
+  return text.split(',').map(objectName);
 }
 
 function duration(text: string): number {

@@ -62,6 +62,7 @@ const configOf = (identity: string, change: Partial<ControllerConfig> = {}): Con
   giveUpAfterMs: 2_000,
   retryBaseMs: 1_000,
   retryMaxMs: 2_000,
+  hookNamespaces: [],
   listen: { host: '127.0.0.1', port: 0 },
   logLevel: 'debug',
   inCluster: { host: '', port: '443' },

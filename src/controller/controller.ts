@@ -18,6 +18,7 @@ import { Drainer } from './drainer.ts';
 import { EventRecorder } from './events.ts';
 import { EvictionWebhooks } from './eviction-webhooks.ts';
 import { standbyPod } from './gather.ts';
+import { HookJobs } from './hook-jobs.ts';
 import { createMetrics } from './metrics.ts';
 import { PodViews } from './pod-views.ts';
 import { Reconciler } from './reconciler.ts';
@@ -71,6 +72,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
     const assertLeading = (): void => elector.assertLeading();
     const podViews = new PodViews(deps, wake);
     const webhooks = new EvictionWebhooks(client, clock, logger);
+    const hookJobs = new HookJobs(deps, wake);
     const drainer = new Drainer({
       ...deps,
       webhooks: () => webhooks.list(),
@@ -83,11 +85,13 @@ export async function runController(config: ControllerConfig, log: Logger, signa
     const reconciler = new Reconciler({
       reflectors,
       podViews,
+      hookJobs,
       drainer,
       applier: new Applier({
         client,
         reflectors,
         podViews,
+        hookJobs,
         logger,
         assertLeading: () => {
           // Each write of a pass is progress, however many there are.
@@ -99,6 +103,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
       throttle: new ProgressThrottle(),
       self,
       retry: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs },
+      hookNamespaces: config.hookNamespaces,
       now,
       clock,
       logger,

@@ -13,8 +13,14 @@ afterEach(() => bed.close());
 
 const self: Self = { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: 'a' };
 
-const world = (who: Self | undefined = undefined) =>
-  gather({ reflectors: bed.reflectors, self: who, retry: { baseMs: 1, maxMs: 2 }, pods: new Map(), blockedPods: new Map() });
+const rest = {
+  retry: { baseMs: 1, maxMs: 2 },
+  pods: new Map(),
+  blockedPods: new Map(),
+  hookNamespaces: ['db'],
+  jobs: new Map([['db/flush', { state: 'Succeeded' as const }]]),
+};
+const world = (who: Self | undefined = undefined) => gather({ reflectors: bed.reflectors, self: who, ...rest });
 const nodeNamed = (name: string, who?: Self) => world(who).nodes.find((node) => node.name === name)!;
 
 describe('a world', () => {
@@ -26,9 +32,7 @@ describe('a world', () => {
       guarded: false,
       standby: false,
       daemonSets: new Set(),
-      pods: new Map(),
-      blockedPods: new Map(),
-      retry: { baseMs: 1, maxMs: 2 },
+      ...rest,
     });
   });
 
@@ -40,7 +44,7 @@ describe('a world', () => {
     await bed.watch();
     const pods = new Map([['a', [aPod('p')]]]);
     const blockedPods = new Map([['a', [{ pod: 'shop/p', reason: 'X' }]]]);
-    const seen = gather({ reflectors: bed.reflectors, self, retry: { baseMs: 1, maxMs: 2 }, pods, blockedPods });
+    const seen = gather({ reflectors: bed.reflectors, self, ...rest, pods, blockedPods });
     expect(seen).toMatchObject({ self, pods, blockedPods, policies: [{ name: 'default' }] });
     expect(seen.nodes).toEqual([
       expect.objectContaining({

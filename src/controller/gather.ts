@@ -1,6 +1,6 @@
 import { COMPONENT_LABEL } from '../api/names.ts';
 import type { BlockedPod } from '../api/node-update.ts';
-import type { NodeView, PodView, RetrySettings, World } from '../core/world.ts';
+import type { JobView, NodeView, PodView, RetrySettings, World } from '../core/world.ts';
 import type { Reflectors } from './reflectors.ts';
 import type { BareNode } from './views.ts';
 
@@ -18,6 +18,8 @@ export interface GatherInput {
   retry: RetrySettings;
   pods: ReadonlyMap<string, readonly PodView[]>;
   blockedPods: ReadonlyMap<string, readonly BlockedPod[]>;
+  hookNamespaces: readonly string[];
+  jobs: ReadonlyMap<string, JobView>;
 }
 
 /** Reads the caches into a World: plain data, nothing of the client's. */
@@ -33,6 +35,8 @@ export function gather(input: GatherInput): World {
     daemonSets: new Set(reflectors.daemonSets.items.keys()),
     pods: input.pods,
     blockedPods: input.blockedPods,
+    hookNamespaces: input.hookNamespaces,
+    jobs: input.jobs,
     retry: input.retry,
   };
 }

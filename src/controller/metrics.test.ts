@@ -10,6 +10,7 @@ const decisionOf = (statuses: Record<string, NodeUpdateStatus>, policy: UpdatePo
   nodes: Object.entries(statuses).map(([node, status]) => ({ node, status, commands: [] })),
   drains: [],
   lookAt: [],
+  jobs: [],
   handOver: false,
 });
 

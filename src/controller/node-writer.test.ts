@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
-import type { Command } from '../core/command.ts';
+import type { Command, HookRun } from '../core/command.ts';
 import { aDrainContext, aRecord, NEW } from '../core/testing/builders.ts';
 import type { NodeView } from '../core/world.ts';
 import { NotLeadingError } from '../kube/elector.ts';
 import { isConflict } from '../kube/errors.ts';
+import { HookJobs } from './hook-jobs.ts';
 import { NodeWriter, StaleDecisionError } from './node-writer.ts';
 import { PodViews } from './pod-views.ts';
 import { type ClusterBed, clusterBed } from './testing/bed.ts';
@@ -14,11 +15,15 @@ import { nodeHostOf, nodeOf, nodeUpdateOf } from './views.ts';
 
 let bed: ClusterBed;
 let leading: boolean;
+let hookJobs: HookJobs;
 beforeEach(async () => {
   leading = true;
   bed = await clusterBed();
 });
-afterEach(() => bed.close());
+afterEach(async () => {
+  await hookJobs?.stop();
+  await bed.close();
+});
 
 /** The node `a` as the caches show it now. */
 function seen(): NodeView {
@@ -38,7 +43,8 @@ function writerOf(node: NodeView): NodeWriter {
     if (!leading) throw new NotLeadingError();
   };
   const podViews = new PodViews(deps, () => {});
-  return new NodeWriter({ client, reflectors, podViews, logger, assertLeading }, node, AbortSignal.timeout(30_000));
+  hookJobs = new HookJobs(deps, () => {});
+  return new NodeWriter({ client, reflectors, podViews, hookJobs, logger, assertLeading }, node, AbortSignal.timeout(30_000));
 }
 
 /** A writer for the node `a`, which has all its objects. */
@@ -331,4 +337,93 @@ describe('a Reboot order', () => {
     expect(await failure(writer.carryOut(orderReboot))).toMatchObject({ status: 500 });
     expect(bed.cluster.writes()).toEqual([]);
   });
+});
+
+describe("a hook's Job", () => {
+  const hook: HookRun = {
+    namespace: 'db',
+    name: 'lockkeeper-claim-a-0',
+    claim: 'claim-a',
+    at: 'BeforeDrain',
+    cronJob: 'flush',
+    node: 'a',
+    from: '1.26.0',
+    to: NEW,
+    policy: 'default',
+    timeoutMs: 60_000,
+  };
+  const key = 'db/lockkeeper-claim-a-0';
+  const run = (writer: NodeWriter) => failure(writer.carryOut({ type: 'RunHook', hook }));
+  const putCronJob = () =>
+    bed.cluster.put('cronjobs', {
+      metadata: { name: 'flush', namespace: 'db' },
+      spec: { jobTemplate: { spec: { template: { spec: { containers: [{ name: 'main' }] } } } } },
+    });
+
+  test('is made from its CronJob, and seen at once', async () => {
+    putCronJob();
+    const writer = settled();
+    hookJobs.want([hook]);
+    expect(await run(writer)).toBeUndefined();
+    expect(bed.cluster.writes()).toEqual(['POST jobs']);
+    expect(bed.cluster.get('jobs', hook.name, 'db')?.metadata['labels']).toMatchObject({ 'lockkeeper.dev/claim': 'claim-a' });
+    expect(hookJobs.snapshot().get(key)).toMatchObject({ state: 'Active' });
+  });
+
+  test('is not made by a leader whose view of the node is past', async () => {
+    putCronJob();
+    const writer = settled();
+    bed.cluster.patch('nodeupdates', 'a', { status: { phase: 'Uncordoning' } });
+    expect(await run(writer)).toBeInstanceOf(StaleDecisionError);
+    expect(bed.cluster.writes()).toEqual([]);
+  });
+
+  test('that is there already is taken notice of', async () => {
+    putCronJob();
+    const labels = { 'lockkeeper.dev/claim': 'claim-a' };
+    bed.cluster.put('jobs', {
+      metadata: { name: hook.name, namespace: 'db', labels },
+      status: { conditions: [{ type: 'Complete', status: 'True' }] },
+    });
+    const writer = settled();
+    hookJobs.want([hook]);
+    expect(await run(writer)).toBeInstanceOf(StaleDecisionError);
+    expect(hookJobs.snapshot().get(key)).toEqual({ state: 'Succeeded' });
+  });
+
+  test.each<[string, () => void, string]>([
+    ['without its CronJob', () => {}, 'CronJob db/flush is not there: create it, or take the hook out of the policy'],
+    ['without the right to read that', () => refuse('cronjobs', 403), 'CronJob db/flush cannot be read'],
+    ['which the API server does not take', () => refuse('jobs', 422), 'the Job of CronJob db/flush was refused'],
+    [
+      'of a name that somebody else has used',
+      () => bed.cluster.put('jobs', { metadata: { name: hook.name, namespace: 'db' } }),
+      'was not made for this update',
+    ],
+  ])('%s is refused, and says why', async (_what, given, words) => {
+    if (words.startsWith('CronJob db/flush is not') === false) putCronJob();
+    given();
+    const writer = settled();
+    hookJobs.want([hook]);
+    expect(await run(writer)).toBeInstanceOf(StaleDecisionError);
+    expect(hookJobs.snapshot().get(key)).toMatchObject({ state: 'Refused', message: expect.stringContaining(words) });
+  });
+
+  test.each([
+    ['cronjobs', 500],
+    ['jobs', 503],
+    ['jobs', 401],
+  ])('is tried again where %s answer %d', async (collection, status) => {
+    putCronJob();
+    refuse(collection, status);
+    const writer = settled();
+    hookJobs.want([hook]);
+    expect(await run(writer)).toMatchObject({ status });
+    expect(hookJobs.snapshot().get(key)?.state).not.toBe('Refused');
+  });
+
+  function refuse(collection: string, status: number): void {
+    bed.cluster.fault = ({ path, query }) =>
+      path.includes(`/${collection}`) && !query.has('limit') && !query.has('watch') ? { status, message: 'no' } : undefined;
+  }
 });

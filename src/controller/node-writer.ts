@@ -1,7 +1,7 @@
 import { type Kind, kindPath, NODE_HOST, NODE_UPDATE } from '../api/kinds.ts';
 import { API_VERSION, MANAGED_LABEL } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
-import type { Command } from '../core/command.ts';
+import type { Command, HookRun } from '../core/command.ts';
 import { planDrain } from '../core/drain-plan.ts';
 import { podKey } from '../core/drain-settings.ts';
 import type { NodeView } from '../core/world.ts';
@@ -9,6 +9,8 @@ import type { KubeClient } from '../kube/client.ts';
 import { isAlreadyExists } from '../kube/errors.ts';
 import type { Logger } from '../kube/logger.ts';
 import type { Reflector } from '../kube/reflector.ts';
+import type { HookJobs } from './hook-jobs.ts';
+import { makeHookJob } from './hook-runner.ts';
 import { cordonAgainPatch, cordonPatch, fencePatch, mergePatchBetween, orderPatch, uncordonPatch } from './patches.ts';
 import type { PodViews } from './pod-views.ts';
 import type { Reflectors } from './reflectors.ts';
@@ -29,6 +31,7 @@ export interface WriterDeps {
   client: KubeClient;
   reflectors: Reflectors;
   podViews: Pick<PodViews, 'list'>;
+  hookJobs: Pick<HookJobs, 'observe' | 'refuse'>;
   logger: Logger;
   /** Throws where this replica may no longer act. */
   assertLeading: () => void;
@@ -76,6 +79,8 @@ export class NodeWriter {
         return this.#patchNode(cordonAgainPatch(this.#node));
       case 'Uncordon':
         return this.#patchNode(uncordonPatch(this.#node, command.record));
+      case 'RunHook':
+        return this.#runHook(command.hook);
       case 'Fence':
         return this.#patchNode(fencePatch(this.#node, command.claim));
     }
@@ -101,6 +106,15 @@ export class NodeWriter {
     if (left.length > 0) throw new StaleDecisionError(`pods have come to ${name} since it was drained: ${left.join('; ')}`);
     await this.writeStatus(status);
     return this.#patchHost((resourceVersion) => orderPatch(resourceVersion, order));
+  }
+
+  /** A Job is under no resourceVersion of ours: nobody must have written the node's status since, as whoever gives it back does first. */
+  async #runHook(hook: HookRun): Promise<true> {
+    const { name, update } = this.#node;
+    const fresh = await this.#deps.client.get<Written>(kindPath(NODE_UPDATE, name), { signal: this.#signal });
+    if (fresh.metadata.resourceVersion !== update?.resourceVersion) throw new StaleDecisionError(`the NodeUpdate of ${name} has changed`);
+    if (await makeHookJob(this.#deps, hook, this.#signal)) return true;
+    throw new StaleDecisionError(`Job ${hook.namespace}/${hook.name} was there already, or cannot be made`);
   }
 
   async #createObjects(host: boolean, refreshInterval: string): Promise<boolean> {

@@ -8,6 +8,7 @@ import { Announcer } from './announcer.ts';
 import { Applier } from './apply.ts';
 import { Drainer } from './drainer.ts';
 import type { Self } from './gather.ts';
+import { HookJobs } from './hook-jobs.ts';
 import { PodViews } from './pod-views.ts';
 import { Reconciler } from './reconciler.ts';
 import { type ClusterBed, clusterBed } from './testing/bed.ts';
@@ -46,9 +47,11 @@ function reconcilerOf(self?: Self): Reconciler {
     if (!leading) throw new NotLeadingError();
   };
   const podViews = new PodViews(deps, () => {});
+  const hookJobs = new HookJobs(deps, () => {});
   const reconciler = new Reconciler({
     reflectors,
     podViews,
+    hookJobs,
     drainer: new Drainer({
       ...deps,
       budgets: () => [...reflectors.budgets.items.values()],
@@ -56,11 +59,12 @@ function reconcilerOf(self?: Self): Reconciler {
       assertLeading,
       changed: () => {},
     }),
-    applier: new Applier({ client, reflectors, podViews, logger, assertLeading }),
+    applier: new Applier({ client, reflectors, podViews, hookJobs, logger, assertLeading }),
     announcer: new Announcer({ record: ({ about, reason }) => events.push(`${about.kind} ${reason}`) > 0 }, logger, () => {}),
     throttle: new ProgressThrottle(),
     self,
     retry: { baseMs: MINUTE, maxMs: 10 * MINUTE },
+    hookNamespaces: ['db'],
     now: () => now,
     clock,
     logger,

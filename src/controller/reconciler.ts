@@ -7,6 +7,7 @@ import type { Announcer } from './announcer.ts';
 import { type Applied, type Applier, policyKey } from './apply.ts';
 import type { Drainer } from './drainer.ts';
 import { gather, type Self } from './gather.ts';
+import type { HookJobs } from './hook-jobs.ts';
 import type { PodViews } from './pod-views.ts';
 import type { Reflectors } from './reflectors.ts';
 import { Setbacks } from './setbacks.ts';
@@ -16,12 +17,15 @@ import type { ProgressThrottle } from './throttle.ts';
 export interface ReconcilerDeps {
   reflectors: Reflectors;
   podViews: PodViews;
+  hookJobs: HookJobs;
   drainer: Drainer;
   applier: Applier;
   announcer: Announcer;
   throttle: ProgressThrottle;
   self: Self | undefined;
   retry: RetrySettings;
+  /** Namespaces in which hooks may run. */
+  hookNamespaces: readonly string[];
   /** Milliseconds since the epoch by the API server's clock. */
   now: () => number;
   clock: Clock;
@@ -80,17 +84,26 @@ export class Reconciler {
 
   /** Stops what passes have begun. */
   async stop(): Promise<void> {
-    await Promise.all([this.#deps.drainer.stop(), this.#deps.podViews.stop()]);
+    await Promise.all([this.#deps.drainer.stop(), this.#deps.podViews.stop(), this.#deps.hookJobs.stop()]);
   }
 
   #decide(): { world: World; decision: Decision; at: Instant } {
-    const { reflectors, podViews, drainer, self, retry, now, clock } = this.#deps;
-    const world = gather({ reflectors, self, retry, pods: podViews.snapshot(), blockedPods: drainer.blocked() });
+    const { reflectors, podViews, hookJobs, drainer, self, retry, hookNamespaces, now, clock } = this.#deps;
+    const world = gather({
+      reflectors,
+      self,
+      retry,
+      pods: podViews.snapshot(),
+      blockedPods: drainer.blocked(),
+      hookNamespaces,
+      jobs: hookJobs.snapshot(),
+    });
     const started = clock.monotonic();
     const at = now();
     const decision = decide(world, at);
     this.#deps.onDecision?.(world, decision, clock.monotonic() - started);
     podViews.want(decision.lookAt);
+    hookJobs.want(decision.jobs);
     const statuses = new Map(decision.nodes.map(({ node, status }) => [node, status]));
     drainer.want(
       decision.drains.map((drain) => {

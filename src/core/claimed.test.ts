@@ -40,6 +40,32 @@ describe('a claimed node', () => {
     expect(step({}, {}, { pods: new Map() })).toMatchObject({ commands: [], lookAt: true, status: { phase: 'Staged', reason: 'Claimed' } });
   });
 
+  test('keeps its policy’s hooks in the record; what runs before the drain does not take of its time', () => {
+    const cronJob = { namespace: 'db', name: 'flush' };
+    const hooks = [
+      { at: 'BeforeDrain', cronJob, timeout: '5m' },
+      { at: 'Finally', cronJob },
+    ] as const;
+    const policy = aPolicy({ status, spec: { hooks: [...hooks] } });
+    const { commands, status: after } = step({}, policy, { hookNamespaces: ['db'] });
+    expect(commands).toMatchObject([
+      {
+        type: 'Cordon',
+        record: {
+          drainDeadline: ago(-35 * MINUTE),
+          hooks: [
+            { at: 'BeforeDrain', namespace: 'db', name: 'flush', timeoutMs: 5 * MINUTE },
+            { at: 'Finally', namespace: 'db', name: 'flush', timeoutMs: 10 * MINUTE },
+          ],
+        },
+      },
+    ]);
+    expect(after.hooks).toEqual([
+      { at: 'BeforeDrain', job: 'db/lockkeeper-claim-n1-0', outcome: 'Pending' },
+      { at: 'Finally', job: 'db/lockkeeper-claim-n1-1', outcome: 'Pending' },
+    ]);
+  });
+
   test('is cordoned, with all that is needed to finish it or to take it back in the record', () => {
     const pods = [
       aPod('web'),

@@ -7,6 +7,7 @@ import { drainSettings } from './drain-settings.ts';
 import type { Facts, Member } from './facts.ts';
 import { readyDaemonSets } from './flight/draining.ts';
 import { cancelOrderID, inFlight, type Step } from './flight/flight.ts';
+import { hooksTimeMs, pendingHooks, recordedHooks } from './flight/hooks.ts';
 import { unreadable } from './rules/readable.ts';
 import { whyClosed } from './rules/window.ts';
 import { enter, failureOf } from './status.ts';
@@ -30,6 +31,7 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
   }
   const { spec } = facts.view;
   const evictFrom = now + durationMs(spec.drain.loadBalancerDelay);
+  const { hooks } = recordedHooks(spec);
   const record: CordonRecord = {
     policy: facts.view.name,
     policyUID: facts.view.uid,
@@ -41,11 +43,12 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     ...(node.host?.spec.order !== undefined && { order: node.host.spec.order.id }),
     at: timestamp(now),
     ...(evictFrom > now && { evictFrom: timestamp(evictFrom) }),
-    drainDeadline: timestamp(evictFrom + durationMs(spec.drain.timeout)),
+    drainDeadline: timestamp(evictFrom + hooksTimeMs(hooks, 'BeforeDrain') + durationMs(spec.drain.timeout)),
     drain: drainSettings(spec),
     rebootTimeoutMs: durationMs(spec.reboot.timeout),
     minReadySeconds: spec.rollout.minReadySeconds,
     ...readyDaemonSets(pods),
+    ...(hooks !== undefined && { hooks }),
     prior: {
       unschedulable: node.unschedulable,
       annotations: priorOf(KEEP_NODE_ANNOTATIONS, node.annotations),
@@ -54,7 +57,7 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
   };
   const verdict: Verdict = { reason: 'Draining', message: 'cordoned; its pods are being looked at' };
   return {
-    status: enter(status, 'Draining', verdict, now, inFlight({ record })),
+    status: enter(status, 'Draining', verdict, now, { ...inFlight({ record }), hooks: pendingHooks(record) }),
     commands: [{ type: 'Cordon', record, annotations: KEEP_NODE_ANNOTATIONS, labels: missing(CORDON_LABELS, node.labels) }],
     lookAt: true,
   };

@@ -1,4 +1,5 @@
 import type { CordonRecord } from '../api/cordon-record.ts';
+import type { HookPosition } from '../api/hook.ts';
 import type { Order } from '../api/node-host.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim, UpdatePolicyStatus } from '../api/update-policy.ts';
@@ -25,6 +26,8 @@ export type Command =
   | { type: 'CordonAgain' }
   /** Restore what the record says where it is still ours, remove the record, leave the fence. */
   | { type: 'Uncordon'; record: CordonRecord }
+  /** Make a hook's Job, unless it is there already. */
+  | { type: 'RunHook'; hook: HookRun }
   /** Give up a claim whose node carries no record yet. */
   | { type: 'Fence'; claim: string };
 
@@ -61,6 +64,25 @@ export interface DrainDecision {
   gracePeriodSeconds?: number;
 }
 
+/** A hook's Job, by its name and the claim that its label names. */
+export interface JobRef {
+  namespace: string;
+  name: string;
+  claim: string;
+}
+
+/** All that a hook's Job is made of, but for its CronJob's template. */
+export interface HookRun extends JobRef {
+  at: HookPosition;
+  /** Name of the CronJob in the Job's namespace. */
+  cronJob: string;
+  node: string;
+  from: string;
+  to: string;
+  policy: string;
+  timeoutMs: number;
+}
+
 /** The outcome of one pass. */
 export interface Decision {
   policies: readonly PolicyDecision[];
@@ -68,6 +90,8 @@ export interface Decision {
   drains: readonly DrainDecision[];
   /** Nodes whose pods the next decision wants to see. */
   lookAt: readonly string[];
+  /** Jobs that the next decision wants to see. */
+  jobs: readonly JobRef[];
   /** This replica's own node is next, and another replica should lead while it goes. */
   handOver: boolean;
   /** When to look again even if nothing happens. */

@@ -5,7 +5,7 @@ import { assign, claimOn, isHeld, isOfOtherOperator } from './assign.ts';
 import { countOf } from './budget.ts';
 import { isRetried, isSkipped, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { claimedStep } from './claimed.ts';
-import type { Command, Decision, DrainDecision, NodeDecision, PolicyDecision } from './command.ts';
+import type { Command, Decision, DrainDecision, JobRef, NodeDecision, PolicyDecision } from './command.ts';
 import { withAnnotations } from './conditions.ts';
 import { type Facts, factsOf, type Member } from './facts.ts';
 import { advance } from './flight/advance.ts';
@@ -51,6 +51,7 @@ class Draft {
   readonly #problems = new Map<string, readonly string[]>();
   readonly #drains: DrainDecision[] = [];
   readonly #lookAt = new Set<string>();
+  readonly #jobs: JobRef[] = [];
   #handOver = false;
   #wakeAt: Instant | undefined;
 
@@ -121,6 +122,7 @@ class Draft {
       nodes: this.#nodes,
       drains: this.#drains,
       lookAt: [...this.#lookAt],
+      jobs: this.#jobs,
       handOver: this.#handOver,
       ...(this.#wakeAt !== undefined && { wakeAt: this.#wakeAt }),
     };
@@ -264,6 +266,7 @@ class Draft {
 
   #take(node: NodeView, step: Step): void {
     if (step.drain !== undefined) this.#drains.push(step.drain);
+    if (step.jobs !== undefined) this.#jobs.push(...step.jobs);
     if (step.lookAt === true) this.#lookAt.add(node.name);
     if (step.until !== undefined) this.#wake(step.until);
     this.#settle(node, step.status, step.commands);

@@ -89,12 +89,20 @@ describe('unavailable', () => {
 });
 
 describe('problems', () => {
+  const aHook = { at: 'Finally', cronJob: { namespace: 'db', name: 'unset' } } as const;
+
   test.each([
     ['none', aPolicy(), 0],
     ['a range', aPolicy({ spec: { version: { range: 'new' } } }), 1],
+    ['a hook in a namespace that is not allowed', aPolicy({ spec: { hooks: [aHook, aHook] } }), 1],
     ['a range and an annotation', aPolicy({ spec: { version: { range: 'new' } }, annotations: { [BY_HAND.paused]: 'maybe' } }), 2],
   ])('%s', (_, policy, count) => {
     expect(facts(policy, aNode('n1')).problems).toHaveLength(count);
+  });
+
+  test('none with a hook in a namespace that is allowed', () => {
+    const policy = aPolicy({ spec: { hooks: [aHook] } });
+    expect(factsOf(policy, [], aWorld({ hookNamespaces: ['db'] }), NOW).problems).toEqual([]);
   });
 });
 

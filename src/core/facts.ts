@@ -3,6 +3,7 @@ import type { Group, Rollout } from '../api/update-policy.ts';
 import { claimOn } from './assign.ts';
 import { unavailableLimit } from './budget.ts';
 import { type ByHand, isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
+import { notAllowed } from './flight/hooks.ts';
 import { isHalted, isOf, isWanted, rolloutsOf } from './rollouts.ts';
 import { readSchedule, type ScheduleState } from './schedule.ts';
 import { matches } from './selector.ts';
@@ -76,6 +77,8 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   const schedule = readSchedule(view.spec.schedule);
   const problems = [...byHand.problems, ...schedule.problems];
   if (!isRange(view.spec.version.range)) problems.push(`spec.version.range ${JSON.stringify(view.spec.version.range)} is no semver range`);
+  for (const namespace of new Set(view.spec.hooks.map(({ cronJob }) => cronJob.namespace)))
+    if (!world.hookNamespaces.includes(namespace)) problems.push(`spec.hooks: ${notAllowed(namespace, world.hookNamespaces)}`);
   const { groups } = view.spec.rollout;
   const members = seen.map((member) => ({
     ...member,

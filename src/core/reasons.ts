@@ -36,6 +36,8 @@ export const REASONS = {
   CannotEvict: 'Pods on the node may not be evicted as things stand.',
   Claimed: 'The node holds a slot and is about to be cordoned.',
   LoadBalancerDelay: 'The node is cordoned and taken from load balancers, which get time to notice before its pods are evicted.',
+  HookRunning: "A hook of the node's policy runs.",
+  HookFailed: 'A hook failed: before the reboot the node was given back and is tried again, after it a retry runs the hook anew.',
   Draining: 'Pods are leaving the node.',
   DrainHeld: 'The drain takes longer than allowed, and the policy has it go on: the node keeps its slot.',
   DrainForced: 'The drain took longer than allowed, and the policy has what is left deleted.',

@@ -27,7 +27,14 @@ export function enter(
 export const hasMemory = (status: NodeUpdateStatus | undefined): boolean => status?.phase !== undefined;
 
 /** Fields that only mean something while a node is in flight: removed when it is released. */
-export const LANDED: StatusChange = { claim: undefined, next: undefined, bootIDBefore: undefined, drain: undefined, deadlines: undefined };
+export const LANDED: StatusChange = {
+  claim: undefined,
+  next: undefined,
+  because: undefined,
+  bootIDBefore: undefined,
+  drain: undefined,
+  deadlines: undefined,
+};
 
 /** A node's failures with one more, remembered with what the node looked like, so that later news of it can be told. */
 export function withFailure(previous: NodeUpdateStatus, node: NodeView, target: string, verdict: Verdict, now: Instant): Failure[] {

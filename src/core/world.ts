@@ -89,6 +89,15 @@ export interface PodView {
   toleratesCordon?: boolean;
 }
 
+/** A hook's Job, as far as a decision looks at it. */
+export type JobView =
+  | { state: 'Absent' }
+  | { state: 'Active'; createdAt: string }
+  | { state: 'Succeeded' }
+  | { state: 'Failed'; timedOut: boolean; message: string }
+  /** It could not be made, and trying again is of no use. */
+  | { state: 'Refused'; message: string };
+
 /** All that one decision looks at: plain data. */
 export interface World {
   policies: readonly PolicyView[];
@@ -105,6 +114,10 @@ export interface World {
   daemonSets: ReadonlySet<string>;
   /** What the running drains could not evict yet, by node. */
   blockedPods: ReadonlyMap<string, readonly BlockedPod[]>;
+  /** Namespaces in which hooks may run. */
+  hookNamespaces: readonly string[];
+  /** Jobs of running hooks by `namespace/name`; one without an entry has not been looked at yet. */
+  jobs: ReadonlyMap<string, JobView>;
   retry: RetrySettings;
 }
 

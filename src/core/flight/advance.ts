@@ -37,7 +37,17 @@ function withTokens(flight: Flight): Flight {
 
 function believed({ status, record }: Flight): NodeUpdateStatus {
   if (status.claim === record.claim) return status;
-  const { phase: _phase, since: _since, reason: _reason, next: _next, drain: _drain, deadlines: _deadlines, ...kept } = status;
+  const {
+    phase: _phase,
+    since: _since,
+    reason: _reason,
+    next: _next,
+    because: _because,
+    drain: _drain,
+    hooks: _hooks,
+    deadlines: _deadlines,
+    ...kept
+  } = status;
   return kept;
 }
 

@@ -7,6 +7,7 @@ import { drainContext, podKey } from '../drain-settings.ts';
 import { enter, type StatusChange } from '../status.ts';
 import { instant, type PodView, stagedVersion, timestamp } from '../world.ts';
 import { type Flight, hasRebooted, inFlight, keepCordoned, rebootOrderID, type Step, stay } from './flight.ts';
+import { beginHooks, type Hooks, hookVerdict, runHooks, withHooks } from './hooks.ts';
 import { giveBack, giveBackBlocked, giveBackToStage } from './outcomes.ts';
 import { verifying } from './verifying.ts';
 
@@ -15,9 +16,9 @@ const MAX_KEPT = 64;
 /** Nobody wants to hear of those. */
 const UNSAID: ReadonlySet<LeaveReason> = new Set(['DaemonSet', 'MirrorPod', 'RidesThrough', 'NotDrained']);
 
-/** Draining: evicts until nothing is left, then orders the reboot. */
+/** Draining: runs the hooks BeforeDrain, evicts until nothing is left, runs the hooks BeforeReboot, then orders the reboot. */
 export function draining(flight: Flight): Step {
-  const { node, record, world, now, byHand } = flight;
+  const { node, byHand } = flight;
   if (hasRebooted(flight)) return rebootedByOthers(flight);
   if (flight.orphaned) return giveBack(flight, 'Idle', { reason: 'TakingBack', message: 'its policy is gone: the node is given back' });
   if (byHand.paused) return giveBack(flight, 'Staged', { reason: 'Paused', message: 'the node was paused: it is given back' });
@@ -26,6 +27,13 @@ export function draining(flight: Flight): Step {
   if (flight.closed !== undefined) return giveBack(flight, 'Staged', flight.closed);
   if (node.deleting) return explain(flight, { reason: 'BeingDeleted', message: 'the node is being deleted: nothing more is evicted' });
 
+  const hooks = runHooks(flight, 'BeforeDrain');
+  const seen = { ...flight, status: withHooks(flight.status, hooks) };
+  return hooks.state === 'done' ? emptying(seen) : held(seen, hooks);
+}
+
+function emptying(flight: Flight): Step {
+  const { node, record, world, now } = flight;
   const pods = record.drain.mode === 'None' ? [] : world.pods.get(node.name);
   const until = instant(record.drainDeadline);
   if (pods === undefined) return explain(flight, { reason: 'Draining', message: 'lists the pods on the node', until });
@@ -118,26 +126,43 @@ export function readyDaemonSets(pods: readonly PodView[]): Pick<CordonRecord, 'r
 
 const contextOf = ({ world, node, now, status }: Flight) => drainContext(world, node, now, status.drain?.evictedOnce);
 
-function drained(flight: Flight, plan: DrainPlan): Step {
-  const { node, record, world, now, status } = flight;
+/** Waits for a hook, or gives the node back because one has failed. */
+function held(flight: Flight, hooks: Exclude<Hooks, { state: 'done' }>): Step {
+  if (hooks.state === 'failed') return giveBackBlocked(flight, { reason: 'HookFailed', message: hooks.message });
+  const status = enter(flight.status, 'Draining', hookVerdict(hooks.message), flight.now, stillDraining(flight));
+  return {
+    status,
+    commands: [...keepCordoned(flight), ...beginHooks(status, hooks.commands)],
+    lookAt: true,
+    jobs: hooks.jobs,
+    until: hooks.until,
+  };
+}
+
+function drained(seen: Flight, plan: DrainPlan): Step {
+  const { node, record, world, now } = seen;
   if (!world.guarded) {
-    return explain(flight, {
+    return explain(seen, {
       reason: 'AdmissionPolicyMissing',
       message: 'drained; no reboot is ordered while the agents’ admission policy or its binding is missing',
     });
   }
   if (node.host === undefined) {
     const until = instant(record.drainDeadline);
-    if (until <= now) return giveBackBlocked(flight, { reason: 'AgentMissing', message: 'the node has no NodeHost to be ordered by' });
-    return explain(flight, { reason: 'AgentMissing', message: 'drained; waits for the NodeHost to be there again', until });
+    if (until <= now) return giveBackBlocked(seen, { reason: 'AgentMissing', message: 'the node has no NodeHost to be ordered by' });
+    return explain(seen, { reason: 'AgentMissing', message: 'drained; waits for the NodeHost to be there again', until });
   }
   // Whoever gave the node back since has written an order: then what this leader sees of the Node may be long past.
   if (stagedVersion(node) !== record.target || node.host.spec.order?.id !== record.order) {
-    return giveBackToStage(flight, {
+    return giveBackToStage(seen, {
       reason: 'ProofLost',
       message: `it is no longer proven that ${record.target} is staged: the node is given back and stages again`,
     });
   }
+  const hooks = runHooks(seen, 'BeforeReboot');
+  const flight = { ...seen, status: withHooks(seen.status, hooks) };
+  if (hooks.state !== 'done') return held(flight, hooks);
+  const { status } = flight;
   const begun = status.deadlines?.reboot;
   if (begun !== undefined && instant(begun) <= now)
     return giveBackBlocked(flight, { reason: 'RebootNotStarted', message: 'no reboot could be ordered in time: the node is given back' });

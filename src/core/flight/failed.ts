@@ -1,6 +1,9 @@
 import type { Verdict } from '../command.ts';
+import { asReason } from '../reasons.ts';
 import { emptyToAbsent, enter, failureOf, LANDED, withHistory } from '../status.ts';
 import { cancel, type Flight, hasRebooted, inFlight, type Step, stay } from './flight.ts';
+import { retriedHooks } from './hooks.ts';
+import { landUncordoned } from './landing.ts';
 import { giveBack } from './outcomes.ts';
 import { verifying } from './verifying.ts';
 
@@ -11,34 +14,39 @@ export function failed(flight: Flight): Step {
   if (retried) {
     const { failures: _, ...kept } = status;
     const forgiven = { ...flight, status: { ...kept, ...(tokens && { tokens }) } };
-    if (hasRebooted(flight)) return verifying(forgiven);
+    if (hasRebooted(flight)) return verifying({ ...forgiven, status: { ...forgiven.status, ...hooksAnew(flight) } });
     return giveBack(forgiven, 'Idle', { reason: 'TakingBack', message: 'a retry was asked for: the node is given back and begins anew' });
   }
   const failure = failureOf(status, record.target);
   const news = failure === undefined || failure.bootID !== node.bootID || failure.readySince !== node.ready.since;
   if (news && node.ready.status && hasRebooted(flight)) return verifying(flight);
   const verdict: Verdict = {
-    reason: failure?.reason === 'VerificationTimeout' ? 'VerificationTimeout' : 'RebootTimeout',
+    reason: asReason(failure?.reason) ?? 'RebootTimeout',
     message: failure?.message ?? status.message ?? 'the update of the node failed',
   };
   return stay(enter(status, 'Failed', verdict, now, inFlightFailed(flight)), verdict);
 }
 
 function uncordonedByHand(flight: Flight): Step {
-  const { record, now, status } = flight;
+  const { record, now } = flight;
   const verdict: Verdict = {
     reason: 'UncordonedByHand',
     message: `a person uncordoned the node; ${record.target} is not tried again by itself`,
   };
-  const landed = enter(status, 'RolledBack', verdict, now, {
-    ...LANDED,
-    history: withHistory(status, { from: record.from, to: record.target, startedAt: record.at }, 'UncordonedByHand', now),
-    failures: emptyToAbsent(status.failures ?? []),
-  });
-  return {
-    status: landed,
-    commands: [...cancel(flight), { type: 'Uncordon', record }, { type: 'WriteStatus', status: landed }],
-  };
+  const stopped = cancel(flight);
+  const step = landUncordoned(flight, verdict, (seen) =>
+    enter(seen, 'RolledBack', verdict, now, {
+      ...LANDED,
+      history: withHistory(seen, { from: record.from, to: record.target, startedAt: record.at }, 'UncordonedByHand', now),
+      failures: emptyToAbsent(seen.failures ?? []),
+    }),
+  );
+  return { ...step, commands: [...stopped, ...step.commands] };
+}
+
+function hooksAnew(flight: Flight) {
+  const hooks = retriedHooks(flight, 'AfterReboot');
+  return hooks === undefined ? {} : { hooks };
 }
 
 function inFlightFailed(flight: Flight) {

@@ -2,7 +2,7 @@ import type { CordonRecord } from '../../api/cordon-record.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { UpdatePolicySpec } from '../../api/update-policy.ts';
 import type { ByHand } from '../by-hand.ts';
-import type { Command, DrainDecision, Verdict } from '../command.ts';
+import type { Command, DrainDecision, JobRef, Verdict } from '../command.ts';
 import { type Instant, instant, type NodeView, type World } from '../world.ts';
 
 /** A node that carries our record: everything that a step of its flight looks at. */
@@ -35,6 +35,7 @@ export interface Step {
   commands: readonly Command[];
   drain?: DrainDecision;
   lookAt?: boolean;
+  jobs?: readonly JobRef[];
   until?: Instant | undefined;
 }
 
@@ -93,5 +94,6 @@ export function inFlight({ record }: Pick<Flight, 'record'>) {
     deadlines: { drain: record.drainDeadline },
     retryAt: undefined,
     next: undefined,
+    because: undefined,
   };
 }

@@ -1,7 +1,6 @@
 import type { Phase } from '../../api/node-update.ts';
 import type { Command, Verdict } from '../command.ts';
-import { asReason } from '../reasons.ts';
-import { enter, LANDED, type StatusChange, withFailure, withHistory } from '../status.ts';
+import { enter, type StatusChange, withFailure } from '../status.ts';
 import { backoffMs, timestamp } from '../world.ts';
 import {
   cancel,
@@ -15,6 +14,7 @@ import {
   type Step,
   stay,
 } from './flight.ts';
+import { landGivenBack, landUpdated, wasUpdated } from './landing.ts';
 
 /** Marks a node in flight as Failed: it stays cordoned, keeps its slot, and says what a person can do. */
 export function fail(flight: Flight, verdict: Verdict): Step {
@@ -52,30 +52,15 @@ export function giveBackToStage(flight: Flight, verdict: Verdict): Step {
   return (flight.status.attempts ?? 0) === 0 ? giveBack(flight, 'Staging', verdict, { attempts: 1 }) : giveBackBlocked(flight, verdict);
 }
 
-/** Uncordoning: cancels what was ordered, and uncordons once no reboot can follow. Retried until it holds. */
+/** Uncordoning: cancels what was ordered, and once no reboot can follow runs the hooks Finally and uncordons. Retried until it holds. */
 export function uncordoning(flight: Flight): Step {
-  const { node, record, now, status } = flight;
+  const { node, status } = flight;
   if (!hasRebooted(flight) && node.host === undefined && status.deadlines?.reboot !== undefined) return waitForAskedReboot(flight);
   if (!hasRebooted(flight) && node.host !== undefined) {
     if (!cancelled(flight)) return { status, commands: cancel(flight) };
     if (rebootAsked(flight)) return waitForAskedReboot(flight);
   }
-  const next = status.next ?? 'Idle';
-  const verdict: Verdict = {
-    reason: asReason(status.reason) ?? 'TakenBack',
-    message: status.message ?? 'the node was given back before its reboot',
-  };
-  const landed = enter(status, next, verdict, now, {
-    ...LANDED,
-    history: withHistory(status, { from: record.from, to: record.target, startedAt: record.at }, outcomeOf(next), now),
-  });
-  return {
-    status: landed,
-    commands: [
-      { type: 'Uncordon', record },
-      { type: 'WriteStatus', status: landed },
-    ],
-  };
+  return wasUpdated(flight) ? landUpdated(flight) : landGivenBack(flight);
 }
 
 function waitForAskedReboot(flight: Flight): Step {
@@ -91,15 +76,8 @@ function waitForAskedReboot(flight: Flight): Step {
     message: 'the host was asked to reboot before the node could be given back: waits for its kubelet to report another boot',
     until,
   };
-  return stay(enter(status, 'Rebooting', verdict, now, { next: undefined }), verdict, { commands: keepCordoned(flight), lookAt: true });
-}
-
-function outcomeOf(next: Phase): string {
-  switch (next) {
-    case 'Blocked':
-    case 'RolledBack':
-      return next;
-    default:
-      return 'TakenBack';
-  }
+  return stay(enter(status, 'Rebooting', verdict, now, { next: undefined, because: undefined }), verdict, {
+    commands: keepCordoned(flight),
+    lookAt: true,
+  });
 }

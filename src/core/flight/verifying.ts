@@ -1,12 +1,13 @@
 import type { Verdict } from '../command.ts';
 import { isDaemonSetPod } from '../drain-plan.ts';
-import { emptyToAbsent, enter, LANDED, withFailure, withHistory, withoutFailure } from '../status.ts';
-import { upToDate } from '../target.ts';
+import { enter, withFailure } from '../status.ts';
 import { instant, type PodView, timestamp } from '../world.ts';
 import { type Flight, inFlight, keepCordoned, type Step, stay } from './flight.ts';
+import { beginHooks, hooksBegun, hooksTimeMs, runHooks, withHooks } from './hooks.ts';
+import { landUpdated } from './landing.ts';
 import { fail, giveBack } from './outcomes.ts';
 
-/** Verifying: the node runs under another boot; it must run the target, be Ready long enough, and have its DaemonSets back. */
+/** Verifying: the node runs under another boot; it must run the target, be Ready long enough, and have its DaemonSets back; then the hooks AfterReboot. */
 export function verifying(flight: Flight): Step {
   const { node, record, now, status } = flight;
   const began = status.phase === 'Verifying' && status.since !== undefined ? instant(status.since) : now;
@@ -18,32 +19,64 @@ export function verifying(flight: Flight): Step {
     };
     return giveBack(flight, 'RolledBack', verdict, { failures: withFailure(status, node, record.target, verdict, now) });
   }
-  const deadline = (status.phase === 'Verifying' ? status.deadlines?.verify : undefined) ?? timestamp(now + record.rebootTimeoutMs);
+  const hooksMs = hooksTimeMs(record.hooks, 'AfterReboot');
+  const deadline =
+    (status.phase === 'Verifying' ? status.deadlines?.verify : undefined) ?? timestamp(now + record.rebootTimeoutMs + hooksMs);
   const waits = whatItWaitsFor(flight, began);
-  if (waits === undefined) return updated(flight);
-  if (instant(deadline) <= now) {
+  const begun = hooksBegun(flight, 'AfterReboot');
+  // The hooks' time is on top: until they begin, the node is given no more than its own.
+  const until = instant(deadline) - (begun ? 0 : hooksMs);
+  if (waits !== undefined && until <= now) {
     return fail(flight, {
       reason: 'VerificationTimeout',
       message: `it runs ${record.target}, but ${waits.message}: put it right, and it is verified again; or annotate the node with a new lockkeeper.dev/retry`,
     });
   }
-  const verdict: Verdict = { reason: 'Verifying', message: waits.message };
-  return stay(
-    enter(status, 'Verifying', verdict, now, {
-      ...inFlight(flight),
-      drain: undefined,
-      deadlines: { drain: record.drainDeadline, verify: deadline },
-    }),
-    verdict,
-    {
-      commands: keepCordoned(flight),
-      lookAt: true,
-      until: Math.min(instant(deadline), waits.until ?? Number.POSITIVE_INFINITY),
-    },
-  );
+  if (waits !== undefined && !begun) return wait(flight, deadline, waits.message, Math.min(until, waits.until ?? Number.POSITIVE_INFINITY));
+  return checked(flight, deadline, waits);
 }
 
-function whatItWaitsFor({ node, record, world, now }: Flight, began: number): { message: string; until?: number } | undefined {
+/** Ready once: runs the hooks AfterReboot; that it still is, is looked at again when they have ended. */
+function checked(before: Flight, deadline: string, waits: Waits | undefined): Step {
+  const { record, status } = before;
+  const hooks = runHooks(before, 'AfterReboot');
+  const flight = { ...before, status: withHooks(status, hooks) };
+  switch (hooks.state) {
+    case 'done':
+      return waits === undefined
+        ? landUpdated(flight)
+        : wait(flight, deadline, waits.message, Math.min(instant(deadline), waits.until ?? Number.POSITIVE_INFINITY));
+    case 'failed':
+      return fail(flight, {
+        reason: 'HookFailed',
+        message: `it runs ${record.target}, but ${hooks.message}; put it right and annotate the node with a new lockkeeper.dev/retry: the hook is run anew`,
+      });
+    case 'running': {
+      const step = wait(flight, deadline, hooks.message, hooks.until, 'HookRunning');
+      return { ...step, commands: [...step.commands, ...beginHooks(step.status, hooks.commands)], jobs: hooks.jobs };
+    }
+  }
+}
+
+function wait(
+  flight: Flight,
+  deadline: string,
+  message: string,
+  until: number | undefined,
+  reason: 'Verifying' | 'HookRunning' = 'Verifying',
+): Step {
+  const { record, now, status } = flight;
+  const verdict: Verdict = { reason, message };
+  const change = { ...inFlight(flight), drain: undefined, deadlines: { drain: record.drainDeadline, verify: deadline } };
+  return stay(enter(status, 'Verifying', verdict, now, change), verdict, { commands: keepCordoned(flight), lookAt: true, until });
+}
+
+interface Waits {
+  message: string;
+  until?: number;
+}
+
+function whatItWaitsFor({ node, record, world, now }: Flight, began: number): Waits | undefined {
   if (!node.ready.status) return { message: 'waits for the node to be Ready' };
   const readyAt = Math.max(began, instant(node.ready.since) || 0) + record.minReadySeconds * 1000;
   if (record.minReadySeconds > 0 && readyAt > now)
@@ -66,27 +99,4 @@ function whatItWaitsFor({ node, record, world, now }: Flight, began: number): { 
           .map((pod) => `${pod.namespace}/${pod.name}`)
           .join(', ')}`,
       };
-}
-
-function updated(flight: Flight): Step {
-  const { record, now, status } = flight;
-  const landed = enter(status, 'Idle', upToDate(record.target), now, {
-    ...LANDED,
-    policy: record.policy,
-    from: record.target,
-    target: record.target,
-    behindSince: undefined,
-    retryAt: undefined,
-    attempts: undefined,
-    failedOrder: undefined,
-    failures: emptyToAbsent(withoutFailure(status, record.target)),
-    history: withHistory(status, { from: record.from, to: record.target, startedAt: record.at }, 'Updated', now),
-  });
-  return {
-    status: landed,
-    commands: [
-      { type: 'Uncordon', record },
-      { type: 'WriteStatus', status: landed },
-    ],
-  };
 }

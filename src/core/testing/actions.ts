@@ -27,6 +27,7 @@ export type Action =
   | { do: 'loseProof'; node: number }
   | { do: 'flaw'; node: number; flaw: Flaw | null }
   | { do: 'pods' }
+  | { do: 'jobs' }
   | { do: 'guardPod'; node: number; guarded: boolean }
   | { do: 'nakedPod'; node: number }
   | { do: 'time'; minutes: number }

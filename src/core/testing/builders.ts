@@ -178,6 +178,8 @@ export function aWorld(change: Partial<World> = {}): World {
     daemonSets: new Set(['kube-system/cni']),
     pods: new Map(),
     blockedPods: new Map(),
+    hookNamespaces: [],
+    jobs: new Map(),
     retry: { baseMs: MINUTE, maxMs: HOUR },
     ...change,
   };

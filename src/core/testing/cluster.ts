@@ -1,10 +1,28 @@
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL } from '../../api/names.ts';
-import { type PolicyView, timestamp } from '../world.ts';
+import { type JobView, type PolicyView, timestamp } from '../world.ts';
 import { aDaemonSetPod, aPod, aPolicy, NOW } from './builders.ts';
 import { scheduleOf } from './calendar.ts';
-import { bootIDOf, type Machine, type Objects, type Setup, type SimHost, type SimNode, type SimPod, type SimUpdate } from './objects.ts';
+import {
+  bootIDOf,
+  type Machine,
+  type Objects,
+  type Setup,
+  type SimHost,
+  type SimJob,
+  type SimNode,
+  type SimPod,
+  type SimUpdate,
+} from './objects.ts';
 import { Store } from './store.ts';
 import { Watchman } from './watchman.ts';
+
+/** The namespace of all hooks. */
+export const HOOK_NAMESPACE = 'ops';
+const HOOKS = (['Finally', 'AfterReboot', 'BeforeReboot', 'BeforeDrain', 'Finally'] as const).map((at) => ({
+  at,
+  cronJob: { namespace: HOOK_NAMESPACE, name: 'hook' },
+  timeout: '5m',
+}));
 
 export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0', '1.3.0'] as const;
 
@@ -19,6 +37,7 @@ export class Cluster implements Objects {
   readonly updates = new Store<SimUpdate>();
   readonly hosts = new Store<SimHost>();
   readonly pods = new Store<SimPod>();
+  readonly jobs = new Store<SimJob>();
   readonly machines: readonly Machine[];
   readonly watchman = new Watchman(this);
   now = NOW;
@@ -99,7 +118,8 @@ export class Cluster implements Objects {
 
   createPolicy(name: 'a' | 'b'): void {
     if (this.policies.get(name) !== undefined) return;
-    const { maxUnavailable, failureBudget, manual, calendar, onClose, grouped, drainMode = 'Evict', onTimeout = 'Skip' } = this.setup;
+    const { maxUnavailable, failureBudget, manual, calendar, onClose, grouped, hooks = false } = this.setup;
+    const { drainMode = 'Evict', onTimeout = 'Skip' } = this.setup;
     const groups = grouped ? [CANARY] : [];
     const { resourceVersion: _, ...policy } = aPolicy({
       name,
@@ -112,6 +132,7 @@ export class Cluster implements Objects {
         staging: { maxParallel: '50%' },
         drain: { mode: drainMode, timeout: '10m', onTimeout, loadBalancerDelay: name === 'b' ? '2m' : '0s' },
         reboot: { timeout: '10m' },
+        ...(hooks && { hooks: HOOKS }),
       },
     });
     this.policies.put(name, policy);
@@ -179,6 +200,19 @@ export class Cluster implements Objects {
       if (pod.terminating) this.#remove(pod);
       else if (pod.node === '') this.#bind(pod);
       else if (!pod.ready) this.pods.patch(pod.name, undefined, () => ({ ready: true }));
+    }
+  }
+
+  /** Jobs end: as they should, or as their machine's flaw has it. */
+  workJobs(): void {
+    for (const { hook, createdAt, view } of this.jobs.items) {
+      if (view.state !== 'Active') continue;
+      const flaw = this.machines.find(({ name }) => name === hook.node)?.flaw;
+      const late = createdAt + hook.timeoutMs <= this.now;
+      if (flaw === 'hangsHooks' && !late) continue;
+      const failed = flaw === 'failsHooks' || flaw === 'hangsHooks';
+      const ended: JobView = failed ? { state: 'Failed', timedOut: late, message: 'as it was told' } : { state: 'Succeeded' };
+      this.jobs.patch(`${hook.namespace}/${hook.name}`, undefined, () => ({ view: ended }));
     }
   }
 

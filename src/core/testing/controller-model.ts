@@ -1,14 +1,14 @@
 import type { BlockedPod } from '../../api/node-update.ts';
-import type { Decision, DrainDecision, PolicyDecision } from '../command.ts';
+import type { Decision, DrainDecision, JobRef, PolicyDecision } from '../command.ts';
 import { decide } from '../decide.ts';
 import { podKey } from '../drain-settings.ts';
-import type { Instant, NodeView, World } from '../world.ts';
-import type { Cluster } from './cluster.ts';
+import type { Instant, JobView, NodeView, World } from '../world.ts';
+import { type Cluster, HOOK_NAMESPACE } from './cluster.ts';
 import { freshCaches, isSame, NodeWriter } from './node-writer-model.ts';
 import { ConflictError, type Lag } from './store.ts';
 
 /** How far each cache moves on before a pass; all to the present where nothing is said. */
-export type Lags = { policies?: Lag; nodes?: Lag; updates?: Lag; hosts?: Lag; pods?: Lag };
+export type Lags = { policies?: Lag; nodes?: Lag; updates?: Lag; hosts?: Lag; pods?: Lag; jobs?: Lag };
 
 /**
  * A controller that believes it leads: gathers from caches that lag, decides, and carries the decision out as the real one does,
@@ -21,6 +21,8 @@ export class ControllerModel {
   /** Nodes whose pods the next pass sees: listing them is news to it. */
   looking: readonly string[] = [];
   #drains: readonly DrainDecision[] = [];
+  /** Jobs that the next pass sees. */
+  watching: readonly JobRef[] = [];
   /** When the last pass wanted to look again. */
   wakeAt: Instant | undefined;
 
@@ -32,7 +34,7 @@ export class ControllerModel {
   /** Begins a pass, unless one is still being carried out. */
   begin(lags: Lags = {}): void {
     if (this.#work !== undefined) return;
-    for (const kind of ['policies', 'nodes', 'updates', 'hosts', 'pods'] as const) this.#caches[kind].advance(lags[kind] ?? 'none');
+    for (const kind of ['policies', 'nodes', 'updates', 'hosts', 'pods', 'jobs'] as const) this.#caches[kind].advance(lags[kind] ?? 'none');
     this.#work = this.#pass();
     this.step();
   }
@@ -60,6 +62,7 @@ export class ControllerModel {
     this.#work = undefined;
     this.#caches = freshCaches(this.#cluster);
     this.looking = [];
+    this.watching = [];
     this.#drains = [];
   }
 
@@ -74,6 +77,7 @@ export class ControllerModel {
     const decision = decide(world, decidedAt);
     this.#cluster.watchman.decided(world, decision, decidedAt);
     this.looking = decision.lookAt;
+    this.watching = decision.jobs;
     this.#drains = decision.drains;
     this.wakeAt = decision.wakeAt;
     const failed = new Set<string>();
@@ -103,8 +107,20 @@ export class ControllerModel {
       daemonSets: new Set(['kube-system/cni']),
       pods: looked,
       blockedPods: new Map(this.#drains.map((drain) => [drain.node, blocked(drain, looked.get(drain.node) ?? [])])),
+      hookNamespaces: [HOOK_NAMESPACE],
+      jobs: this.#jobs(),
       retry: { baseMs: 30_000, maxMs: 600_000 },
     };
+  }
+
+  #jobs(): Map<string, JobView> {
+    const known = new Map(this.#caches.jobs.items.map(({ hook, view }) => [`${hook.namespace}/${hook.name}`, view]));
+    return new Map(
+      this.watching.map(({ namespace, name }) => {
+        const key = `${namespace}/${name}`;
+        return [key, known.get(key) ?? { state: 'Absent' }];
+      }),
+    );
   }
 
   *#act(world: World, { policies, nodes }: Decision, failed: Set<string>, decidedAt: Instant): Generator<void, boolean> {

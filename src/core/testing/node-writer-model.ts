@@ -3,20 +3,21 @@ import type { CordonRecord } from '../../api/cordon-record.ts';
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
 import type { Order } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
-import type { Command } from '../command.ts';
+import type { Command, HookRun } from '../command.ts';
 import { planDrain } from '../drain-plan.ts';
-import type { Instant, NodeView, World } from '../world.ts';
+import { type Instant, type NodeView, timestamp, type World } from '../world.ts';
 import type { Cluster } from './cluster.ts';
 import type { SimHost, SimNode } from './objects.ts';
 import { Cache, ConflictError, type Store } from './store.ts';
 
 /** The caches of a controller that has just listed everything. */
-export const freshCaches = ({ policies, nodes, updates, hosts, pods }: Cluster) => ({
+export const freshCaches = ({ policies, nodes, updates, hosts, pods, jobs }: Cluster) => ({
   policies: new Cache(policies),
   nodes: new Cache(nodes),
   updates: new Cache(updates),
   hosts: new Cache(hosts),
   pods: new Cache(pods),
+  jobs: new Cache(jobs),
 });
 
 /** Whether two statuses are equal, so that no write is made. */
@@ -77,6 +78,8 @@ export class NodeWriter {
         return [() => this.#patchNode(() => ({ unschedulable: true }))];
       case 'Uncordon':
         return [() => this.#uncordon(command.record)];
+      case 'RunHook':
+        return [() => this.#isUnchanged(), () => this.#makeJob(command.hook)];
       case 'Fence':
         return [() => this.#patchNode(({ annotations }) => ({ annotations: { ...annotations, [ON_NODE.fence]: command.claim } }))];
     }
@@ -98,6 +101,24 @@ export class NodeWriter {
     const pods = this.#cluster.pods.items.filter(({ node }) => node === name);
     const { evict, later, waitFor, errors } = planDrain(pods, record.drain, context);
     if (evict.length + later.length + waitFor.length + errors.length > 0) throw new ConflictError(`pods have come to ${name}`);
+  }
+
+  #isUnchanged(): void {
+    const { name, update } = this.#node;
+    if (this.#cluster.updates.get(name)?.resourceVersion !== update?.resourceVersion) throw new ConflictError(`${name} has changed`);
+  }
+
+  /** As the controller does: a Job that is there already is taken notice of. */
+  #makeJob(hook: HookRun): void {
+    const { jobs, now, watchman } = this.#cluster;
+    const key = `${hook.namespace}/${hook.name}`;
+    const known = jobs.get(key) !== undefined;
+    if (!known) {
+      watchman.makesJob(hook);
+      jobs.put(key, { hook, createdAt: now, view: { state: 'Active', createdAt: timestamp(now) } });
+    }
+    this.#caches.jobs.observe(key);
+    if (known) throw new ConflictError(`${key} is there`);
   }
 
   #createUpdate(): void {

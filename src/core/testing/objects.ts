@@ -1,6 +1,7 @@
 import type { NodeHostSpec, NodeHostStatus } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
-import type { Annotations, NodeView, PodView, PolicyView } from '../world.ts';
+import type { HookRun } from '../command.ts';
+import type { Annotations, JobView, NodeView, PodView, PolicyView } from '../world.ts';
 import type { Calendar } from './calendar.ts';
 import type { Store } from './store.ts';
 
@@ -10,8 +11,11 @@ export type SimHost = { nodeUID: string; resourceVersion: string; spec: NodeHost
 /** A pod; a `guarded` one has a budget that allows no eviction now. */
 export type SimPod = PodView & { node: string; guarded: boolean; resourceVersion: string };
 
+/** A hook's Job. */
+export type SimJob = { hook: HookRun; createdAt: number; view: JobView; resourceVersion: string };
+
 /** What goes wrong on a machine as long as it is set. */
-export type Flaw = 'rollsBack' | 'refusesActivation' | 'failsPrepare' | 'staysNotReady';
+export type Flaw = 'rollsBack' | 'refusesActivation' | 'failsPrepare' | 'staysNotReady' | 'failsHooks' | 'hangsHooks';
 
 /** A machine: its host, its kubelet, and what they do whatever Kubernetes thinks. */
 export interface Machine {
@@ -49,6 +53,8 @@ export interface Setup {
   onTimeout?: 'Skip' | 'Hold' | 'Force';
   /** Each node has a pod that tolerates its cordon, and comes straight back. */
   tolerant?: boolean;
+  /** The policies have hooks of all positions. */
+  hooks?: boolean;
   /** The node that the controllers run on, if any. */
   selfNode?: number | undefined;
 }
@@ -60,6 +66,9 @@ export interface Objects {
   updates: Store<SimUpdate>;
   hosts: Store<SimHost>;
   pods: Store<SimPod>;
+  /** By `namespace/name`. */
+  jobs: Store<SimJob>;
+  now: number;
 }
 
 /** The boot ID that a machine's kubelet reports. */

@@ -62,9 +62,13 @@ function repair(simulation: Simulation): void {
   }
 }
 
-function markOf({ cluster }: Simulation, { looking }: ControllerModel): string {
-  const { policies, nodes, updates, hosts, pods } = cluster;
-  return [...[policies, nodes, updates, hosts, pods].map(({ latest }) => latest), ...looking].join();
+function markOf({ cluster }: Simulation, { looking, watching }: ControllerModel): string {
+  const { policies, nodes, updates, hosts, pods, jobs } = cluster;
+  return [
+    ...[policies, nodes, updates, hosts, pods, jobs].map(({ latest }) => latest),
+    ...looking,
+    ...watching.map(({ name }) => name),
+  ].join();
 }
 
 function isDone({ policies, nodes, released }: Cluster): boolean {

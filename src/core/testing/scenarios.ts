@@ -26,12 +26,13 @@ const setup: fc.Arbitrary<Setup> = fc.record(
     drainMode: fc.constantFrom('Evict', 'Evict', 'Evict', 'None'),
     onTimeout,
     tolerant: flag,
+    hooks: flag,
     selfNode: fc.option(index, { nil: undefined }),
   },
   { requiredKeys: ['nodes', 'maxUnavailable', 'failureBudget', 'second', 'mixed', 'manual', 'calendar', 'onClose', 'grouped'] },
 );
 
-const lags = fc.record({ policies: lag, nodes: lag, updates: lag, hosts: lag, pods: lag }, { requiredKeys: [] });
+const lags = fc.record({ policies: lag, nodes: lag, updates: lag, hosts: lag, pods: lag, jobs: lag }, { requiredKeys: [] });
 
 type Weighted = { weight: number; arbitrary: fc.Arbitrary<Action> };
 
@@ -55,9 +56,13 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(6, 'boot', { node: index, anyway: fc.constantFrom(false, false, false, true) }),
   often(6, 'kubelet', { node: index }),
   often(2, 'notReady', { node: index }),
-  often(4, 'flaw', { node: index, flaw: fc.constantFrom(null, 'rollsBack', 'refusesActivation', 'failsPrepare', 'staysNotReady') }),
+  often(5, 'flaw', {
+    node: index,
+    flaw: fc.constantFrom(null, 'rollsBack', 'refusesActivation', 'failsPrepare', 'staysNotReady', 'failsHooks', 'hangsHooks'),
+  }),
   often(1, 'loseProof', { node: index }),
   often(4, 'pods'),
+  often(3, 'jobs'),
   often(1, 'guardPod', { node: index, guarded: flag }),
   often(1, 'nakedPod', { node: index }),
   often(5, 'time', { minutes: fc.constantFrom(0.2, 1, 5, 11, 30) }),

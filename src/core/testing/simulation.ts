@@ -60,6 +60,9 @@ export class Simulation {
       case 'pods':
         cluster.workPods();
         return;
+      case 'jobs':
+        cluster.workJobs();
+        return;
       case 'time':
         cluster.now += action.minutes * MINUTE;
         return;
@@ -236,6 +239,7 @@ export class Simulation {
     while (controller.step());
     if (without !== 'evictions') controller.evict();
     cluster.workPods();
+    cluster.workJobs();
     cluster.collect();
     for (const [index, machine] of cluster.machines.entries()) {
       if (without !== 'agents') for (let step = 0; step < 8; step += 1) this.#agent(index).step('none');

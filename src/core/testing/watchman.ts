@@ -1,9 +1,10 @@
+import type { CordonRecord } from '../../api/cordon-record.ts';
 import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../../api/names.ts';
 import type { Order } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { Claim } from '../../api/update-policy.ts';
 import { assign } from '../assign.ts';
-import type { Command, Decision } from '../command.ts';
+import type { Command, Decision, HookRun } from '../command.ts';
 import { REASONS } from '../reasons.ts';
 import { type Instant, instant, type NodeView, type PolicyView, type World } from '../world.ts';
 import { mayBegin } from './calendar.ts';
@@ -38,6 +39,8 @@ export class Watchman {
   /** Failed updates by machine and target, and how many of them a person has forgiven. */
   readonly #failed = new Map<string, number>();
   readonly #forgiven = new Map<string, number>();
+  /** Jobs that were made. */
+  readonly #made = new Set<string>();
 
   constructor(objects: Objects & { readonly now: number }) {
     this.#objects = objects;
@@ -223,6 +226,7 @@ export class Watchman {
     must(!this.#theirs.has(uid), `3: uncordoned ${name}, which a person had cordoned`);
     must(!after.unschedulable, `3: ${name} stays cordoned without a record`);
     if (typeof record !== 'object') return;
+    this.#finallyRan(name, record);
     if (!before.unschedulable && this.#meddledWith.has(uid)) this.#letGo.add(`${record.claim}.reboot`);
     this.#meddledWith.delete(uid);
     for (const [key, value] of Object.entries(record.prior.annotations)) {
@@ -233,6 +237,26 @@ export class Watchman {
       // A label that was there already is not ours, whatever it says.
       const wanted = value === null && before.labels[key] === CORDON_LABELS[key] ? undefined : before.labels[key];
       must(after.labels[key] === wanted, `3: label ${key} of ${name} is ${after.labels[key]}, should be ${wanted}`);
+    }
+  }
+
+  /** A hook's Job is made: once for each name, and under what its position promises as far as a late request can be told. */
+  makesJob({ namespace, name, at, node }: HookRun): void {
+    const key = `${namespace}/${name}`;
+    must(!this.#made.has(key), `hooks: Job ${key} is made twice`);
+    this.#made.add(key);
+    const present = this.#objects.nodes.get(node);
+    if (at === 'AfterReboot' && typeof present?.record === 'object' && name.includes(present.record.claim))
+      must(present.bootID !== present.record.bootID, `hooks: AfterReboot on ${node} before it has rebooted`);
+  }
+
+  /** Each hook Finally has run, and ended or had its time, before the node is given back. */
+  #finallyRan(name: string, { hooks = [], claim }: CordonRecord): void {
+    for (const [index, { at, namespace, timeoutMs }] of hooks.entries()) {
+      if (at !== 'Finally') continue;
+      const job = this.#objects.jobs.get(`${namespace}/lockkeeper-${claim}-${index}`);
+      const ended = job !== undefined && (job.view.state !== 'Active' || job.createdAt + timeoutMs <= this.#objects.now);
+      must(ended, `hooks: ${name} is uncordoned before its hook Finally (${index}) has ended`);
     }
   }
 
