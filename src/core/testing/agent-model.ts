@@ -141,8 +141,10 @@ export class AgentModel {
       }
       machine.activated = true;
     }
+    const { activated, staged: made } = machine;
     yield;
-    this.#cluster.watchman.asksForReboot(machine, order);
+    // Whoever uses the host's update API between its last answer and the request for the reboot is seen by nobody.
+    this.#cluster.watchman.asksForReboot({ ...machine, activated, staged: made }, order);
     this.#asked = order.id;
     machine.asked = order.id;
   }
