@@ -21,8 +21,8 @@ export interface RealFleetOptions extends Pick<NodesOptions, 'archives' | 'machi
   readonly releases?: readonly string[];
   /** `chart`: as the chart has it. Else over a policy that goes on by itself, in a hurry. */
   readonly policy?: object | 'chart';
-  /** Where the controllers run: a machine of another OS that is never updated, or the nodes themselves. */
-  readonly controllersOn?: 'infra' | 'nodes';
+  /** Where the controllers run: a machine of another OS that is never updated, the nodes themselves, or these of them at first. */
+  readonly controllersOn?: 'infra' | 'nodes' | readonly string[];
   /** Over the chart's own values. */
   readonly values?: { readonly controller?: object; readonly agent?: object };
   /** Instead of the bed's own `installChart`. */
@@ -65,6 +65,8 @@ export async function startRealFleet(options: RealFleetOptions = {}): Promise<Re
   });
   try {
     const history = await bed.nodeHistory();
+    const shut = typeof controllersOn === 'string' ? [] : [...bed.machines.keys()].filter((name) => !controllersOn.includes(name));
+    if (shut.length > 0) await bed.kubectl('cordon', ...shut);
     await install(bed, {
       values: {
         ...values,
@@ -72,6 +74,7 @@ export async function startRealFleet(options: RealFleetOptions = {}): Promise<Re
         ...(spec !== 'chart' && { defaultPolicy: { spec: { approval: 'Automatic', ...hurried(spec) } } }),
       },
     });
+    if (shut.length > 0) await bed.kubectl('uncordon', ...shut);
     return fleetOn(bed, [...bed.machines.values()].slice(0, nodes), history);
   } catch (error) {
     await bed.stop({ keepLogs: true });

@@ -21,7 +21,8 @@ suite('the chart as it is, on three real nodes under load', () => {
   let served: Served;
 
   beforeAll(async () => {
-    fleet = await startRealFleet({ releases: ['1.26.1'], policy: 'chart' });
+    // Not on the node that would be the last one anyway.
+    fleet = await startRealFleet({ releases: ['1.26.1'], policy: 'chart', controllersOn: ['node-1', 'node-2'] });
     const { approve, bed, eventually, history, machines, phase, updated } = fleet;
     pods = await bed.history<Pod>('/api/v1/pods');
     leases = await bed.history<Lease>('/apis/coordination.k8s.io/v1/namespaces/lockkeeper/leases');
@@ -99,6 +100,18 @@ suite('the chart as it is, on three real nodes under load', () => {
     const { approve, bed, eventually, machines, patchPolicy, releaseStaged, updated } = fleet;
     for (const path of ['deployments/web', 'statefulsets/slow', 'statefulsets/deaf'])
       await bed.client.delete(`/apis/apps/v1/namespaces/default/${path}`);
+    // The one that stays is not on the node that would be the last one anyway.
+    for (const { metadata, spec } of await fleet.podsOf('controller')) {
+      const cost = spec.nodeName === 'node-3' ? '-1' : '0';
+      await bed.kubectl(
+        'annotate',
+        'pod',
+        metadata.name,
+        '--namespace',
+        'lockkeeper',
+        `controller.kubernetes.io/pod-deletion-cost=${cost}`,
+      );
+    }
     await bed.installChart({ values: { controller: { replicas: 1 } } });
     await patchPolicy({ version: { refreshInterval: '1s' }, rollout: { minReadySeconds: 0 } });
     await eventually(async () => (await fleet.podsOf('controller')).length === 1);
