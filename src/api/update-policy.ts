@@ -51,6 +51,13 @@ const versionSpecSchema = field(
   z.object({
     range: z._default(field(z.string().check(z.minLength(1), z.maxLength(256)), 'Versions that are wanted, as a semver range.'), '*'),
     pin: z.optional(field(versionSchema(), 'The one version that is wanted; it excludes a range.')),
+    minAge: z._default(
+      field(
+        durationSchema(),
+        'How long a release must have been known before the range takes it: counted from when two nodes of a variant and architecture were offered it, or the only one there is. A pin does not wait.',
+      ),
+      '0s',
+    ),
     allowDowngrade: z._default(field(z.boolean(), 'Whether a pin may lie below the version that a node runs.'), false),
     refreshInterval: z._default(field(durationSchema(), 'How often each agent asks its host for news, jittered.'), '1h'),
   }),
@@ -226,7 +233,7 @@ export const updatePolicySpecSchema = z.object({
     field(z.enum(['Automatic', 'Manual']), 'Manual: staged nodes wait for the annotation lockkeeper.dev/approved-version.'),
     'Automatic',
   ),
-  version: z._default(versionSpecSchema, { range: '*', allowDowngrade: false, refreshInterval: '1h' }),
+  version: z._default(versionSpecSchema, { range: '*', minAge: '0s', allowDowngrade: false, refreshInterval: '1h' }),
   schedule: z.optional(scheduleSpecSchema),
   rollout: z._default(rolloutSpecSchema, {
     groups: [],
@@ -328,6 +335,21 @@ describeFields(rolloutSchema, {
   failed: 'The hosts on which it failed, known by hostID so that one that registers anew does not start over.',
 });
 
+/** A release that nodes of a variant and architecture were offered. */
+export const releaseSchema = z.object({
+  variant: z.string().check(z.maxLength(128)),
+  arch: z.string().check(z.maxLength(32)),
+  version: z.string().check(z.maxLength(64)),
+  firstSeen: timeSchema(),
+});
+export type Release = z.infer<typeof releaseSchema>;
+describeFields(releaseSchema, {
+  variant: 'The variant that it is for.',
+  arch: 'The architecture that it is for.',
+  version: 'Its version.',
+  firstSeen: 'Since when two nodes, or the only one there is, have been offered it.',
+});
+
 /** How many of a policy's nodes are where. */
 export const countsSchema = z.object({
   nodes: z.int(),
@@ -359,6 +381,7 @@ export const updatePolicyStatusSchema = z.object({
   summary: z.optional(textSchema()),
   counts: z.optional(countsSchema),
   window: z.optional(windowStatusSchema),
+  releases: z.optional(z.array(releaseSchema).check(z.maxLength(256))),
   claims: z.optional(z.array(claimSchema).check(z.maxLength(5000))),
   rollouts: z.optional(z.array(rolloutSchema).check(z.maxLength(64))),
   tokens: z.optional(z.object({ retry: z.optional(textSchema()), resume: z.optional(textSchema()), skip: z.optional(textSchema()) })),
@@ -370,6 +393,7 @@ describeFields(updatePolicyStatusSchema, {
   summary: 'Where the nodes are and what they wait for, in one line.',
   counts: 'How many of the nodes are where.',
   window: 'Whether the schedule is open, and when that changes.',
+  releases: 'Releases that its nodes were offered, and since when: what version.minAge counts from.',
   claims: 'The lock: nodes that hold a slot. Written as a whole, before a node is touched.',
   rollouts: 'What is being brought to which variant and architecture.',
   tokens: 'The annotations acted upon, so that each counts once.',

@@ -15,6 +15,7 @@ const setup: Setup = {
   calendar: 'always',
   onClose: 'Finish',
   grouped: false,
+  minAge: 0,
 };
 
 const work = (rounds: number, without?: Worker): Action => ({ do: 'work', leader: 0, rounds, without });

@@ -349,3 +349,21 @@ describe('a schedule', () => {
     expect(decided([draining], policy, { pods: busy }).reasons).toEqual({ n1: reason });
   });
 });
+
+describe('a release that is too young', () => {
+  test('makes no target, is what its nodes wait for, and is looked at again when it is old enough', () => {
+    const seen = { variant: 'aws-k8s-1.31', arch: 'amd64', version: NEW, firstSeen: ago(59 * MINUTE) };
+    const policy = aPolicy({ spec: { version: { minAge: '1h' } }, status: { releases: [seen] } });
+    const { decision, reasons, of } = decided([aNode('n1'), aNode('n2')], policy);
+    expect(reasons).toEqual({ n1: 'ReleaseTooYoung', n2: 'ReleaseTooYoung' });
+    expect(of('n1')?.commands).toEqual([]);
+    expect(decision.wakeAt).toBe(NOW + MINUTE);
+    expect(decision.policies[0]?.status).toMatchObject({
+      releases: [seen],
+      rollouts: [{ target: OLD }],
+      counts: { updated: 2, outdated: 0 },
+    });
+    const later = decide(aWorld({ policies: [policy], nodes: [aNode('n1'), aNode('n2')] }), NOW + MINUTE);
+    expect(later.policies[0]?.status.rollouts).toMatchObject([{ target: NEW }]);
+  });
+});

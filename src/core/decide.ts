@@ -12,7 +12,7 @@ import { advance } from './flight/advance.ts';
 import type { Flight, Step } from './flight/flight.ts';
 import { type Ground, groundOf, stagingBegun } from './ground.ts';
 import { policyStatus } from './policy-status.ts';
-import { isOf } from './rollouts.ts';
+import { isOf } from './releases.ts';
 import { claimRules, ownRules, stageRules } from './rules/index.ts';
 import { type Candidate, firstHold } from './rules/rule.ts';
 import { whyClosed } from './rules/window.ts';
@@ -84,6 +84,7 @@ class Draft {
       }
     }
     this.#wake(facts.schedule.until);
+    this.#wake(facts.releases.until);
     const turns = turnsOf(facts, standings, this.#now);
     grounded.sort((a, b) => this.#claimOrder(facts, a.member, b.member));
     pending.push(...this.#stage(facts, grounded));

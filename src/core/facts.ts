@@ -4,7 +4,8 @@ import { claimOn } from './assign.ts';
 import { unavailableLimit } from './budget.ts';
 import { type ByHand, isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { notAllowed } from './flight/hooks.ts';
-import { isHalted, isOf, isWanted, rolloutsOf } from './rollouts.ts';
+import { isOf, type Releases, releasesOf } from './releases.ts';
+import { isHalted, isWanted, rolloutsOf } from './rollouts.ts';
 import { readSchedule, type ScheduleState } from './schedule.ts';
 import { matches } from './selector.ts';
 import { hasMemory } from './status.ts';
@@ -18,6 +19,7 @@ export interface Facts {
   byHand: ByHand;
   members: readonly Member[];
   rollouts: readonly Rollout[];
+  releases: Releases;
   /** Why the policy counts as closed: what of its spec or annotations cannot be read. */
   problems: readonly string[];
   paused: boolean;
@@ -62,11 +64,12 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
     return { node, status, byHand: asked, retried };
   });
   const pin = byHand.pin ?? view.spec.version.pin;
+  const releases = releasesOf(view, nodes, world.nodes, now);
   const rollouts = rolloutsOf(
     {
       policy: view,
       members: nodes,
-      nodes: world.nodes,
+      releases,
       pin,
       approved: byHand.approved,
       resumed: byHand.resume !== undefined && byHand.resume !== view.status.tokens?.resume,
@@ -82,7 +85,7 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   const { groups } = view.spec.rollout;
   const members = seen.map((member) => ({
     ...member,
-    target: memberTarget(view, member, rollouts, pin),
+    target: memberTarget(view, member, { rollouts, releases }, pin),
     group: groupOf(groups, member.node),
   }));
   return {
@@ -90,6 +93,7 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
     byHand,
     members,
     rollouts,
+    releases,
     problems,
     paused: view.spec.paused || byHand.paused,
     schedule: schedule.stateAt(now),
@@ -127,7 +131,7 @@ function forgiven(status: NodeUpdateStatus, tokens: NodeUpdateStatus['tokens']):
 function memberTarget(
   view: PolicyView,
   { node, byHand }: { node: NodeView; byHand: ByHand },
-  rollouts: readonly Rollout[],
+  { rollouts, releases }: Pick<Facts, 'rollouts' | 'releases'>,
   pin: string | undefined,
 ): Target {
   const { os } = node;
@@ -138,6 +142,7 @@ function memberTarget(
     os,
     byHand,
     pin,
+    releases.tooYoung(os),
   );
 }
 

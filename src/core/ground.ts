@@ -7,6 +7,7 @@ import { asReason } from './reasons.ts';
 import { otherOperator } from './rules/managed-by-other.ts';
 import { unreadable } from './rules/readable.ts';
 import { enter, failureOf, LANDED, passed, type StatusChange } from './status.ts';
+import { isCurrent } from './target.ts';
 import { backoffMs, type Instant, instant, type NodeView, stagedVersion, timestamp, type World } from './world.ts';
 
 /** A node on the ground: where it stands before any rule is asked. */
@@ -32,10 +33,9 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
   const running = node.os?.version ?? '';
 
   if (target.version === undefined) {
-    const done: StatusChange =
-      target.verdict.reason === 'UpToDate'
-        ? { behindSince: undefined, retryAt: undefined, attempts: undefined, failedOrder: undefined }
-        : {};
+    const done: StatusChange = isCurrent(target.verdict)
+      ? { behindSince: undefined, retryAt: undefined, attempts: undefined, failedOrder: undefined }
+      : {};
     return settle('Idle', unreadable(facts, member) ?? target.verdict, { from: running, target: running, ...done });
   }
   const { version, rollout } = target;

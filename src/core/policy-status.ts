@@ -6,6 +6,7 @@ import type { Facts } from './facts.ts';
 import { countedFailures } from './rollouts.ts';
 import { whyClosed } from './rules/window.ts';
 import { inZone } from './schedule.ts';
+import { isCurrent } from './target.ts';
 import { type Instant, timestamp } from './world.ts';
 
 /** A policy's status: the lock, the rollouts, the counts, and the conditions that a person or a GitOps tool reads. */
@@ -28,6 +29,7 @@ export function policyStatus(
     summary: summaryOf(counts),
     counts,
     window: windowOf(facts),
+    ...(facts.releases.known.length > 0 && { releases: [...facts.releases.known] }),
     claims: [...claims],
     rollouts: [...rollouts],
     ...(Object.keys(tokens).length > 0 && { tokens }),
@@ -49,7 +51,7 @@ function countsOf({ members, unavailable }: Facts, statuses: ReadonlyMap<string,
   };
   for (const { node } of members) {
     const status = statuses.get(node.name);
-    if (status?.reason === 'UpToDate') counts.updated += 1;
+    if (status !== undefined && isCurrent(status)) counts.updated += 1;
     else if (status?.target !== undefined && status.target !== status.from) counts.outdated += 1;
     switch (status?.phase) {
       case 'Staging':

@@ -4,6 +4,7 @@
  */
 export const REASONS = {
   UpToDate: 'The node runs its target, or there is nothing newer that its policy wants.',
+  ReleaseTooYoung: 'The node runs what its policy wants now; a newer release has not been known for version.minAge.',
   NoPolicy: 'No policy selects the node.',
   PolicyNotReady: "The policy's spec or annotations cannot be read; the policy counts as closed.",
   InvalidAnnotation: 'An annotation that steers the node has a value that cannot be read.',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { OTHER_OPERATOR_LABEL } from '../api/names.ts';
+import { releasesOf } from './releases.ts';
 import { countedFailures, isHalted, type RolloutInput, rolloutsOf } from './rollouts.ts';
 import { aFailure, ago, aHost, aNode, anUpdate, aPolicy, aRollout, HOUR, MINUTE, NEW, NOW, OLD } from './testing/builders.ts';
 import type { NodeView } from './world.ts';
@@ -16,17 +17,18 @@ const remembers = (target = NEW) =>
   });
 const silent = { available: [] };
 
-function rollouts(members: readonly NodeView[], change: Partial<RolloutInput> = {}) {
+function rollouts(members: readonly NodeView[], change: Partial<RolloutInput> & { nodes?: readonly NodeView[] } = {}) {
   const input = {
     policy: aPolicy(),
     members,
-    nodes: members,
     pin: undefined,
     approved: undefined,
     resumed: false,
     retried: new Set<string>(),
   };
-  return rolloutsOf({ ...input, ...change }, NOW);
+  const { nodes = members, ...more } = change;
+  const all = { ...input, ...more };
+  return rolloutsOf({ ...all, releases: releasesOf(all.policy, members, nodes, NOW) }, NOW);
 }
 const targets = (...parameters: Parameters<typeof rollouts>) => rollouts(...parameters).map(({ target }) => target);
 const withRollouts = (...list: ReturnType<typeof aRollout>[]) => ({ policy: aPolicy({ status: { rollouts: list } }) });

@@ -1,8 +1,8 @@
 import type { Rollout } from '../api/update-policy.ts';
-import { isOfOtherOperator } from './assign.ts';
 import { countOf } from './budget.ts';
+import { isOf, type Releases, variantsOf } from './releases.ts';
 import { hasMemory } from './status.ts';
-import { compareVersions, inRange, isVersion, newest } from './versions.ts';
+import { compareVersions, inRange } from './versions.ts';
 import { type Instant, type NodeOS, type NodeView, type PolicyView, timestamp } from './world.ts';
 
 const MAX_ROLLOUTS = 64;
@@ -13,8 +13,8 @@ export interface RolloutInput {
   policy: PolicyView;
   /** The policy's own nodes. */
   members: readonly NodeView[];
-  /** All nodes: a release counts as seen by what any of them reports. */
-  nodes: readonly NodeView[];
+  /** What all nodes report of releases. */
+  releases: Releases;
   pin: string | undefined;
   approved: string | undefined;
   /** The policy's `resume` token is new: failures so far count no longer. */
@@ -46,10 +46,6 @@ export function rolloutsOf(input: RolloutInput, now: Instant): Rollout[] {
 export const isWanted = (policy: PolicyView, pin: string | undefined, version: string): boolean =>
   pin === undefined ? inRange(version, policy.spec.version.range) : version === pin;
 
-/** Whether a rollout is of a node's variant and architecture. */
-export const isOf = (rollout: { variant: string; arch: string }, os: NodeOS): boolean =>
-  rollout.variant === os.variant && rollout.arch === os.arch;
-
 /** Failures that count against the budget: those that no person has looked at since. */
 export const countedFailures = (rollouts: readonly Rollout[]) =>
   rollouts.flatMap((rollout) => rollout.failed.filter((failure) => failure.resumed !== true));
@@ -59,40 +55,16 @@ export function isHalted(policy: PolicyView, rollouts: readonly Rollout[], membe
   return countedFailures(rollouts).length >= countOf(policy.spec.rollout.failureBudget, members);
 }
 
-function variantsOf(nodes: readonly NodeView[]): NodeOS[] {
-  const variants = new Map<string, NodeOS>();
-  for (const { os } of nodes) if (os !== undefined) variants.set(`${os.variant} ${os.arch}`, os);
-  return [...variants].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, os]) => os);
-}
-
 function chooseTarget(input: RolloutInput, os: NodeOS, previous: Rollout | undefined): string | undefined {
-  const { policy, members, pin, approved } = input;
-  const seen = seenReleases(input, os);
-  if (pin !== undefined) return seen.has(pin) || previous?.target === pin ? pin : undefined;
-  const { range } = policy.spec.version;
-  const best = newest([...seen].filter((version) => inRange(version, range)));
+  const { policy, members, releases, pin, approved } = input;
+  if (pin !== undefined) return releases.seen(os).has(pin) || previous?.target === pin ? pin : undefined;
+  const best = releases.wanted(os);
   const current = previous !== undefined && isWanted(policy, pin, previous.target) ? previous.target : undefined;
   if (best === undefined || current === undefined) return best ?? current;
   if (compareVersions(best, current) <= 0) return current;
   const finished = members.every((node) => node.os === undefined || !isOf(os, node.os) || node.os.version === current);
   const held = policy.spec.approval === 'Manual' && approved === current && !finished;
   return held ? current : best;
-}
-
-/**
- * Releases that two nodes of a variant and architecture report, or the only one there is: so one lying agent can announce none
- * where there are others. A node that will never report is none of them: nobody's, or another operator's.
- */
-function seenReleases({ members, nodes }: RolloutInput, os: NodeOS): Set<string> {
-  const ours = new Set(members.filter((node) => !isOfOtherOperator(node)).map(({ uid }) => uid));
-  const reports = new Map<string, number>();
-  let peers = 0;
-  for (const node of nodes) {
-    if (node.os === undefined || !isOf(os, node.os) || (node.host === undefined && !ours.has(node.uid))) continue;
-    peers += 1;
-    for (const version of new Set(node.host?.status.available ?? [])) reports.set(version, (reports.get(version) ?? 0) + 1);
-  }
-  return new Set([...reports].filter(([version, count]) => count >= Math.min(2, peers) && isVersion(version)).map(([version]) => version));
 }
 
 /** A halt outlives what it halted: its failures go along into the next rollout. */

@@ -2,6 +2,7 @@ import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Rollout } from '../api/update-policy.ts';
 import type { Member } from './facts.ts';
 import type { Ground } from './ground.ts';
+import { isCurrent } from './target.ts';
 import type { Standing } from './turn.ts';
 import { compareVersions } from './versions.ts';
 import type { NodeView } from './world.ts';
@@ -31,7 +32,7 @@ export function standingInFlight(
 export function standingOnGround(member: Member, ground: Ground, rollout: Rollout | undefined, ownHold: boolean): Standing {
   const { status } = ground;
   if (status.phase === 'RolledBack') return 'failed';
-  if (status.reason === 'UpToDate') return hasReached(member.node, rollout) ? 'updated' : 'held';
+  if (isCurrent(status)) return hasReached(member.node, rollout) ? 'updated' : 'held';
   if (member.byHand.pin !== undefined && member.byHand.pin !== rollout?.target) return 'held';
   if (ownHold || status.phase === 'Blocked') return 'held';
   if (status.failedOrder !== undefined && (status.attempts ?? 0) >= MAX_STAGING_FAILURES) return 'held';

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Verdict } from './command.ts';
 import { targetOf } from './target.ts';
 import { aPolicy, aRollout, NEW, OLD } from './testing/builders.ts';
 
@@ -29,5 +30,25 @@ describe('targetOf', () => {
     const target = targetOf(policy, rollout, os, node, policyPin);
     if (typeof expected === 'string') expect(target).toMatchObject({ verdict: { reason: expected } });
     else expect(target).toEqual(expected);
+  });
+
+  const young = { version: NEW, firstSeen: '2026-03-01T00:00:00.000Z', until: Date.parse('2026-03-08T00:00:00Z') };
+  test.each([
+    ['is what the node waits for', undefined, none, undefined, 'ReleaseTooYoung'],
+    ['is what a node waits for that has reached its rollout', aRollout({ target: OLD }), none, undefined, 'ReleaseTooYoung'],
+    ['is nothing to a pinned node', undefined, pinned(OLD), undefined, 'UpToDate'],
+    ['is nothing to a pinned policy', undefined, none, OLD, 'UpToDate'],
+  ])('a release that is too young %s', (_, rollout, node, pin, reason) => {
+    expect(targetOf(usual, rollout, os, node, pin, young)).toMatchObject({ verdict: { reason } });
+  });
+
+  test('says since when a release is known, and from when on it is wanted', () => {
+    const { verdict } = targetOf(aPolicy({ spec: { version: { minAge: '168h' } } }), undefined, os, none, undefined, young) as {
+      verdict: Verdict;
+    };
+    expect(verdict.message).toBe(
+      'runs 1.26.0; 1.26.1 was first seen at 2026-03-01T00:00:00.000Z and is wanted from 2026-03-08T00:00:00.000Z on (version.minAge is 168h)',
+    );
+    expect(verdict.until).toBe(young.until);
   });
 });

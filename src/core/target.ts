@@ -1,14 +1,18 @@
 import type { Rollout } from '../api/update-policy.ts';
 import type { ByHand } from './by-hand.ts';
 import type { Verdict } from './command.ts';
+import type { YoungRelease } from './releases.ts';
 import { compareVersions } from './versions.ts';
-import type { NodeOS, PolicyView } from './world.ts';
+import { type NodeOS, type PolicyView, timestamp } from './world.ts';
 
 /** What a node should become: a version with the rollout that it belongs to, or nothing, with the reason. */
 export type Target = { version: string; rollout: string } | { version?: never; verdict: Verdict };
 
 /** The verdict of a node that runs what it should. */
 export const upToDate = (version: string): Verdict => ({ reason: 'UpToDate', message: `runs ${version}` });
+
+/** Whether a node that shows a verdict runs what its policy wants now. */
+export const isCurrent = ({ reason }: { reason?: string | undefined }): boolean => reason === 'UpToDate' || reason === 'ReleaseTooYoung';
 
 /** The target of a node: its own pin, else the frozen target of its variant's rollout; downgrades only by a pin, and by leave. */
 export function targetOf(
@@ -17,11 +21,12 @@ export function targetOf(
   os: NodeOS,
   node: ByHand,
   policyPin: string | undefined,
+  young?: YoungRelease,
 ): Target {
   const pin = node.pin ?? policyPin;
   const version = node.pin ?? rollout?.target;
   if (version === undefined) {
-    if (pin === undefined || pin === os.version) return { verdict: upToDate(os.version) };
+    if (pin === undefined || pin === os.version) return { verdict: nothingNewer(policy, os, pin, young) };
     return {
       verdict: {
         reason: 'NotOffered',
@@ -30,7 +35,7 @@ export function targetOf(
     };
   }
   const order = compareVersions(version, os.version);
-  if (order === 0 || (order < 0 && pin === undefined)) return { verdict: upToDate(os.version) };
+  if (order === 0 || (order < 0 && pin === undefined)) return { verdict: nothingNewer(policy, os, pin, young) };
   if (order < 0 && !policy.spec.version.allowDowngrade) {
     return {
       verdict: {
@@ -40,4 +45,15 @@ export function targetOf(
     };
   }
   return { version, rollout: rollout?.id ?? `pinned-${version}` };
+}
+
+/** The verdict of a node that runs the newest version that is wanted now; a newer one may only be too young. */
+function nothingNewer(policy: PolicyView, { version }: NodeOS, pin: string | undefined, young: YoungRelease | undefined): Verdict {
+  if (young === undefined || pin !== undefined || compareVersions(young.version, version) <= 0) return upToDate(version);
+  const { minAge } = policy.spec.version;
+  return {
+    reason: 'ReleaseTooYoung',
+    message: `runs ${version}; ${young.version} was first seen at ${young.firstSeen} and is wanted from ${timestamp(young.until)} on (version.minAge is ${minAge})`,
+    until: young.until,
+  };
 }

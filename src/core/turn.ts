@@ -3,7 +3,7 @@ import { durationMs } from '../api/primitives.ts';
 import type { GroupState, Rollout } from '../api/update-policy.ts';
 import type { Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
-import { isOf } from './rollouts.ts';
+import { isOf } from './releases.ts';
 import { type Instant, instant, timestamp } from './world.ts';
 
 /** Where a node stands in its rollout: done, failed, still to come by itself, or held by something of its own. */

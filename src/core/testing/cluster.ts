@@ -1,5 +1,5 @@
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL } from '../../api/names.ts';
-import { type JobView, type PolicyView, timestamp } from '../world.ts';
+import { type Instant, type JobView, type PolicyView, timestamp } from '../world.ts';
 import { aDaemonSetPod, aPod, aPolicy, NOW } from './builders.ts';
 import { scheduleOf } from './calendar.ts';
 import {
@@ -45,6 +45,8 @@ export class Cluster implements Objects {
   standby = false;
   /** How many of VERSIONS have been released. */
   released = 2;
+  /** When each of them was. */
+  readonly releasedAt = new Map<string, Instant>(VERSIONS.slice(0, 2).map((version) => [version, NOW]));
   #serial = 0;
 
   constructor(setup: Setup) {
@@ -116,10 +118,18 @@ export class Cluster implements Objects {
     this.pods.put(name, { ...aPod(name, { controller, toleratesCordon: true }), uid: `log-${this.serial()}`, node, guarded: false });
   }
 
+  /** The next version comes out. */
+  release(): void {
+    const version = VERSIONS[this.released];
+    if (version === undefined) return;
+    this.released += 1;
+    this.releasedAt.set(version, this.now);
+  }
+
   createPolicy(name: 'a' | 'b'): void {
     if (this.policies.get(name) !== undefined) return;
     const { maxUnavailable, failureBudget, manual, calendar, onClose, grouped, hooks = false } = this.setup;
-    const { drainMode = 'Evict', onTimeout = 'Skip' } = this.setup;
+    const { minAge = 0, drainMode = 'Evict', onTimeout = 'Skip' } = this.setup;
     const groups = grouped ? [CANARY] : [];
     const { resourceVersion: _, ...policy } = aPolicy({
       name,
@@ -128,6 +138,7 @@ export class Cluster implements Objects {
         ...(name === 'b' && { nodeSelector: { matchLabels: { pool: 'odd' } }, priority: 1 }),
         approval: manual ? 'Manual' : 'Automatic',
         rollout: { maxUnavailable, failureBudget, groups },
+        version: { minAge: `${minAge}m` },
         schedule: scheduleOf(calendar, onClose),
         staging: { maxParallel: '50%' },
         drain: { mode: drainMode, timeout: '10m', onTimeout, loadBalancerDelay: name === 'b' ? '2m' : '0s' },

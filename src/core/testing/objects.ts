@@ -1,7 +1,7 @@
 import type { NodeHostSpec, NodeHostStatus } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { HookRun } from '../command.ts';
-import type { Annotations, JobView, NodeView, PodView, PolicyView } from '../world.ts';
+import type { Annotations, Instant, JobView, NodeView, PodView, PolicyView } from '../world.ts';
 import type { Calendar } from './calendar.ts';
 import type { Store } from './store.ts';
 
@@ -55,6 +55,8 @@ export interface Setup {
   tolerant?: boolean;
   /** The policies have hooks of all positions. */
   hooks?: boolean;
+  /** The policies' minAge, in minutes. */
+  minAge?: number;
   /** The node that the controllers run on, if any. */
   selfNode?: number | undefined;
 }
@@ -69,6 +71,8 @@ export interface Objects {
   /** By `namespace/name`. */
   jobs: Store<SimJob>;
   now: number;
+  /** When each version was released. */
+  releasedAt: ReadonlyMap<string, Instant>;
 }
 
 /** The boot ID that a machine's kubelet reports. */

@@ -27,9 +27,10 @@ const setup: fc.Arbitrary<Setup> = fc.record(
     onTimeout,
     tolerant: flag,
     hooks: flag,
+    minAge: fc.constantFrom(0, 0, 0, 10),
     selfNode: fc.option(index, { nil: undefined }),
   },
-  { requiredKeys: ['nodes', 'maxUnavailable', 'failureBudget', 'second', 'mixed', 'manual', 'calendar', 'onClose', 'grouped'] },
+  { requiredKeys: ['nodes', 'maxUnavailable', 'failureBudget', 'second', 'mixed', 'manual', 'calendar', 'onClose', 'grouped', 'minAge'] },
 );
 
 const lags = fc.record({ policies: lag, nodes: lag, updates: lag, hosts: lag, pods: lag, jobs: lag }, { requiredKeys: [] });

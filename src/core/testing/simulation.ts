@@ -3,7 +3,7 @@ import type { Action, Scenario, Worker } from './actions.ts';
 import { AgentModel } from './agent-model.ts';
 import { MINUTE } from './builders.ts';
 import { scheduleOf } from './calendar.ts';
-import { Cluster, VERSIONS } from './cluster.ts';
+import { Cluster } from './cluster.ts';
 import { ControllerModel } from './controller-model.ts';
 import type { Machine, Setup, SimNode } from './objects.ts';
 
@@ -67,7 +67,7 @@ export class Simulation {
         cluster.now += action.minutes * MINUTE;
         return;
       case 'release':
-        cluster.released = Math.min(VERSIONS.length, cluster.released + 1);
+        cluster.release();
         return;
       case 'guard':
         cluster.guarded = action.on;

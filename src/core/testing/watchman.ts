@@ -2,6 +2,7 @@ import type { CordonRecord } from '../../api/cordon-record.ts';
 import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../../api/names.ts';
 import type { Order } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
+import { durationMs } from '../../api/primitives.ts';
 import type { Claim } from '../../api/update-policy.ts';
 import { assign } from '../assign.ts';
 import type { Command, Decision, HookRun } from '../command.ts';
@@ -112,6 +113,7 @@ export class Watchman {
     this.#haltHolds(world, before, after);
     this.#superseded(before, after);
     this.#groupsInTurn(world, before, after, begun);
+    this.#oldEnough(world, before, after);
     if (begun.length === 0) return;
     must(world.guarded, '2: a claim while the agents’ admission policy is missing');
     must(!before.spec.paused && before.annotations[BY_HAND.paused] !== 'true', '5: a claim of a paused policy');
@@ -195,6 +197,18 @@ export class Watchman {
   #superseded({ status: { rollouts: old = [] } }: PolicyView, { status: { rollouts: present = [] } }: PolicyView): void {
     for (const { id, failed } of old)
       if (!present.some((rollout) => rollout.id === id)) for (const failure of failed) this.forgive(failure);
+  }
+
+  /** What the range takes has been out for long enough, whoever takes over meanwhile; a pin does not wait. */
+  #oldEnough(world: World, before: PolicyView, { status: { rollouts: present = [] } }: PolicyView): void {
+    const { spec, annotations, status } = before;
+    if (spec.version.pin !== undefined || annotations[BY_HAND.pinVersion] !== undefined) return;
+    const members = membersOf(world, before);
+    for (const { id, target, startedAt } of present) {
+      if (status.rollouts?.some((rollout) => rollout.id === id) || !members.some(({ os }) => (os?.version ?? target) < target)) continue;
+      const age = instant(startedAt) - (this.#objects.releasedAt.get(target) ?? Number.POSITIVE_INFINITY);
+      must(age >= durationMs(spec.version.minAge), `5: ${target} is rolled out ${age} ms after its release`);
+    }
   }
 
   #haltHolds(world: World, before: PolicyView, after: PolicyView): void {
