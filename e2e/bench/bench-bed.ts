@@ -28,6 +28,10 @@ export interface BenchBedOptions {
   readonly nodes: number;
   /** Spec of the chart's policy. */
   readonly policy: object;
+  /** How many pods fit on a machine; 110 unless told. */
+  readonly podsPerNode?: number;
+  /** The controller manager's requests per second, where it must not be what is measured. */
+  readonly controllerQps?: number;
 }
 
 /** A bed with the chart by its own values: two controller replicas on machines of their own, default leases; agents have reported. */
@@ -54,7 +58,12 @@ export async function onBenchBed<T>(context: BenchContext, options: BenchBedOpti
   const { app, say, signal } = context;
   signal.throwIfAborted();
   say(`starting a control plane and ${options.nodes} nodes`);
-  const bed = await startBed({ app, releases: [{ version: '1.26.0', variant, arch }] });
+  const { controllerQps } = options;
+  const bed = await startBed({
+    app,
+    releases: [{ version: '1.26.0', variant, arch }],
+    ...(controllerQps !== undefined && { controllerQps }),
+  });
   let failed = true;
   try {
     const value = await Promise.race([prepared(bed, context, options).then(work), aborted(signal)]);
@@ -66,12 +75,12 @@ export async function onBenchBed<T>(context: BenchContext, options: BenchBedOpti
   }
 }
 
-async function prepared(bed: Bed, { say, signal }: BenchContext, { nodes, policy }: BenchBedOptions): Promise<BenchBed> {
+async function prepared(bed: Bed, { say, signal }: BenchContext, { nodes, policy, podsPerNode = 110 }: BenchBedOptions): Promise<BenchBed> {
   const { client } = bed;
   for (const name of ['infra-1', 'infra-2']) {
     await bed.addMachine({ name, osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } });
   }
-  const machines = await bed.addMachines(nodes, { labels: workLabel, host: { timings: noDelay } });
+  const machines = await bed.addMachines(nodes, { labels: workLabel, pods: podsPerNode, host: { timings: noDelay } });
   const until: BenchBed['until'] = async (condition, timeoutMs = 60_000) => {
     const describe = () => bed.kubectl('get', 'updatepolicies,nodeupdates');
     await bed.eventually(condition, { timeoutMs, intervalMs: 250, signal, describe });
