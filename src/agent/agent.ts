@@ -91,6 +91,7 @@ export class Agent {
     const { letter } = this.#letterbox;
     if (letter === undefined) return undefined;
     await this.#learnFacts(letter, await this.#options.readBootID(), signal);
+    this.#refreshes.ignoreWaves(letter.ignoreWaves);
     await this.#carryOut(letter.order, signal);
     await this.#restore(signal);
     const rebootAwaited = this.#letterbox.status.answer?.state === 'RebootAsked';

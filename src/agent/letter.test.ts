@@ -10,6 +10,7 @@ describe('parseLetter', () => {
       uid: 'u',
       resourceVersion: '7',
       refreshIntervalMs: 3_600_000,
+      ignoreWaves: false,
       order: undefined,
       status: {},
     });

@@ -14,7 +14,9 @@ export type LetterOrder = z.infer<typeof orderSchema>;
 
 const letterSchema = z.object({
   metadata: z.object({ uid: z.string(), resourceVersion: z.string() }),
-  spec: z.optional(z.object({ refreshInterval: z.optional(z.unknown()), order: z.optional(orderSchema) })),
+  spec: z.optional(
+    z.object({ refreshInterval: z.optional(z.unknown()), ignoreWaves: z.optional(z.unknown()), order: z.optional(orderSchema) }),
+  ),
   status: z.optional(z.record(z.string(), z.unknown())),
 });
 
@@ -23,6 +25,8 @@ export interface Letter {
   readonly uid: string;
   readonly resourceVersion: string;
   readonly refreshIntervalMs: number;
+  /** Whether the host is also asked for versions whose wave has not opened for it. */
+  readonly ignoreWaves: boolean;
   readonly order: LetterOrder | undefined;
   readonly status: NodeHostStatus;
 }
@@ -38,6 +42,7 @@ export function parseLetter(raw: unknown): Letter {
     uid: metadata.uid,
     resourceVersion: metadata.resourceVersion,
     refreshIntervalMs: interval.success ? Math.max(leastRefreshMs, durationMs(interval.data)) : defaultRefreshMs,
+    ignoreWaves: spec?.ignoreWaves === true,
     order: spec?.order,
     status: readableStatus(status ?? {}),
   };

@@ -1,7 +1,9 @@
 import { backoffMs } from '../kube/backoff.ts';
+import { delay } from '../kube/clock.ts';
 import { HostError, HostSocketDead } from './host-errors.ts';
 import { OrderFailed, orderFailedBy } from './order-failed.ts';
-import type { UpdateHost } from './update-host.ts';
+import { applySettings, withOwnSettings } from './settings.ts';
+import type { ActionResult, UpdateHost } from './update-host.ts';
 
 const firstWithinMs = 5_000;
 const jitter = 0.1;
@@ -29,6 +31,13 @@ export class Refreshes {
     this.#update.refreshedAt = undefined;
     this.#startedAt = this.#update.clock.monotonic();
     this.#failures = 0;
+  }
+
+  /** Whether the host is to ignore its waves while it is asked; a change of mind is news to be asked for soon. */
+  ignoreWaves(ignore: boolean): void {
+    if (this.#update.pastWaves === ignore) return;
+    this.#update.pastWaves = ignore;
+    this.startAnew();
   }
 
   /** Resolves with the time until the next one is due, in milliseconds. */
@@ -73,11 +82,24 @@ export class Refreshes {
   async #tryRefresh(signal: AbortSignal): Promise<OrderFailed | undefined> {
     try {
       this.#update.reviewProof(await this.#update.settledStatus(signal, this.#update.timings.actionMs.refresh));
-      const { command } = await this.#update.refresh(signal);
+      const { command } = this.#update.pastWaves ? await this.#refreshPastWaves(signal) : await this.#update.refresh(signal);
       return command.succeeded ? undefined : new OrderFailed('RefreshFailed', `refresh failed: ${command.stderr}`);
     } catch (error) {
+      if (error instanceof OrderFailed) return error;
       if (!(error instanceof HostError) || error instanceof HostSocketDead) throw error;
       return orderFailedBy(error, 'RefreshFailed');
     }
+  }
+
+  async #refreshPastWaves(signal: AbortSignal): Promise<ActionResult> {
+    const { client, clock, timings } = this.#update;
+    if ((await client.updateSettings(signal)).ignoreWaves === true) return this.#update.refresh(signal, true);
+    return withOwnSettings(this.#update, signal, async () => {
+      await applySettings(this.#update, { ignoreWaves: true }, signal);
+      // The updater reads its settings some time after the commit; if this was too early, the next refresh will see more.
+      await delay(clock, timings.settlePollMs, signal);
+      signal.throwIfAborted();
+      return this.#update.refresh(signal, true);
+    });
   }
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import { AgentBed, node, release } from './testing/agent-bed.ts';
+import { AgentBed, node, release, unopened } from './testing/agent-bed.ts';
 
 // Waits are for conditions; this only bounds them on a busy machine.
 jest.setTimeout(60_000);
@@ -92,4 +92,56 @@ test('a host that does not take its settings back fails the order, and is asked 
   await bed.carryOut({ ...stage, id: 's2' });
   expect(settings()).toMatchObject(theirs);
   expect(bed.asked('POST /actions/prepare-update')).toBe(1);
+});
+
+describe('a host that is to ignore its waves while it is asked for news', () => {
+  const hidden = { releases: [release('1.26.0'), unopened('1.26.1')], timings: { renderMs: 0 }, refreshInterval: '1s', ignoreWaves: true };
+  const start = async (updates = {}) => {
+    bed = await new AgentBed({ ...hidden, host: { initialSettings: { updates: { ...theirs, ...updates } } } }).start();
+  };
+  const seesAll = () => bed.until(() => bed.status.available?.includes('1.26.1') === true, 'the hidden version');
+  const restored = () => bed.until(() => bed.status.savedSettings === undefined, 'nothing is left to be put back');
+
+  test('reports what its waves hide, each time, and has its own settings back', async () => {
+    await start();
+    bed.startAgent();
+    await seesAll();
+    const asked = bed.asked('POST /actions/refresh-updates');
+    await bed.until(() => bed.asked('POST /actions/refresh-updates') > asked, 'another refresh');
+    await restored();
+    expect(settings()).toEqual(theirs);
+    expect(bed.status.available).toEqual(['1.26.1', '1.26.0']);
+  });
+
+  test('still takes nothing that its waves hide, unless the order says so, and reports no less for that', async () => {
+    await start();
+    bed.startAgent();
+    await seesAll();
+    await bed.carryOut(stage, 'Failed');
+    expect(bed.status.answer?.error?.code).toBe('NotOffered');
+    expect(bed.status.available).toContain('1.26.1');
+    await bed.carryOut({ ...stage, id: 's2', ignoreWaves: true });
+    expect(bed.status.staged?.version).toBe('1.26.1');
+    await restored();
+    expect(settings()).toEqual(theirs);
+  });
+
+  test('has them back where the agent was killed in between', async () => {
+    await start();
+    const agent = bed.startAgent({ request: 'start refresh', when: 'before' });
+    await agent.died;
+    await agent.stop();
+    expect(settings()?.['ignore-waves']).toBe(true);
+    bed.kube.put(node, { ...bed.kube.objects.get(node), spec: { refreshInterval: '1h' } });
+    bed.startAgent();
+    await restored();
+    expect(settings()).toEqual(theirs);
+  });
+
+  test('is not touched where it ignores them anyway', async () => {
+    await start({ 'ignore-waves': true });
+    bed.startAgent();
+    await seesAll();
+    expect(bed.asked('POST /tx/commit_and_apply?tx=lockkeeper')).toBe(0);
+  });
 });

@@ -31,7 +31,7 @@ export async function applySettings({ client }: UpdateHost, settings: UpdateSett
 }
 
 /** Records the settings as they are now: on the NodeHost before anything else, and on the host if that works. */
-export async function saveSettings({ client, notebook, logger }: UpdateHost, signal: AbortSignal): Promise<void> {
+async function saveSettings({ client, notebook, logger }: UpdateHost, signal: AbortSignal): Promise<void> {
   // What is there now may be ours already.
   if (notebook.status.savedSettings !== undefined) return;
   let prior: UpdateSettings;
@@ -85,4 +85,34 @@ export async function restoreSettings(update: UpdateHost, signal: AbortSignal): 
   }
   notebook.note({ savedSettings: null });
   logger.info({ settings: wanted }, 'host settings restored');
+}
+
+/** Records the settings, lets `work` change them, and puts them back whatever happens. */
+export async function withOwnSettings<T>(update: UpdateHost, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  await saveSettings(update, signal);
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    await putBack(update, signal).catch((second: unknown) => {
+      if (second instanceof HostSocketDead) throw second;
+      update.logger.error({ error: second }, 'host settings not restored yet');
+    });
+    throw error;
+  }
+  await putBack(update, signal);
+  return result;
+}
+
+/** Also where the program is told to end: then within a short time of its own. */
+async function putBack(update: UpdateHost, signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) return restoreSettings(update, signal);
+  const farewell = new AbortController();
+  const cancel = update.clock.setTimeout(() => farewell.abort(signal.reason), update.timings.farewellMs);
+  try {
+    await restoreSettings(update, farewell.signal);
+    await update.notebook.write({}, farewell.signal);
+  } finally {
+    cancel();
+  }
 }

@@ -1,8 +1,7 @@
 import { delay } from '../kube/clock.ts';
-import { HostSocketDead } from './host-errors.ts';
 import { OrderFailed, orderFailedBy } from './order-failed.ts';
 import { provenVersion } from './proof.ts';
-import { applySettings, restoreSettings, saveSettings } from './settings.ts';
+import { applySettings, restoreSettings, withOwnSettings } from './settings.ts';
 import type { ActionResult, UpdateHost } from './update-host.ts';
 
 /** What is to be staged. */
@@ -47,34 +46,6 @@ export async function stage(update: UpdateHost, wish: StageWish, signal: AbortSi
   } catch (error) {
     if (error instanceof OrderWithdrawn) throw error;
     throw orderFailedBy(error, 'PrepareFailed');
-  }
-}
-
-/** Records the settings, lets `work` change them, and puts them back whatever happens. */
-async function withOwnSettings(update: UpdateHost, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  await saveSettings(update, signal);
-  try {
-    await work();
-  } catch (error) {
-    await putBack(update, signal).catch((second: unknown) => {
-      if (second instanceof HostSocketDead) throw second;
-      update.logger.error({ error: second }, 'host settings not restored yet');
-    });
-    throw error;
-  }
-  await putBack(update, signal);
-}
-
-/** Also where the program is told to end: then within a short time of its own. */
-async function putBack(update: UpdateHost, signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) return restoreSettings(update, signal);
-  const farewell = new AbortController();
-  const cancel = update.clock.setTimeout(() => farewell.abort(signal.reason), update.timings.farewellMs);
-  try {
-    await restoreSettings(update, farewell.signal);
-    await update.notebook.write({}, farewell.signal);
-  } finally {
-    cancel();
   }
 }
 

@@ -56,6 +56,8 @@ export class UpdateHost {
   readonly timings: HostTimings;
   /** When the host last had news for us, on the monotonic clock. */
   refreshedAt: number | undefined;
+  /** The host's news are those that it has with its waves ignored: what it sees without is not reported. */
+  pastWaves = false;
 
   constructor(options: UpdateHostOptions) {
     this.client = options.host;
@@ -102,11 +104,12 @@ export class UpdateHost {
     return { status, command };
   }
 
-  /** Asks for news. Resolves also where the refresh failed. */
-  async refresh(signal: AbortSignal): Promise<ActionResult> {
+  /** Asks for news. Resolves also where the refresh failed. `wavesIgnored`: the host ignores its waves now. */
+  async refresh(signal: AbortSignal, wavesIgnored = false): Promise<ActionResult> {
     const result = await this.run('refresh', signal);
     // With settings of ours in force the host sees versions that are not open to it yet.
-    if (result.command.succeeded && this.notebook.status.savedSettings === undefined) {
+    const isNews = this.pastWaves ? wavesIgnored : this.notebook.status.savedSettings === undefined;
+    if (result.command.succeeded && isNews) {
       this.notebook.note({ available: reportable(result.status.available) });
       this.refreshedAt = this.clock.monotonic();
     }

@@ -77,6 +77,7 @@ export const savedSettingsSchema = z.object({ versionLock: z.optional(shortText(
 /** Spec of a NodeHost, written by the controller alone. */
 export const nodeHostSpecSchema = z.object({
   refreshInterval: z._default(field(durationSchema(), 'How often the agent asks its host for news, jittered.'), '1h'),
+  ignoreWaves: z._default(field(z.boolean(), 'Whether it also asks for versions whose wave has not opened for this host.'), false),
   order: z.optional(orderSchema),
 });
 export type NodeHostSpec = z.infer<typeof nodeHostSpecSchema>;

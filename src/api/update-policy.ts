@@ -58,6 +58,13 @@ const versionSpecSchema = field(
       ),
       '0s',
     ),
+    ignoreWaves: z._default(
+      field(
+        z.boolean(),
+        "Whether nodes take a release before its wave opens for their host. The host's own settings are changed for as long as it is asked, and put back.",
+      ),
+      false,
+    ),
     allowDowngrade: z._default(field(z.boolean(), 'Whether a pin may lie below the version that a node runs.'), false),
     refreshInterval: z._default(field(durationSchema(), 'How often each agent asks its host for news, jittered.'), '1h'),
   }),
@@ -233,7 +240,7 @@ export const updatePolicySpecSchema = z.object({
     field(z.enum(['Automatic', 'Manual']), 'Manual: staged nodes wait for the annotation lockkeeper.dev/approved-version.'),
     'Automatic',
   ),
-  version: z._default(versionSpecSchema, { range: '*', minAge: '0s', allowDowngrade: false, refreshInterval: '1h' }),
+  version: z._default(versionSpecSchema, { range: '*', minAge: '0s', ignoreWaves: false, allowDowngrade: false, refreshInterval: '1h' }),
   schedule: z.optional(scheduleSpecSchema),
   rollout: z._default(rolloutSpecSchema, {
     groups: [],

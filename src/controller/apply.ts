@@ -160,7 +160,7 @@ function detailsOf(command: Command, { claim, from, target }: NodeUpdateStatus):
     case 'CreateObjects':
     case 'WriteStatus':
     case 'LabelManaged':
-    case 'SetRefreshInterval':
+    case 'SetRefresh':
     case 'CordonAgain':
       return { claim, from, to: target };
   }

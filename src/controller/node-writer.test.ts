@@ -69,7 +69,11 @@ describe('each command is one write under the resourceVersion that was seen', ()
   test.each<[Command, string, object]>([
     [{ type: 'WriteStatus', status: { phase: 'Draining' } }, 'PATCH nodeupdates/a/status', { status: { phase: 'Draining' } }],
     [{ type: 'LabelManaged' }, 'PATCH nodes/a', { metadata: { labels: { [MANAGED_LABEL]: 'true' } } }],
-    [{ type: 'SetRefreshInterval', refreshInterval: '5m' }, 'PATCH nodehosts/a', { spec: { refreshInterval: '5m' } }],
+    [
+      { type: 'SetRefresh', refresh: { refreshInterval: '5m', ignoreWaves: false } },
+      'PATCH nodehosts/a',
+      { spec: { refreshInterval: '5m', ignoreWaves: false } },
+    ],
     [{ type: 'Order', order }, 'PATCH nodehosts/a', { spec: { order } }],
     [
       { type: 'Cordon', record: aRecord('a'), annotations: { 'karpenter.sh/do-not-disrupt': 'true' }, labels: {} },
@@ -115,7 +119,7 @@ describe('several commands', () => {
     await writer.carryOut({ type: 'WriteStatus', status: { phase: 'Draining' } });
     await writer.carryOut({ type: 'WriteStatus', status: { phase: 'Rebooting' } });
     await writer.carryOut({ type: 'Order', order });
-    await writer.carryOut({ type: 'SetRefreshInterval', refreshInterval: '5m' });
+    await writer.carryOut({ type: 'SetRefresh', refresh: { refreshInterval: '5m', ignoreWaves: false } });
     await writer.carryOut({ type: 'LabelManaged' });
     await writer.carryOut({ type: 'CordonAgain' });
     await writer.carryOut({ type: 'Fence', claim: 'x' });
@@ -180,7 +184,7 @@ describe('several commands', () => {
   test.each<Command>([
     { type: 'WriteStatus', status: { phase: 'Draining' } },
     { type: 'Order', order },
-    { type: 'SetRefreshInterval', refreshInterval: '5m' },
+    { type: 'SetRefresh', refresh: { refreshInterval: '5m', ignoreWaves: false } },
   ])('on an object that is not there are stale: %j', async (command) => {
     putNode(bed.cluster, 'a');
     expect(await failure(writerOf(seen()).carryOut(command))).toBeInstanceOf(StaleDecisionError);
@@ -189,7 +193,7 @@ describe('several commands', () => {
 });
 
 describe('the objects of a node', () => {
-  const create: Command = { type: 'CreateObjects', host: true, refreshInterval: '5m' };
+  const create: Command = { type: 'CreateObjects', host: true, refresh: { refreshInterval: '5m', ignoreWaves: false } };
 
   test('are made with the node as their owner, and may be written to at once', async () => {
     putNode(bed.cluster, 'a');

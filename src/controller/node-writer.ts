@@ -1,7 +1,7 @@
 import { type Kind, kindPath, NODE_HOST, NODE_UPDATE } from '../api/kinds.ts';
 import { API_VERSION, MANAGED_LABEL } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
-import type { Command, HookRun } from '../core/command.ts';
+import type { Command, HookRun, RefreshSettings } from '../core/command.ts';
 import { planDrain } from '../core/drain-plan.ts';
 import { podKey } from '../core/drain-settings.ts';
 import type { NodeView } from '../core/world.ts';
@@ -59,15 +59,15 @@ export class NodeWriter {
   async carryOut(command: Command): Promise<boolean> {
     switch (command.type) {
       case 'CreateObjects':
-        return this.#createObjects(command.host, command.refreshInterval);
+        return this.#createObjects(command.host, command.refresh);
       case 'WriteStatus':
         return this.writeStatus(command.status);
       case 'LabelManaged':
         return this.#patchNode({ metadata: { resourceVersion: this.#node.resourceVersion, labels: { [MANAGED_LABEL]: 'true' } } });
-      case 'SetRefreshInterval':
+      case 'SetRefresh':
         return this.#patchHost((resourceVersion) => ({
           metadata: { resourceVersion },
-          spec: { refreshInterval: command.refreshInterval },
+          spec: { ...command.refresh },
         }));
       case 'Order':
         return this.#patchHost((resourceVersion) => orderPatch(resourceVersion, command.order));
@@ -117,7 +117,7 @@ export class NodeWriter {
     throw new StaleDecisionError(`Job ${hook.namespace}/${hook.name} was there already, or cannot be made`);
   }
 
-  async #createObjects(host: boolean, refreshInterval: string): Promise<boolean> {
+  async #createObjects(host: boolean, refresh: RefreshSettings): Promise<boolean> {
     const { nodeUpdates, nodeHosts } = this.#deps.reflectors;
     const { update, host: letterbox } = this.#node;
     if (update === undefined) {
@@ -125,8 +125,8 @@ export class NodeWriter {
       this.#node = { ...this.#node, update: { resourceVersion: metadata.resourceVersion, annotations: {}, status: {} } };
     }
     if (host && letterbox === undefined) {
-      const { metadata } = await this.#create(nodeHosts, NODE_HOST, { spec: { refreshInterval } });
-      this.#node = { ...this.#node, host: { resourceVersion: metadata.resourceVersion, spec: { refreshInterval }, status: {} } };
+      const { metadata } = await this.#create(nodeHosts, NODE_HOST, { spec: refresh });
+      this.#node = { ...this.#node, host: { resourceVersion: metadata.resourceVersion, spec: refresh, status: {} } };
     }
     return update === undefined || (host && letterbox === undefined);
   }

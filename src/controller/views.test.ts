@@ -300,7 +300,7 @@ describe('our kinds', () => {
       nodeUID: 'node-uid',
       resourceVersion: '7',
       annotations: {},
-      spec: { refreshInterval: '1m', order },
+      spec: { refreshInterval: '1m', ignoreWaves: false, order },
       status,
     });
     expect(nodeHostOf({ metadata: owned })).toMatchObject({ spec: { refreshInterval: '1h' }, status: {} });

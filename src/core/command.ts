@@ -1,6 +1,6 @@
 import type { CordonRecord } from '../api/cordon-record.ts';
 import type { HookPosition } from '../api/hook.ts';
-import type { Order } from '../api/node-host.ts';
+import type { NodeHostSpec, Order } from '../api/node-host.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim, UpdatePolicyStatus } from '../api/update-policy.ts';
 import type { DrainContext } from './drain-settings.ts';
@@ -13,11 +13,11 @@ import type { Instant, PodView } from './world.ts';
  */
 export type Command =
   /** Make the missing NodeUpdate, and NodeHost where `host` says so, owned by the Node; remove one that belongs to another uid. */
-  | { type: 'CreateObjects'; host: boolean; refreshInterval: string }
+  | { type: 'CreateObjects'; host: boolean; refresh: RefreshSettings }
   /** Persist what must be known before the commands that follow it. */
   | { type: 'WriteStatus'; status: NodeUpdateStatus }
   | { type: 'LabelManaged' }
-  | { type: 'SetRefreshInterval'; refreshInterval: string }
+  | { type: 'SetRefresh'; refresh: RefreshSettings }
   | { type: 'Order'; order: Order }
   /** A Reboot order: only if a fresh list of the node's pods shows nothing left to evict; then the status (with the deadline), then the order. */
   | { type: 'OrderReboot'; order: Order; record: CordonRecord; context: DrainContext; status: NodeUpdateStatus }
@@ -30,6 +30,9 @@ export type Command =
   | { type: 'RunHook'; hook: HookRun }
   /** Give up a claim whose node carries no record yet. */
   | { type: 'Fence'; claim: string };
+
+/** How an agent asks its host for news. */
+export type RefreshSettings = Pick<NodeHostSpec, 'refreshInterval' | 'ignoreWaves'>;
 
 /** Where a node is, and the one reason why: status, event, metric and page all show this. */
 export interface Verdict {

@@ -256,19 +256,30 @@ describe('upkeep', () => {
     [
       'a node that has nothing yet',
       fresh,
-      [{ type: 'CreateObjects', host: true, refreshInterval: '1h' }, { type: 'LabelManaged' }] as never,
+      [{ type: 'CreateObjects', host: true, refresh: { refreshInterval: '1h', ignoreWaves: false } }, { type: 'LabelManaged' }] as never,
     ],
     ['a node that has all', aStagedNode('n1', { unschedulable: true }), []],
     [
       'another refresh interval',
-      aStagedNode('n1', { unschedulable: true, host: { ...aHost({ staged: proof() }), spec: { refreshInterval: '5m' } } }),
-      [{ type: 'SetRefreshInterval', refreshInterval: '1h' }] as never,
+      aStagedNode('n1', {
+        unschedulable: true,
+        host: { ...aHost({ staged: proof() }), spec: { refreshInterval: '5m', ignoreWaves: false } },
+      }),
+      [{ type: 'SetRefresh', refresh: { refreshInterval: '1h', ignoreWaves: false } }] as never,
+    ],
+    [
+      'waves that are to be minded again',
+      aStagedNode('n1', {
+        unschedulable: true,
+        host: { ...aHost({ staged: proof() }), spec: { refreshInterval: '1h', ignoreWaves: true } },
+      }),
+      [{ type: 'SetRefresh', refresh: { refreshInterval: '1h', ignoreWaves: false } }] as never,
     ],
     ['a letterbox that is lost in flight is not replaced', letterless, []],
     [
       'a node of another operator gets no agent',
       { ...fresh, labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } },
-      [{ type: 'CreateObjects', host: false, refreshInterval: '1h' }] as never,
+      [{ type: 'CreateObjects', host: false, refresh: { refreshInterval: '1h', ignoreWaves: false } }] as never,
     ],
   ])('%s', (_name, node, expected) => {
     const { of } = decided([node], policyWith(), { pods: new Map([['n1', [aPod('web')]]]) });

@@ -195,7 +195,7 @@ class Draft {
             break;
           }
           downloading += 1;
-          const begun = stagingBegun(ground.status, ground.version, this.#now);
+          const begun = stagingBegun(ground.status, ground, this.#now);
           this.#settle(member.node, begun.status, begun.commands);
           break;
         }
@@ -278,22 +278,24 @@ class Draft {
     this.#nodes.push({ node: node.name, status: told, commands: [...this.#upkeep(node, status), ...commands] });
   }
 
-  /** What every node of a policy needs before anything else: its objects, its label, its refresh interval. */
+  /** What every node of a policy needs before anything else: its objects, its label, how its host is asked for news. */
   #upkeep(node: NodeView, status: NodeUpdateStatus): Command[] {
     const policy = this.#world.policies.find(({ name }) => name === status.policy);
-    const refreshInterval = policy?.spec.version.refreshInterval ?? '1h';
+    const { refreshInterval = '1h', ignoreWaves = false } = policy?.spec.version ?? {};
+    const refresh = { refreshInterval, ignoreWaves };
     const commands: Command[] = [];
     // In flight a lost letterbox is not replaced: what was asked by the lost one is waited for.
     const theirs = isOfOtherOperator(node);
     const host = node.host === undefined && node.record === undefined && !theirs;
-    if (node.update === undefined || host) commands.push({ type: 'CreateObjects', host, refreshInterval });
+    if (node.update === undefined || host) commands.push({ type: 'CreateObjects', host, refresh });
+    const set = node.host?.spec;
     if (
-      node.host !== undefined &&
+      set !== undefined &&
       node.record === undefined &&
       policy !== undefined &&
-      node.host.spec.refreshInterval !== refreshInterval
+      (set.refreshInterval !== refreshInterval || set.ignoreWaves !== ignoreWaves)
     ) {
-      commands.push({ type: 'SetRefreshInterval', refreshInterval });
+      commands.push({ type: 'SetRefresh', refresh });
     }
     if (node.labels[MANAGED_LABEL] !== 'true' && policy !== undefined && !theirs) commands.push({ type: 'LabelManaged' });
     return commands;

@@ -165,12 +165,56 @@ describe('a failed download', () => {
   });
 });
 
+describe('a release that the host is not offered yet', () => {
+  const refused = answered('Failed', 'NotOffered');
+  const other = (available: string[], change: Partial<NodeView> = {}) => aNode('n2', { host: aHost({ available }), ...change });
+  const beside = (nodes: NodeView[], policy = frozen, change: Partial<NodeView> = {}) => {
+    const node = aNode('n1', { host: refused, ...change });
+    const world = aWorld({ policies: [policy], nodes: [node, ...nodes] });
+    const facts = factsOf(policy, [node, ...nodes], world, NOW);
+    return groundOf(world, facts, facts.members[0] as Member, NOW);
+  };
+
+  test.each([
+    ['others are', [other([NEW])], 'Idle', 'WaveNotOpen'],
+    ['nobody is', [other([OLD])], 'Staging', 'StagingFailed'],
+    [
+      'only those of another variant are',
+      [other([NEW], { os: { ...aNode('n2').os!, variant: 'metal-k8s-1.31' } })],
+      'Staging',
+      'StagingFailed',
+    ],
+    ['it is alone', [], 'Staging', 'StagingFailed'],
+  ])('where %s', (_, nodes, phase, reason) => {
+    const { kind, status } = beside(nodes);
+    expect([kind, status.phase, status.reason]).toEqual(['settled', phase, reason]);
+    expect(status).toMatchObject({ attempts: 1, failedOrder: 'stage-1', retryAt: ago(-MINUTE) });
+  });
+
+  test('is asked for again when its time has come', () => {
+    const before = { phase: 'Idle' as const, attempts: 2, failedOrder: 'stage-1', retryAt: ago(0) };
+    expect(beside([other([NEW])], frozen, { update: anUpdate(before) })).toMatchObject({ kind: 'stage', ignoreWaves: false });
+  });
+
+  test('is taken at once by a policy that ignores waves, whose order says so', () => {
+    const ignoring = { ...frozen, spec: { ...frozen.spec, version: { ...frozen.spec.version, ignoreWaves: true } } };
+    const before = { phase: 'Idle' as const, attempts: 2, failedOrder: 'stage-1', retryAt: ago(-MINUTE) };
+    const wanted = beside([other([NEW])], ignoring, { update: anUpdate(before) });
+    expect(wanted).toMatchObject({ kind: 'stage', ignoreWaves: true });
+    expect(stageOrder({ version: NEW, ignoreWaves: true }, NOW)).toMatchObject({ action: 'Stage', version: NEW, ignoreWaves: true });
+    const asked = aHost({ answer: anAnswer('stage-1', 'Failed', 'NotOffered') }, { ...order, ignoreWaves: true });
+    expect(beside([other([NEW])], ignoring, { update: anUpdate(before), host: asked }).kind).toBe('settled');
+  });
+});
+
+const plain = { version: NEW, ignoreWaves: false };
+
 describe('stageOrder', () => {
   test('each attempt is an order of its own', () => {
-    expect(stageOrder(NEW, NOW).id).not.toBe(stageOrder(NEW, NOW + 1).id);
-    expect(stagingBegun({ phase: 'Staging', retryAt: ago(0) }, NEW, NOW)).toEqual({
+    expect(stageOrder(plain, NOW).id).not.toBe(stageOrder(plain, NOW + 1).id);
+    expect(stagingBegun({ phase: 'Staging', retryAt: ago(0) }, plain, NOW)).toEqual({
       status: { phase: 'Staging', since: ago(0), reason: 'Staging', message: `the host downloads ${NEW}` },
-      commands: [{ type: 'Order', order: stageOrder(NEW, NOW) }],
+      commands: [{ type: 'Order', order: stageOrder(plain, NOW) }],
     });
   });
 });

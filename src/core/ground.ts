@@ -4,6 +4,7 @@ import { tokensOf } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { asReason } from './reasons.ts';
+import { isOf } from './releases.ts';
 import { otherOperator } from './rules/managed-by-other.ts';
 import { unreadable } from './rules/readable.ts';
 import { enter, failureOf, LANDED, passed, type StatusChange } from './status.ts';
@@ -17,7 +18,7 @@ export type Ground =
   /** The agent is downloading. */
   | { kind: 'staging'; status: NodeUpdateStatus }
   /** It should download, as soon as the rules and a slot allow it. */
-  | { kind: 'stage'; status: NodeUpdateStatus; version: string; until?: Instant | undefined }
+  | { kind: 'stage'; status: NodeUpdateStatus; version: string; ignoreWaves: boolean; until?: Instant | undefined }
   /** Staged and proven: it waits for its turn. */
   | { kind: 'staged'; status: NodeUpdateStatus; version: string; rollout: string };
 
@@ -70,14 +71,25 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
     );
     return { kind: 'staged', status, version, rollout };
   }
-  return staging(world, node, before, version, { ...base, ...wanted }, now);
+  return staging({ world, node, before, version, ignoreWaves: facts.view.spec.version.ignoreWaves, change: { ...base, ...wanted }, now });
 }
 
-function staging(world: World, node: NodeView, before: NodeUpdateStatus, version: string, change: StatusChange, now: Instant): Ground {
+interface Staging {
+  world: World;
+  node: NodeView;
+  before: NodeUpdateStatus;
+  version: string;
+  ignoreWaves: boolean;
+  change: StatusChange;
+  now: Instant;
+}
+
+function staging(wanted: Staging): Ground {
+  const { world, node, before, version, ignoreWaves, change, now } = wanted;
   const order = node.host?.spec.order;
   const answer = order !== undefined && node.host?.status.answer?.id === order.id ? node.host.status.answer : undefined;
   if (order?.action !== 'Stage' || order.version !== version)
-    return { kind: 'stage', status: enter(before, 'Idle', toStage(version), now, change), version };
+    return { kind: 'stage', status: enter(before, 'Idle', toStage(version), now, change), version, ignoreWaves };
   switch (answer?.state) {
     case undefined:
     case 'Running':
@@ -104,31 +116,65 @@ function staging(world: World, node: NodeView, before: NodeUpdateStatus, version
       const words =
         answer.error === undefined ? `${version} is no longer proven to be staged` : `${answer.error.code}: ${answer.error.message}`;
       const counted = before.failedOrder === order.id;
-      // Counted and without a wait: a retry was asked for.
-      if (counted && before.retryAt === undefined)
-        return { kind: 'stage', status: enter(before, 'Idle', toStage(version), now, change), version };
+      // Counted and without a wait: a retry was asked for. Nor is there a wait for leave to pass the waves.
+      const again = counted && before.retryAt === undefined;
+      if (again || (ignoreWaves && order.ignoreWaves !== true))
+        return { kind: 'stage', status: enter(before, 'Idle', toStage(version), now, change), version, ignoreWaves };
       const attempts = (before.attempts ?? 0) + (counted ? 0 : 1);
       const retryAt = (counted ? before.retryAt : undefined) ?? timestamp(now + backoffMs(world.retry, attempts));
+      if (answer.error?.code === 'NotOffered' && isOfferedToOthers(wanted))
+        return waveNotOpen(wanted, { attempts, retryAt, failedOrder: order.id });
       const verdict: Verdict = {
         reason: 'StagingFailed',
         message: `downloading ${version} failed ${attempts === 1 ? 'once' : `${attempts} times`}, is tried again at ${retryAt}: ${words}`,
       };
       const status = enter(before, 'Staging', verdict, now, { ...change, attempts, retryAt, failedOrder: order.id });
-      return passed(retryAt, now) ? { kind: 'stage', status, version } : { kind: 'settled', status, until: instant(retryAt) };
+      return passed(retryAt, now) ? { kind: 'stage', status, version, ignoreWaves } : { kind: 'settled', status, until: instant(retryAt) };
     }
   }
 }
 
+/** Others see the release, and this host does not: releases open host by host. It is no failure, but asked for again with the same backoff. */
+function waveNotOpen(
+  { before, version, ignoreWaves, change, now }: Staging,
+  tried: { attempts: number; retryAt: string; failedOrder: string },
+): Ground {
+  const verdict: Verdict = {
+    reason: 'WaveNotOpen',
+    message: `other hosts are offered ${version}, this one is not yet: waits for its wave, and asks again at ${tried.retryAt} (version.ignoreWaves does not wait)`,
+  };
+  const status = enter(before, 'Idle', verdict, now, { ...change, ...tried });
+  return passed(tried.retryAt, now)
+    ? { kind: 'stage', status, version, ignoreWaves }
+    : { kind: 'settled', status, until: instant(tried.retryAt) };
+}
+
+function isOfferedToOthers({ world, node: { name, os }, version }: Staging): boolean {
+  return world.nodes.some(
+    (other) =>
+      other.name !== name &&
+      other.os !== undefined &&
+      os !== undefined &&
+      isOf(os, other.os) &&
+      other.host?.status.available?.includes(version),
+  );
+}
+
 /** The order to download a version; each attempt is an order of its own. */
-export function stageOrder(version: string, now: Instant): Order {
-  return { id: `stage-${version}-${now.toString(36)}`, action: 'Stage', version };
+export function stageOrder({ version, ignoreWaves }: Pick<Ground & { kind: 'stage' }, 'version' | 'ignoreWaves'>, now: Instant): Order {
+  return { id: `stage-${version}-${now.toString(36)}`, action: 'Stage', version, ...(ignoreWaves && { ignoreWaves }) };
 }
 
 /** The status of a node whose Stage order is being given. */
-export function stagingBegun(status: NodeUpdateStatus, version: string, now: Instant): { status: NodeUpdateStatus; commands: Command[] } {
+export function stagingBegun(
+  status: NodeUpdateStatus,
+  wanted: Pick<Ground & { kind: 'stage' }, 'version' | 'ignoreWaves'>,
+  now: Instant,
+): { status: NodeUpdateStatus; commands: Command[] } {
+  const { version } = wanted;
   return {
     status: enter(status, 'Staging', { reason: 'Staging', message: `the host downloads ${version}` }, now, { retryAt: undefined }),
-    commands: [{ type: 'Order', order: stageOrder(version, now) }],
+    commands: [{ type: 'Order', order: stageOrder(wanted, now) }],
   };
 }
 

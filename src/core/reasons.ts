@@ -21,6 +21,7 @@ export const REASONS = {
   KnownBad: 'The target failed on this machine before; it is not tried again by itself.',
   AwaitingStagingSlot: 'Other nodes are downloading.',
   Staging: 'The host is downloading the target.',
+  WaveNotOpen: 'Other hosts are offered the target, this one is not yet: its wave has not opened.',
   StagingFailed: 'The download failed; it is tried again.',
   InExclusion: 'The policy has an exclusion in force: a time in which no node is begun.',
   OutsideWindow: "None of the policy's windows is open.",

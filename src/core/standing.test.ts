@@ -7,7 +7,7 @@ import { aNode, aRollout, NEW, OLD } from './testing/builders.ts';
 
 const settled = (status: NodeUpdateStatus): Ground => ({ kind: 'settled', status });
 const staged: Ground = { kind: 'staged', status: { phase: 'Staged' }, version: NEW, rollout: 'rollout-1' };
-const stage: Ground = { kind: 'stage', status: { phase: 'Idle' }, version: NEW };
+const stage: Ground = { kind: 'stage', status: { phase: 'Idle' }, ignoreWaves: false, version: NEW };
 const failedThrice = { phase: 'Staging', reason: 'StagingFailed', attempts: 3, failedOrder: 'order' } as const;
 
 describe('in flight', () => {

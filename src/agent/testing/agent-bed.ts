@@ -39,6 +39,7 @@ export interface BedOptions {
   readonly timings?: Partial<HostTimings>;
   readonly host?: Partial<HostOptions>;
   readonly refreshInterval?: string;
+  readonly ignoreWaves?: boolean;
   readonly deadSocketMs?: number;
   /** Without a NodeHost to begin with. */
   readonly withoutLetter?: boolean;
@@ -127,7 +128,8 @@ export class AgentBed {
   }
 
   createLetter(order?: OrderFields): void {
-    this.kube.put(node, { spec: { refreshInterval: this.#options.refreshInterval ?? '1h', ...(order && { order }) } });
+    const { refreshInterval = '1h', ignoreWaves = false } = this.#options;
+    this.kube.put(node, { spec: { refreshInterval, ignoreWaves, ...(order && { order }) } });
   }
 
   /** The controller writes an order. */

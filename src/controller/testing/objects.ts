@@ -40,7 +40,7 @@ export const putHost = (cluster: FakeCluster, node: Stored, status: NodeHostStat
     apiVersion: API_VERSION,
     kind: 'NodeHost',
     metadata: { name: node.metadata.name, ownerReferences: ownedBy(node) },
-    spec: { refreshInterval: '1h', ...spec },
+    spec: { refreshInterval: '1h', ignoreWaves: false, ...spec },
     status: { version: OLD, bootID: 'boot-1', available: [NEW, OLD], agentVersion: '0.1.0', ...status },
   });
 

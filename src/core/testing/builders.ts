@@ -58,7 +58,7 @@ export function anUpdate(status: NodeUpdateStatus = {}, annotations: Record<stri
 export function aHost(status: NodeHostStatus = {}, order?: Order): NonNullable<NodeView['host']> {
   return {
     resourceVersion: '1',
-    spec: { refreshInterval: '1h', ...(order !== undefined && { order }) },
+    spec: { refreshInterval: '1h', ignoreWaves: false, ...(order !== undefined && { order }) },
     status: { version: OLD, bootID: 'boot-1', available: [NEW, OLD], agentVersion: '0.1.0', ...status },
   };
 }

@@ -3,7 +3,7 @@ import type { CordonRecord } from '../../api/cordon-record.ts';
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
 import type { Order } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
-import type { Command, HookRun } from '../command.ts';
+import type { Command, HookRun, RefreshSettings } from '../command.ts';
 import { planDrain } from '../drain-plan.ts';
 import { type Instant, type NodeView, timestamp, type World } from '../world.ts';
 import type { Cluster } from './cluster.ts';
@@ -45,13 +45,13 @@ export class NodeWriter {
   carryOut(command: Command): (() => void)[] {
     switch (command.type) {
       case 'CreateObjects':
-        return [() => this.#createUpdate(), ...(command.host ? [() => this.#createHost(command.refreshInterval)] : [])];
+        return [() => this.#createUpdate(), ...(command.host ? [() => this.#createHost(command.refresh)] : [])];
       case 'WriteStatus':
         return [() => this.writeStatus(command.status)];
       case 'LabelManaged':
         return [() => this.#patchNode(({ labels }) => ({ labels: { ...labels, [MANAGED_LABEL]: 'true' } }))];
-      case 'SetRefreshInterval':
-        return [() => this.#patchHost(({ spec }) => ({ spec: { ...spec, refreshInterval: command.refreshInterval } }))];
+      case 'SetRefresh':
+        return [() => this.#patchHost(({ spec }) => ({ spec: { ...spec, ...command.refresh } }))];
       case 'Order':
         return [() => this.#order(command.order)];
       case 'OrderReboot':
@@ -129,12 +129,12 @@ export class NodeWriter {
     this.#node = { ...this.#node, update: { resourceVersion, annotations: {}, status: {} } };
   }
 
-  #createHost(refreshInterval: string): void {
+  #createHost(refresh: RefreshSettings): void {
     if (this.#node.host !== undefined) return;
     const { name, uid } = this.#node;
-    const { resourceVersion } = this.#create(this.#cluster.hosts, { nodeUID: uid, spec: { refreshInterval }, status: {} });
+    const { resourceVersion } = this.#create(this.#cluster.hosts, { nodeUID: uid, spec: refresh, status: {} });
     this.#caches.hosts.observe(name);
-    this.#node = { ...this.#node, host: { resourceVersion, spec: { refreshInterval }, status: {} } };
+    this.#node = { ...this.#node, host: { resourceVersion, spec: refresh, status: {} } };
   }
 
   /** As the controller does: what an earlier node owned is removed, and made anew in the next pass. */
