@@ -18,9 +18,11 @@ const shut: Budget = {
   namespace: 'shop',
   name: 'web',
   selector: { matchLabels: { app: 'web' } },
+  observed: true,
   disruptionsAllowed: 0,
   currentHealthy: 2,
   desiredHealthy: 2,
+  expectedPods: 3,
 };
 
 /**

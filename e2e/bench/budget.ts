@@ -77,11 +77,22 @@ async function startGuarded({ bed, until }: BenchBed, node: string): Promise<voi
       kind: 'Deployment',
       metadata: { name: node, namespace: 'default' },
       spec: {
-        replicas: 1,
+        // The other one finds no place: a budget that could never allow an eviction would keep the node from being drained at all.
+        replicas: 2,
         selector: { matchLabels: labels },
         template: {
           metadata: { labels },
-          spec: { containers: [{ name: 'work', image: 'work' }], nodeSelector: { 'kubernetes.io/hostname': node } },
+          spec: {
+            containers: [{ name: 'work', image: 'work' }],
+            nodeSelector: { 'kubernetes.io/hostname': node },
+            affinity: {
+              podAntiAffinity: {
+                requiredDuringSchedulingIgnoredDuringExecution: [
+                  { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: labels } },
+                ],
+              },
+            },
+          },
         },
       },
     },
@@ -93,8 +104,8 @@ async function startGuarded({ bed, until }: BenchBed, node: string): Promise<voi
     },
   );
   await until(async () => {
-    const { status } = await bed.client.get<{ status?: { currentHealthy?: number } }>(`${budgets}/${node}`);
-    return status?.currentHealthy === 1;
+    const { status } = await bed.client.get<{ status?: { currentHealthy?: number; expectedPods?: number } }>(`${budgets}/${node}`);
+    return status?.currentHealthy === 1 && status.expectedPods === 2;
   });
 }
 

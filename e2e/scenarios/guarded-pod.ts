@@ -2,7 +2,10 @@ import type { KubeObject } from '../bed/api.ts';
 import type { Bed } from '../bed/bed.ts';
 import type { PodObject } from '../bed/pod-object.ts';
 
-/** A pod that may not be evicted: it is the only one of its Deployment, and its budget wants one. */
+/**
+ * A pod that may not be evicted now: its budget wants one pod, and the other one of its Deployment finds no place. Preflight lets it
+ * pass, for the budget would have one to spare if that one got ready.
+ */
 export interface GuardedPod {
   /** `namespace/name`. */
   readonly key: string;
@@ -30,13 +33,20 @@ export async function guardNode(
       kind: 'Deployment',
       metadata: { name, namespace: 'default' },
       spec: {
-        replicas: 1,
+        replicas: 2,
         selector: { matchLabels: labels },
         template: {
           metadata: { labels },
           spec: {
             terminationGracePeriodSeconds: 1,
             nodeSelector: { 'kubernetes.io/hostname': node },
+            affinity: {
+              podAntiAffinity: {
+                requiredDuringSchedulingIgnoredDuringExecution: [
+                  { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: labels } },
+                ],
+              },
+            },
             containers: [{ name: 'main', image }],
           },
         },
@@ -52,11 +62,12 @@ export async function guardNode(
   await eventually(
     async () => {
       const { status } = await client.get<Budget>(budgetPath);
-      return status?.observedGeneration === 1 && status.expectedPods === 1 && status.currentHealthy === 1;
+      return status?.observedGeneration === 1 && status.expectedPods === 2 && status.currentHealthy === 1;
     },
     { describe: () => client.get(budgetPath) },
   );
-  const [pod] = await client.list<PodObject>('/api/v1/namespaces/default/pods', { labelSelector: `app=${name}` });
+  const pods = await client.list<PodObject>('/api/v1/namespaces/default/pods', { labelSelector: `app=${name}` });
+  const pod = pods.find(({ spec }) => spec.nodeName === node);
   if (pod === undefined) throw new Error(`${name} has no pod`);
   return {
     key: `default/${pod.metadata.name}`,

@@ -100,10 +100,12 @@ const aDrain = (node: string, evict: readonly PodView[], change: Partial<WantedD
 const aBudget = (name: string, change: Partial<Budget> = {}): Budget => ({
   namespace: 'shop',
   name,
+  observed: true,
   selector: { matchLabels: { app: name } },
   disruptionsAllowed: 0,
   currentHealthy: 2,
   desiredHealthy: 2,
+  expectedPods: 3,
   ...change,
 });
 

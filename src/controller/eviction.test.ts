@@ -13,6 +13,8 @@ const aBudget = (name: string, change: Partial<Budget> = {}): Budget => ({
   namespace: 'shop',
   name,
   selector: { matchLabels: { app: 'web' } },
+  observed: true,
+  expectedPods: 3,
   disruptionsAllowed: 0,
   currentHealthy: 2,
   desiredHealthy: 2,

@@ -31,6 +31,7 @@ describe('a world', () => {
       nodes: [],
       guarded: false,
       standby: false,
+      budgets: new Map(),
       daemonSets: new Set(),
       ...rest,
     });

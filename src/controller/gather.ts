@@ -32,6 +32,7 @@ export function gather(input: GatherInput): World {
     guarded: isGuarded(reflectors),
     ...(self !== undefined && { self }),
     standby: standbyPod(reflectors, self) !== undefined,
+    budgets: Map.groupBy(reflectors.budgets.items.values(), ({ namespace }) => namespace),
     daemonSets: new Set(reflectors.daemonSets.items.keys()),
     pods: input.pods,
     blockedPods: input.blockedPods,

@@ -75,6 +75,26 @@ describe('the caches', () => {
     expect((await toldBy(() => bed.cluster.remove('nodes', 'a'))).changes).toBe(1);
   });
 
+  test('wake a decision for a budget that can never allow an eviction any more, or can again, and not for its count of pods', async () => {
+    const budget = (currentHealthy: number, desiredHealthy: number) =>
+      bed.cluster.put('poddisruptionbudgets', {
+        metadata: { name: 'web', namespace: 'shop' },
+        spec: { selector: {} },
+        status: { disruptionsAllowed: 0, currentHealthy, desiredHealthy, expectedPods: 3 },
+      });
+    await bed.watch();
+    bed.told.changes = 0;
+    budget(1, 2);
+    await eventually(() => bed.told.changes === 1);
+    budget(2, 2);
+    budget(3, 3);
+    await eventually(() => bed.told.changes === 2);
+    budget(2, 3);
+    budget(2, 2);
+    await eventually(() => bed.reflectors.budgets.items.get('shop/web')?.desiredHealthy === 2);
+    expect(bed.told.changes).toBe(3);
+  });
+
   test('tell of a budget that allows something, or goes, and of none that allows nothing', async () => {
     const budget = (disruptionsAllowed: number) =>
       bed.cluster.put('poddisruptionbudgets', {

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Kind, kindPath, NODE_HOST, NODE_UPDATE, UPDATE_POLICY } from '../api/kinds.ts';
 import { AGENT_ADMISSION_POLICY, PART_OF } from '../api/names.ts';
+import { neverAllows } from '../core/disruption-budgets.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import { type Change, Reflector, type ReflectorOptions } from '../kube/reflector.ts';
-import { budgetOf, denies, failsClosed, nodeHostOf, nodeOf, nodeUpdateOf, podOf, policyOf } from './views.ts';
+import { type Budget, budgetOf, denies, failsClosed, nodeHostOf, nodeOf, nodeUpdateOf, podOf, policyOf } from './views.ts';
 
 /** What a reflector needs besides what it watches. */
 export interface ReflectorDeps {
@@ -46,6 +47,7 @@ export function createReflectors(deps: ReflectorDeps, namespace: string, events:
     nodeHosts: ours(NODE_HOST, nodeHostOf),
     budgets: watch('/apis/policy/v1/poddisruptionbudgets', budgetOf, {
       onChange: ({ value, previous }) => {
+        if (barsOtherwise(value, previous)) events.changed();
         if (value !== undefined && value.disruptionsAllowed > 0) events.budgetChanged(value.namespace);
         else if (value === undefined && previous !== undefined) events.budgetChanged(previous.namespace);
       },
@@ -76,6 +78,12 @@ export function createReflectors(deps: ReflectorDeps, namespace: string, events:
     /** Resolves once everything has been seen; rejects with the signal's reason. */
     waitForSync: (signal: AbortSignal) => Promise.all(list.map(([, reflector]) => reflector.waitForSync(signal))),
   };
+}
+
+/** Whether a change of a budget may change what can ever be evicted: most of them only count pods. */
+function barsOtherwise(value: Budget | undefined, previous: Budget | undefined): boolean {
+  if (value === undefined || previous === undefined) return true;
+  return neverAllows(value) !== neverAllows(previous) || !isDeepStrictEqual(value.selector, previous.selector);
 }
 
 /** Whether two states of an object are one to a decision: heartbeats move the resourceVersion alone. */

@@ -326,9 +326,11 @@ describe('a budget', () => {
       namespace: 'shop',
       name: 'web',
       selector: undefined,
+      observed: false,
       disruptionsAllowed: 0,
       currentHealthy: 0,
       desiredHealthy: 0,
+      expectedPods: 0,
     });
   });
 

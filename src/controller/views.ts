@@ -234,6 +234,7 @@ const budgetSchema = z.object({
       disruptionsAllowed: z.int(),
       currentHealthy: z.int(),
       desiredHealthy: z.int(),
+      expectedPods: z.optional(z.int()),
       observedGeneration: z.optional(z.int()),
       conditions: z.optional(
         z.nullable(z.array(z.object({ type: z.string(), reason: z.optional(z.string()), message: z.optional(z.string()) }))),
@@ -247,19 +248,21 @@ export type Budget = ReturnType<typeof budgetOf>;
 export function budgetOf(raw: unknown) {
   const { metadata, spec, status } = z.parse(budgetSchema, raw);
   // The API server evicts nothing under a budget whose spec its controller has not seen yet.
-  const observed = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+  const observed = status !== undefined && (status.observedGeneration ?? 0) >= (metadata.generation ?? 0);
   const { unhealthyPodEvictionPolicy } = spec;
   const failed = status?.conditions?.find(({ type, reason }) => type === 'DisruptionAllowed' && reason === 'SyncFailed');
   return {
     namespace: metadata.namespace,
     name: metadata.name,
     selector: spec.selector ?? undefined,
+    observed,
     disruptionsAllowed: observed ? (status?.disruptionsAllowed ?? 0) : 0,
     ...(unhealthyPodEvictionPolicy !== undefined && { unhealthyPodEvictionPolicy }),
     // Why its controller cannot compute it: then its numbers mean nothing, and it allows no eviction.
     ...(failed !== undefined && { syncFailed: failed.message ?? '' }),
     currentHealthy: status?.currentHealthy ?? 0,
     desiredHealthy: status?.desiredHealthy ?? 0,
+    expectedPods: status?.expectedPods ?? 0,
   };
 }
 

@@ -66,6 +66,13 @@ describe('a claimed node', () => {
     ]);
   });
 
+  test('is given up, and not cordoned, where a pod that can never be evicted has come meanwhile', () => {
+    const pods = new Map([['n1', [aPod('web', { doNotDisrupt: 'karpenter.sh/do-not-disrupt' })]]]);
+    const { commands, status } = step({}, {}, { pods });
+    expect(commands.map(({ type }) => type)).toEqual(['Order', 'Fence']);
+    expect(status).toMatchObject({ phase: 'Idle', reason: 'CannotEvict' });
+  });
+
   test('is cordoned, with all that is needed to finish it or to take it back in the record', () => {
     const pods = [
       aPod('web'),
@@ -73,7 +80,11 @@ describe('a claimed node', () => {
       aDaemonSetPod('sick', { ready: false, controller: { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'sick' } }),
     ];
     const annotations = { 'karpenter.sh/do-not-disrupt': 'mine' };
-    const { commands, status: after } = step({ annotations }, {}, { pods: new Map([['n1', pods]]) });
+    const { commands, status: after } = step(
+      { annotations },
+      {},
+      { pods: new Map([['n1', pods]]), daemonSets: new Set(['kube-system/cni', 'kube-system/sick']) },
+    );
     expect(commands).toEqual([
       {
         type: 'Cordon',

@@ -8,6 +8,7 @@ import type { Facts, Member } from './facts.ts';
 import { readyDaemonSets } from './flight/draining.ts';
 import { cancelOrderID, inFlight, type Step } from './flight/flight.ts';
 import { hooksTimeMs, pendingHooks, recordedHooks } from './flight/hooks.ts';
+import { preflight } from './rules/preflight.ts';
 import { unreadable } from './rules/readable.ts';
 import { whyClosed } from './rules/window.ts';
 import { enter, failureOf } from './status.ts';
@@ -17,18 +18,15 @@ import { type Instant, stagedVersion, timestamp, type World } from './world.ts';
 export function claimedStep(world: World, facts: Facts, member: Member, claim: Claim, now: Instant): Step {
   const { node, status, target } = member;
   const refused = whyNot(world, facts, member);
-  if (refused !== undefined) {
-    const cancel: Command[] =
-      node.host === undefined || node.host.spec.order?.id === cancelOrderID(claim.id)
-        ? []
-        : [{ type: 'Order', order: { id: cancelOrderID(claim.id), action: 'Cancel' } }];
-    return { status: enter(status, 'Idle', refused, now), commands: [...cancel, { type: 'Fence', claim: claim.id }] };
-  }
+  if (refused !== undefined) return givenUp(member, claim, refused, now);
   const pods = world.pods.get(node.name);
   if (pods === undefined || target.version === undefined || node.os === undefined) {
     const verdict: Verdict = { reason: 'Claimed', message: 'holds a slot; its pods are being looked at' };
     return { status: enter(status, 'Staged', verdict, now), commands: [], lookAt: true };
   }
+  // Its pods may be others than those that were looked at before the claim.
+  const barred = preflight({ world, facts, node, member, version: target.version, claimed: new Set(), othersPending: false }, now);
+  if (barred !== undefined) return givenUp(member, claim, barred, now);
   const { spec } = facts.view;
   const evictFrom = now + durationMs(spec.drain.loadBalancerDelay);
   const { hooks } = recordedHooks(spec);
@@ -68,6 +66,14 @@ type Values = Readonly<Record<string, string>>;
 const priorOf = (ours: Values, present: Values) => Object.fromEntries(Object.keys(ours).map((name) => [name, present[name] ?? null]));
 
 const missing = (ours: Values, present: Values) => Object.fromEntries(Object.entries(ours).filter(([name]) => !(name in present)));
+
+function givenUp({ node, status }: Member, claim: Claim, verdict: Verdict, now: Instant): Step {
+  const cancel: Command[] =
+    node.host === undefined || node.host.spec.order?.id === cancelOrderID(claim.id)
+      ? []
+      : [{ type: 'Order', order: { id: cancelOrderID(claim.id), action: 'Cancel' } }];
+  return { status: enter(status, 'Idle', verdict, now), commands: [...cancel, { type: 'Fence', claim: claim.id }] };
+}
 
 function whyNot(world: World, facts: Facts, member: Member): Verdict | undefined {
   const { node, status, byHand, target } = member;

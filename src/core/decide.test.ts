@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { BY_HAND, ON_NODE, OTHER_OPERATOR_LABEL } from '../api/names.ts';
 import { decide } from './decide.ts';
 import {
+  aBudget,
   aClaim,
   ago,
   aHost,
@@ -39,6 +40,51 @@ function decided(nodes: readonly NodeView[], policy: PolicyView = policyWith(), 
   const claimed = decision.policies[0]?.claims?.map(({ node }) => node);
   return { decision, of, claimed, reasons: Object.fromEntries(decision.nodes.map(({ node, status }) => [node, status.reason])) };
 }
+
+describe('a node that is Blocked by its pods', () => {
+  const blockedNode = (name: string, status: object = {}) =>
+    aStagedNode(name, {
+      update: anUpdate({ phase: 'Blocked', reason: 'CannotEvict', message: 'shop/web', attempts: 1, retryAt: ago(-MINUTE), ...status }),
+    });
+  const webOn = (name: string) => ({ pods: new Map([[name, [aPod('web', { labels: { app: 'web' } })]]]) });
+  const shut = new Map([['shop', [aBudget('web', { desiredHealthy: 3 })]]]);
+
+  test('by a budget that can never allow it, is so before it is claimed, by name, and the next one goes', () => {
+    const pods = new Map([...webOn('n1').pods, ['n2', []]]);
+    const { claimed, of } = decided([aStagedNode('n1'), aStagedNode('n2')], policyWith(), { pods, budgets: shut });
+    expect(claimed).toEqual(['n2']);
+    expect(of('n1')?.status).toMatchObject({ phase: 'Blocked', reason: 'CannotEvict', attempts: 1, retryAt: ago(-MINUTE) });
+    expect(of('n1')?.status.message).toMatch(/^cannot evict pods whose PodDisruptionBudget shop\/web can never .*: shop\/web$/);
+    expect(of('n1')?.commands).toMatchObject([{ type: 'WriteStatus' }]);
+  });
+
+  test('is claimed as soon as what blocked it has changed, whatever its backoff', () => {
+    const budgets = new Map([['shop', [aBudget('web', { desiredHealthy: 3, expectedPods: 4 })]]]);
+    expect(decided([blockedNode('n1')], policyWith(), { ...webOn('n1'), budgets }).claimed).toEqual(['n1']);
+    expect(decided([blockedNode('n1')], policyWith(), { ...webOn('n1'), budgets: shut }).claimed).toBeUndefined();
+  });
+
+  test('backs off further each time', () => {
+    const { of } = decided([blockedNode('n1', { attempts: 2, retryAt: ago(1) })], policyWith(), { ...webOn('n1'), budgets: shut });
+    expect(of('n1')?.status).toMatchObject({ attempts: 3, retryAt: ago(-4 * MINUTE) });
+  });
+
+  test('takes no slot while it is looked at again, and is watched without end only where there are few of its kind', () => {
+    const many = Array.from({ length: 30 }, (_unused, index) => blockedNode(`b${String(index).padStart(2, '0')}`));
+    const due = blockedNode('c1', { retryAt: ago(1), attempts: 9 });
+    const pods = new Map([['n1', []]]);
+    const { claimed, decision, of } = decided([...many, due, aStagedNode('n1')], policyWith(), { pods });
+    expect(claimed).toEqual(['n1']);
+    expect(decision.lookAt).toEqual(['n1', ...many.slice(0, 16).map(({ name }) => name), 'c1']);
+    expect(of('b00')?.status).toMatchObject({ phase: 'Blocked', reason: 'CannotEvict', message: 'shop/web' });
+    expect(of('b00')?.commands).toEqual([]);
+  });
+
+  test('in a drain that took too long waits for its backoff all the same', () => {
+    const node = blockedNode('n1', { reason: 'DrainTimeout' });
+    expect(decided([node]).claimed).toBeUndefined();
+  });
+});
 
 describe('claims', () => {
   const three = ['n1', 'n2', 'n3'].map((name) => aStagedNode(name));
@@ -198,9 +244,9 @@ describe('reasons', () => {
     const pods = new Map([['n1', [naked]]]);
     const first = decided([node], policyWith(), { pods }).of('n1')?.status;
     expect(first).toMatchObject({ phase: 'Blocked', reason: 'CannotEvict', since: ago(0) });
-    const later = decide(aWorld({ policies: [policyWith()], nodes: [{ ...node, update: anUpdate(first!) }], pods }), NOW + MINUTE);
-    expect(later.nodes[0]?.status).toEqual(first);
-    expect(later.lookAt).toEqual(['n1']);
+    const later = decide(aWorld({ policies: [policyWith()], nodes: [{ ...node, update: anUpdate(first!) }], pods }), NOW + 1);
+    expect(later.nodes[0]).toMatchObject({ status: first, commands: [] });
+    expect([later.lookAt, later.wakeAt]).toEqual([['n1'], NOW + MINUTE]);
   });
 
   test('the leader’s own node, last: hands over where somebody can take over', () => {

@@ -2,6 +2,7 @@ import { MANAGED_LABEL } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
 import { assign, claimOn, isHeld, isOfOtherOperator } from './assign.ts';
+import { type Blocked, blocked, isBlockedByPods, lookAgain } from './blocked.ts';
 import { countOf } from './budget.ts';
 import { isRetried, isSkipped, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { claimedStep } from './claimed.ts';
@@ -22,8 +23,10 @@ import { type Standing, type Turn, turnsOf, zoneOfNode } from './turn.ts';
 import { compareVersions } from './versions.ts';
 import { type Instant, instant, type NodeView, type PolicyView, timestamp, type World } from './world.ts';
 
-/** Nodes whose pods are looked at before their turn: enough that blocked ones do not hold up the rest. */
+/** Nodes whose pods are looked at before they are claimed. */
 const MAX_LOOKED_AT = 64;
+/** Blocked nodes whose pods are watched all the time; of more than these, each is looked at when its backoff is over. */
+const MAX_BLOCKED_LOOKED_AT = 16;
 
 /**
  * The whole decision: what to do now with every policy and node, and the one reason for each node's being where it is.
@@ -52,6 +55,8 @@ class Draft {
   readonly #drains: DrainDecision[] = [];
   readonly #lookAt = new Set<string>();
   readonly #jobs: JobRef[] = [];
+  #lookAhead = 0;
+  #lookAtBlocked = 0;
   #handOver = false;
   #wakeAt: Instant | undefined;
 
@@ -225,6 +230,13 @@ class Draft {
         othersPending: pending.some((group) => group <= member.group),
         ...(turn !== undefined && { turn }),
       };
+      if (isBlockedByPods(ground.status)) {
+        const still = lookAgain(candidate, ground.status, this.#now);
+        if (still !== undefined) {
+          this.#block(node, still);
+          continue;
+        }
+      }
       const hold = firstHold(claimRules, candidate, this.#now);
       if (hold === undefined) {
         claimed.add(node.name);
@@ -241,9 +253,13 @@ class Draft {
       // The slot is its own while its pods are looked at: not the whole fleet's pods are listed for one free slot.
       if (hold.reason === 'Preflight') claimed.add(node.name);
       if (hold.reason === 'HandingOver') this.#handOver = true;
-      if (hold.reason === 'Preflight' || hold.reason === 'CannotEvict') this.#look(node.name);
+      if (hold.reason === 'CannotEvict') {
+        this.#block(node, blocked(candidate, ground.status, hold, this.#now));
+        continue;
+      }
+      if (hold.reason === 'Preflight') this.#look(node.name);
       if (hold.until !== undefined) this.#wake(hold.until);
-      this.#settle(node, enter(ground.status, hold.reason === 'CannotEvict' ? 'Blocked' : 'Staged', hold, this.#now));
+      this.#settle(node, enter(ground.status, 'Staged', hold, this.#now));
     }
   }
 
@@ -301,8 +317,19 @@ class Draft {
     return commands;
   }
 
+  #block(node: NodeView, { status, commands, due, until }: Blocked): void {
+    if (until !== undefined) this.#wake(until);
+    if (this.#lookAtBlocked < (due ? MAX_LOOKED_AT : MAX_BLOCKED_LOOKED_AT)) {
+      this.#lookAtBlocked += 1;
+      this.#lookAt.add(node.name);
+    }
+    this.#settle(node, status, commands);
+  }
+
   #look(name: string): void {
-    if (this.#lookAt.size < MAX_LOOKED_AT) this.#lookAt.add(name);
+    if (this.#lookAhead >= MAX_LOOKED_AT) return;
+    this.#lookAhead += 1;
+    this.#lookAt.add(name);
   }
 
   #wake(at: Instant): void {

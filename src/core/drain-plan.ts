@@ -1,4 +1,5 @@
 import { isComeback } from './comebacks.ts';
+import { barredBy } from './disruption-budgets.ts';
 import { type DrainContext, type DrainSettings, podKey } from './drain-settings.ts';
 import { matches } from './selector.ts';
 import { type Instant, instant, type PodView } from './world.ts';
@@ -104,6 +105,8 @@ function fateOf(pod: PodView, settings: DrainSettings, context: DrainContext): F
   if (isComeback(pod, context.evictedOnce)) return { kind: 'leave', reason: 'CameBack' };
   if (pod.doNotDisrupt !== undefined && settings.respectDoNotDisrupt === true)
     return { kind: 'forbidden', reason: `${NOT_DISRUPTED} (annotation ${pod.doNotDisrupt}; drain.respectDoNotDisrupt)` };
+  const barred = context.budgets === undefined ? undefined : barredBy(pod, context.budgets);
+  if (barred !== undefined) return { kind: 'forbidden', reason: barred };
   return uncontrolled ? { kind: 'evict', lost: true } : { kind: 'evict' };
 }
 

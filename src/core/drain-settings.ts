@@ -2,7 +2,7 @@ import type { CordonRecord } from '../api/cordon-record.ts';
 import type { EvictedOnce } from '../api/node-update.ts';
 import { durationMs } from '../api/primitives.ts';
 import type { UpdatePolicySpec } from '../api/update-policy.ts';
-import type { Instant, NodeView, World } from './world.ts';
+import type { DisruptionBudgets, Instant, NodeView, World } from './world.ts';
 
 /** The drain settings in force for one node, as its record keeps them; durations in milliseconds. */
 export type DrainSettings = CordonRecord['drain'];
@@ -32,6 +32,8 @@ export interface DrainContext {
   ridesThrough?: World['self'];
   /** Which pods that tolerate the cordon this drain evicts, by their controller. */
   evictedOnce: readonly EvictedOnce[];
+  /** Where it is asked, ahead of the drain, whether it can ever succeed: what its budgets say. */
+  budgets?: DisruptionBudgets;
 }
 
 /** The context of a node's drain. */

@@ -80,7 +80,7 @@ describe('groundOf', () => {
       { update: anUpdate({ phase: 'Blocked', reason: 'CannotEvict' }), host: aHost({ staged: proof() }) },
       'staged',
       'Blocked',
-      'Preflight',
+      'CannotEvict',
     ],
     ['staged', { host: aHost({ staged: proof() }) }, 'staged', 'Staged', 'Preflight'],
     ['another version staged', { host: aHost({ staged: proof(OLD) }) }, 'stage', 'Idle', 'AwaitingStagingSlot'],

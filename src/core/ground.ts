@@ -1,5 +1,6 @@
 import type { Order } from '../api/node-host.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
+import { isBlockedByPods } from './blocked.ts';
 import { tokensOf } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
@@ -43,7 +44,7 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
   const wanted: StatusChange = { from: running, target: version, behindSince: before.behindSince ?? timestamp(now) };
   const bad = knownBad(before, version);
   if (bad !== undefined) return settle('RolledBack', bad, wanted);
-  if (before.phase === 'Blocked' && !passed(before.retryAt, now)) {
+  if (before.phase === 'Blocked' && !isBlockedByPods(before) && !passed(before.retryAt, now)) {
     const until = instant(before.retryAt ?? '');
     return settle('Blocked', { reason: asReason(before.reason) ?? 'CannotEvict', message: before.message ?? '', until }, wanted);
   }
@@ -56,15 +57,16 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
     return settle('Idle', verdict, wanted);
   }
   if (stagedVersion(node) === version) {
+    const barred = isBlockedByPods(before);
     const status = enter(
       before,
       before.phase === 'Blocked' ? 'Blocked' : 'Staged',
-      { reason: 'Preflight', message: `${version} is staged` },
+      barred ? { reason: 'CannotEvict', message: before.message ?? '' } : { reason: 'Preflight', message: `${version} is staged` },
       now,
       {
         ...base,
         ...wanted,
-        retryAt: undefined,
+        retryAt: barred ? before.retryAt : undefined,
         failedOrder: undefined,
         ...(before.failedOrder !== undefined && { attempts: undefined }),
       },

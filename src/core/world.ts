@@ -1,7 +1,7 @@
 import type { CordonRecord } from '../api/cordon-record.ts';
 import type { NodeHostSpec, NodeHostStatus } from '../api/node-host.ts';
 import type { BlockedPod, NodeUpdateStatus } from '../api/node-update.ts';
-import type { UpdatePolicySpec, UpdatePolicyStatus } from '../api/update-policy.ts';
+import type { LabelSelector, UpdatePolicySpec, UpdatePolicyStatus } from '../api/update-policy.ts';
 
 /** Milliseconds since the epoch, by the API server's clock. */
 export type Instant = number;
@@ -98,6 +98,26 @@ export type JobView =
   /** It could not be made, and trying again is of no use. */
   | { state: 'Refused'; message: string };
 
+/** A PodDisruptionBudget, as far as it is told before a drain whether it can ever allow an eviction. */
+export interface DisruptionBudget {
+  namespace: string;
+  name: string;
+  /** Absent: it covers nothing. An empty one covers its whole namespace. */
+  selector?: LabelSelector | undefined;
+  /** Its controller has seen its present spec: only then its numbers mean something. */
+  observed: boolean;
+  disruptionsAllowed: number;
+  currentHealthy: number;
+  desiredHealthy: number;
+  expectedPods: number;
+  unhealthyPodEvictionPolicy?: string;
+  /** Why its controller cannot compute it. */
+  syncFailed?: string;
+}
+
+/** Budgets by their namespace. */
+export type DisruptionBudgets = ReadonlyMap<string, readonly DisruptionBudget[]>;
+
 /** All that one decision looks at: plain data. */
 export interface World {
   policies: readonly PolicyView[];
@@ -112,6 +132,8 @@ export interface World {
   pods: ReadonlyMap<string, readonly PodView[]>;
   /** The DaemonSets that exist, as `namespace/name`. */
   daemonSets: ReadonlySet<string>;
+  /** PodDisruptionBudgets, by namespace. */
+  budgets: DisruptionBudgets;
   /** What the running drains could not evict yet, by node. */
   blockedPods: ReadonlyMap<string, readonly BlockedPod[]>;
   /** Namespaces in which hooks may run. */

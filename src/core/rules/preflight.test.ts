@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { aCandidate, aNode, aPod, aPolicy, aWorld, NOW } from '../testing/builders.ts';
-import type { PodView } from '../world.ts';
+import { aBudget, aCandidate, aNode, aPod, aPolicy, aWorld, NOW } from '../testing/builders.ts';
+import type { DisruptionBudget, PodView } from '../world.ts';
 import { preflight } from './preflight.ts';
 
 const { controller: _, ...naked } = aPod('naked');
@@ -9,6 +9,8 @@ const self = { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: 'n1' };
 const stateless = aPolicy({ spec: { drain: { mode: 'None' } } });
 const strict = aPolicy({ spec: { drain: { deleteEmptyDirData: false } } });
 
+const web = aPod('web', { labels: { app: 'web' } });
+const shopBudgets = (change: Partial<DisruptionBudget>) => new Map([['shop', [aBudget('web', change)]]]);
 const at = (pods: readonly PodView[] | undefined) => new Map(pods === undefined ? [] : [['n1', pods]]);
 
 describe('preflight', () => {
@@ -17,6 +19,9 @@ describe('preflight', () => {
     ['no pods', aWorld({ pods: at([]) }), undefined],
     ['pods that can be evicted', aWorld({ pods: at([aPod('web')]) }), undefined],
     ['a naked pod', aWorld({ pods: at([naked, aPod('web')]) }), 'CannotEvict'],
+    ['a budget that can never allow it', aWorld({ pods: at([web]), budgets: shopBudgets({ desiredHealthy: 3 }) }), 'CannotEvict'],
+    ['a budget that only does not allow it now', aWorld({ pods: at([web]), budgets: shopBudgets({}) }), undefined],
+    ['a pod whose owner asks not to be disrupted', aWorld({ pods: at([{ ...web, doNotDisrupt: 'x' }]) }), 'CannotEvict'],
     ['a naked pod, and mode None', aWorld({ policies: [stateless], pods: at([naked]) }), undefined],
     ['mode None, which looks at no pods', aWorld({ policies: [stateless], pods: at(undefined) }), undefined],
     ['a naked pod, and force', aWorld({ policies: [aPolicy({ spec: { drain: { force: true } } })], pods: at([naked]) }), undefined],

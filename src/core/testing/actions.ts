@@ -28,7 +28,7 @@ export type Action =
   | { do: 'flaw'; node: number; flaw: Flaw | null }
   | { do: 'pods' }
   | { do: 'jobs' }
-  | { do: 'guardPod'; node: number; guarded: boolean }
+  | { do: 'guardPod'; node: number; guarded: boolean | 'never' }
   | { do: 'nakedPod'; node: number }
   | { do: 'time'; minutes: number }
   | { do: 'release' }

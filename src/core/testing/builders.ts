@@ -8,7 +8,7 @@ import type { DrainContext } from '../drain-settings.ts';
 import { factsOf, type Member } from '../facts.ts';
 import type { Flight } from '../flight/flight.ts';
 import type { Candidate } from '../rules/rule.ts';
-import { type NodeView, type PodView, type PolicyView, timestamp, type World } from '../world.ts';
+import { type DisruptionBudget, type NodeView, type PodView, type PolicyView, timestamp, type World } from '../world.ts';
 
 /** The time at which tests decide. */
 export const NOW = Date.parse('2026-03-01T12:00:00Z');
@@ -156,6 +156,19 @@ export function aPod(name: string, change: Partial<PodView> = {}): PodView {
   };
 }
 
+/** A budget of the namespace `shop` that covers the pods labelled `app: name` and allows no eviction now; one of the three is to spare. */
+export const aBudget = (name: string, change: Partial<DisruptionBudget> = {}): DisruptionBudget => ({
+  namespace: 'shop',
+  name,
+  selector: { matchLabels: { app: name } },
+  observed: true,
+  disruptionsAllowed: 0,
+  currentHealthy: 2,
+  desiredHealthy: 2,
+  expectedPods: 3,
+  ...change,
+});
+
 /** A pod of a DaemonSet, Ready. */
 export const aDaemonSetPod = (name: string, change: Partial<PodView> = {}): PodView =>
   aPod(name, { namespace: 'kube-system', controller: { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'cni' }, ...change });
@@ -176,6 +189,7 @@ export function aWorld(change: Partial<World> = {}): World {
     guarded: true,
     standby: false,
     daemonSets: new Set(['kube-system/cni']),
+    budgets: new Map(),
     pods: new Map(),
     blockedPods: new Map(),
     hookNamespaces: [],

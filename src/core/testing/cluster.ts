@@ -1,6 +1,6 @@
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL } from '../../api/names.ts';
-import { type Instant, type JobView, type PolicyView, timestamp } from '../world.ts';
-import { aDaemonSetPod, aPod, aPolicy, NOW } from './builders.ts';
+import { type DisruptionBudget, type Instant, type JobView, type PolicyView, timestamp } from '../world.ts';
+import { aBudget, aDaemonSetPod, aPod, aPolicy, NOW } from './builders.ts';
 import { scheduleOf } from './calendar.ts';
 import {
   bootIDOf,
@@ -70,6 +70,13 @@ export class Cluster implements Objects {
     }
   }
 
+  /** The budgets of guarded pods: each has one of its own. */
+  get budgets(): DisruptionBudget[] {
+    return this.pods.items
+      .filter(({ guarded, terminating }) => guarded !== false && !terminating)
+      .map(({ name, guarded, ready }) => aBudget(name, { currentHealthy: ready ? 2 : 1, expectedPods: guarded === 'never' ? 2 : 3 }));
+  }
+
   /** A number that was never given before. */
   serial(): number {
     this.#serial += 1;
@@ -107,7 +114,12 @@ export class Cluster implements Objects {
       os: { version: machine.version, variant: machine.variant, arch: 'amd64' },
     });
     this.pods.put(`cni-${name}`, { ...aDaemonSetPod(`cni-${name}`), node: name, guarded: false });
-    this.pods.put(`web-${name}`, { ...aPod(`web-${name}`), uid: `web-${this.serial()}`, node: name, guarded: false });
+    this.pods.put(`web-${name}`, {
+      ...aPod(`web-${name}`, { labels: { app: `web-${name}` } }),
+      uid: `web-${this.serial()}`,
+      node: name,
+      guarded: false,
+    });
     if (this.setup.tolerant) this.#putTolerant(name);
   }
 
@@ -115,7 +127,12 @@ export class Cluster implements Objects {
   #putTolerant(node: string): void {
     const name = `log-${node}`;
     const controller = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name };
-    this.pods.put(name, { ...aPod(name, { controller, toleratesCordon: true }), uid: `log-${this.serial()}`, node, guarded: false });
+    this.pods.put(name, {
+      ...aPod(name, { labels: { app: name }, controller, toleratesCordon: true }),
+      uid: `log-${this.serial()}`,
+      node,
+      guarded: false,
+    });
   }
 
   /** The next version comes out. */

@@ -5,6 +5,7 @@ import { podKey } from '../drain-settings.ts';
 import type { Instant, JobView, NodeView, World } from '../world.ts';
 import { type Cluster, HOOK_NAMESPACE } from './cluster.ts';
 import { freshCaches, isSame, NodeWriter } from './node-writer-model.ts';
+import type { SimPod } from './objects.ts';
 import { ConflictError, type Lag } from './store.ts';
 
 /** How far each cache moves on before a pass; all to the present where nothing is said. */
@@ -51,7 +52,7 @@ export class ControllerModel {
     for (const { claim, evict, force } of this.#drains)
       for (const { name, uid } of evict) {
         const pod = this.#cluster.pods.get(name);
-        if (pod?.uid !== uid || pod.terminating || (pod.guarded && force !== true)) continue;
+        if (pod?.uid !== uid || pod.terminating || (pod.guarded !== false && force !== true)) continue;
         this.#cluster.watchman.evicts(claim, pod);
         this.#cluster.pods.patch(name, undefined, () => ({ terminating: true }));
       }
@@ -104,6 +105,7 @@ export class ControllerModel {
         self: { namespace: 'lockkeeper', pod: 'lockkeeper', node: this.#cluster.pods.get('lockkeeper')?.node ?? '' },
       }),
       standby,
+      budgets: new Map([['shop', this.#cluster.budgets]]),
       daemonSets: new Set(['kube-system/cni']),
       pods: looked,
       blockedPods: new Map(this.#drains.map((drain) => [drain.node, blocked(drain, looked.get(drain.node) ?? [])])),
@@ -183,7 +185,7 @@ export class ControllerModel {
   }
 }
 
-const blocked = ({ evict }: DrainDecision, pods: readonly { uid: string; guarded?: boolean }[]): BlockedPod[] =>
+const blocked = ({ evict }: DrainDecision, pods: readonly { uid: string; guarded?: SimPod['guarded'] }[]): BlockedPod[] =>
   evict
-    .filter(({ uid }) => pods.some((pod) => pod.uid === uid && pod.guarded === true))
+    .filter(({ uid }) => pods.some((pod) => pod.uid === uid && pod.guarded !== false))
     .map((pod) => ({ pod: podKey(pod), reason: 'DisruptionBudget', budget: 'shop/web' }));

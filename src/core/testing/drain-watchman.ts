@@ -20,6 +20,18 @@ export class DrainWatchman {
     return undefined;
   }
 
+  /** Nothing is cordoned whose pods, as the controller sees them, can never be evicted. */
+  cordons({ pods, budgets }: World, { nodes }: Decision): string | undefined {
+    for (const { node, commands } of nodes) {
+      const cordon = commands.find((command) => command.type === 'Cordon');
+      if (cordon === undefined || cordon.record.drain.mode === 'None') continue;
+      const shut = new Set(budgets.get('shop')?.flatMap(({ name, expectedPods }) => (expectedPods === 2 ? name : [])));
+      const never = pods.get(node)?.find((pod) => !pod.terminating && (pod.controller === undefined || shut.has(pod.name)));
+      if (never !== undefined) return `4: ${node} is cordoned with ${never.name} on it, which can never be evicted`;
+    }
+    return undefined;
+  }
+
   /** Pods that come straight back are evicted once a claim. */
   evicts(claim: string, { name, uid, toleratesCordon }: SimPod): string | undefined {
     if (toleratesCordon !== true) return undefined;

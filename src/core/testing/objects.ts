@@ -8,8 +8,8 @@ import type { Store } from './store.ts';
 export type SimNode = Omit<NodeView, 'update' | 'host' | 'agent'>;
 export type SimUpdate = { nodeUID: string; resourceVersion: string; annotations: Annotations; status: NodeUpdateStatus };
 export type SimHost = { nodeUID: string; resourceVersion: string; spec: NodeHostSpec; status: NodeHostStatus };
-/** A pod; a `guarded` one has a budget that allows no eviction now. */
-export type SimPod = PodView & { node: string; guarded: boolean; resourceVersion: string };
+/** A pod; a `guarded` one has a budget that allows no eviction now, or `never` any. */
+export type SimPod = PodView & { node: string; guarded: boolean | 'never'; resourceVersion: string };
 
 /** A hook's Job. */
 export type SimJob = { hook: HookRun; createdAt: number; view: JobView; resourceVersion: string };

@@ -64,7 +64,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(1, 'loseProof', { node: index }),
   often(4, 'pods'),
   often(3, 'jobs'),
-  often(1, 'guardPod', { node: index, guarded: flag }),
+  often(2, 'guardPod', { node: index, guarded: fc.constantFrom(false, true, 'never', 'never') }),
   often(1, 'nakedPod', { node: index }),
   often(5, 'time', { minutes: fc.constantFrom(0.2, 1, 5, 11, 30) }),
   often(2, 'release'),

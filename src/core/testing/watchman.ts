@@ -89,6 +89,7 @@ export class Watchman {
   decided(world: World, decision: Decision, now: Instant): void {
     const { policies, nodes } = decision;
     mustNot(this.#drains.forces(world, decision, now));
+    mustNot(this.#drains.cordons(world, decision));
     for (const { policy, claims } of policies) {
       const kept = claims ?? world.policies.find(({ name }) => name === policy)?.status.claims ?? [];
       for (const { node, uid } of kept)
