@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { repository } from '../bed/config.ts';
@@ -28,7 +28,7 @@ interface Built {
 
 /**
  * The archive of our image for this machine, of the programs that lie in dist/; built as `make image` does it where there is
- * none of these (11 s; longer where packages must be fetched first). Not to be called twice at once in one checkout.
+ * none of these (11 s; longer where packages must be fetched first). Two at once build two, of the same bytes.
  */
 export async function ourImage(): Promise<string> {
   const hash = createHash('sha256');
@@ -40,17 +40,25 @@ export async function ourImage(): Promise<string> {
   const noted = await readFile(note, 'utf8').catch(() => undefined);
   if (there !== undefined && noted === describe(there)) return path.join(folder, there.archive);
 
-  const build = ['scripts/build-image.ts', '--arch', architecture];
-  await promisify(execFile)(process.execPath, build, { cwd: repository, timeout: buildTimeoutMs });
-  const fresh = await built();
-  await writeFile(note, describe(fresh));
-  return path.join(folder, fresh.archive);
+  await mkdir(folder, { recursive: true });
+  const fresh = await mkdtemp(path.join(folder, '.new-'));
+  try {
+    const build = ['scripts/build-image.ts', '--arch', architecture, '--output', fresh];
+    await promisify(execFile)(process.execPath, build, { cwd: repository, timeout: buildTimeoutMs });
+    const image = await built(fresh);
+    await writeFile(path.join(fresh, path.basename(note)), describe(image));
+    // The archive first: whoever reads what is said of it finds it there.
+    for (const name of [image.archive, 'image.json', path.basename(note)]) await rename(path.join(fresh, name), path.join(folder, name));
+    return path.join(folder, image.archive);
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
 }
 
 /** @throws Error where none was built */
-async function built(): Promise<Built> {
-  const all = JSON.parse(await readFile(path.join(folder, 'image.json'), 'utf8')) as Built[];
+async function built(where = folder): Promise<Built> {
+  const all = JSON.parse(await readFile(path.join(where, 'image.json'), 'utf8')) as Built[];
   const ours = all.find((one) => one.architecture === architecture);
-  if (ours === undefined) throw new Error(`${folder} has no image for ${architecture}`);
+  if (ours === undefined) throw new Error(`${where} has no image for ${architecture}`);
   return ours;
 }
