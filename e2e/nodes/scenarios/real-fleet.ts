@@ -15,7 +15,7 @@ const infraLabel = 'bed.lockkeeper.dev/infra';
 const podsPath = '/api/v1/namespaces/lockkeeper/pods';
 
 export interface RealFleetOptions extends Pick<NodesOptions, 'archives' | 'machine' | 'each' | 'nodeGraceSeconds' | 'certificate'> {
-  /** 3 unless told. */
+  /** 3 unless told; in one zone, so that they go by name, unless `machine` or `each` says otherwise. */
   readonly nodes?: number;
   /** What the update repository holds at first, beside 1.26.0, which the machines run. */
   readonly releases?: readonly string[];
@@ -61,7 +61,7 @@ export async function startRealFleet(options: RealFleetOptions = {}): Promise<Re
     nodes: infra ? nodes + 1 : nodes,
     releases: ['1.26.0', ...releases].map((version) => ({ version, variant, arch })),
     each: (index) =>
-      index < nodes ? { ...machine, ...each(index) } : { osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } },
+      index < nodes ? { zone: 'eu-west-1a', ...machine, ...each(index) } : { osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } },
   });
   try {
     const history = await bed.nodeHistory();
