@@ -61,7 +61,9 @@ export async function startRealFleet(options: RealFleetOptions = {}): Promise<Re
     nodes: infra ? nodes + 1 : nodes,
     releases: ['1.26.0', ...releases].map((version) => ({ version, variant, arch })),
     each: (index) =>
-      index < nodes ? { zone: 'eu-west-1a', ...machine, ...each(index) } : { osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } },
+      index < nodes
+        ? { zone: 'eu-west-1a', ...machine, ...each(index) }
+        : { osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } },
   });
   try {
     const history = await bed.nodeHistory();

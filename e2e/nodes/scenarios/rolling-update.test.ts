@@ -100,6 +100,8 @@ suite('the chart as it is, on three real nodes under load', () => {
     const { approve, bed, eventually, machines, patchPolicy, releaseStaged, updated } = fleet;
     for (const path of ['deployments/web', 'statefulsets/slow', 'statefulsets/deaf'])
       await bed.client.delete(`/apis/apps/v1/namespaces/default/${path}`);
+    // Nobody needs its 20 s any more.
+    await bed.client.delete('/api/v1/namespaces/default/pods/slow-0', { gracePeriodSeconds: 1 });
     // The one that stays is not on the node that would be the last one anyway.
     for (const { metadata, spec } of await fleet.podsOf('controller')) {
       const cost = spec.nodeName === 'node-3' ? '-1' : '0';
