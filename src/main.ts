@@ -2,6 +2,8 @@ import { Command, CommanderError } from 'commander';
 import pino from 'pino';
 import { controllerCommand } from './controller/config.ts';
 import { runController } from './controller/controller.ts';
+import { runRelease } from './controller/release.ts';
+import { releaseCommand } from './controller/release-config.ts';
 import { CredentialsError } from './kube/credentials.ts';
 import { VERSION } from './version.ts';
 
@@ -18,10 +20,21 @@ async function main(argv: readonly string[]): Promise<number> {
         const logger = pino({ level: config.logLevel, base: { who: config.identity }, serializers: { error: pino.stdSerializers.err } });
         await runController(config, logger, stop.signal);
       }).exitOverride(),
+    )
+    .addCommand(
+      releaseCommand(async (config) => {
+        const logger = pino(
+          { level: config.logLevel, base: { who: config.identity }, serializers: { error: pino.stdSerializers.err } },
+          pino.destination(2),
+        );
+        const print = (line: string) => process.stdout.write(`${line}\n`);
+        if (!(await runRelease(config, print, logger, stop.signal))) exitCode = 1;
+      }).exitOverride(),
     );
+  let exitCode = 0;
   try {
     await program.parseAsync([...argv], { from: 'user' });
-    return 0;
+    return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);

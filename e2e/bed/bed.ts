@@ -66,7 +66,8 @@ export interface Bed {
   machine(name: string): Machine;
   /** Installs the chart, or upgrades it; waits until the controllers are ready, unless told not to. */
   installChart(options?: ChartOptions): Promise<void>;
-  uninstallChart(): Promise<void>;
+  /** Waits until all of it is gone. Without `hooks`, no node is released first. */
+  uninstallChart(options?: { readonly hooks?: boolean }): Promise<void>;
   /**
    * Cuts a node off from the API server: `refuse` resets connections, `silent` leaves them hanging, `open` ends it. With
    * `only: 'service'` the address that the host's own settings name goes on working.

@@ -16,7 +16,8 @@ export interface ChartOptions {
 
 export interface Helm {
   install(options?: ChartOptions): Promise<void>;
-  uninstall(): Promise<void>;
+  /** Without `hooks`, no node is released first. */
+  uninstall(options?: { readonly hooks?: boolean }): Promise<void>;
 }
 
 export interface HelmParts {
@@ -44,8 +45,8 @@ export function helmFor({ run, client, app }: HelmParts): Helm {
       const deployment = () => client.get<Deployment>(`/apis/apps/v1/namespaces/${release}/deployments/lockkeeper-controller`);
       await eventually(async () => isRolledOut(await deployment()), { timeoutMs, describe: deployment });
     },
-    async uninstall() {
-      await run(['uninstall', release, '--namespace', release, '--wait', '--timeout', '120s']);
+    async uninstall({ hooks = true } = {}) {
+      await run(['uninstall', release, '--namespace', release, '--wait', '--timeout', '120s', ...(hooks ? [] : ['--no-hooks'])]);
     },
   };
 }

@@ -40,6 +40,7 @@ function the(manifests: readonly Manifest[], kind: string, name: string): Manife
   return found;
 }
 
+const isHook = ({ metadata }: Manifest): boolean => metadata.annotations?.['helm.sh/hook'] !== undefined;
 const podOf = (manifest: Manifest) => manifest.spec.template.spec;
 
 describe('the chart', () => {
@@ -58,6 +59,7 @@ describe('the chart', () => {
     expect(policy.spec.approval).toBe('Manual');
 
     for (const manifest of await rendered()) {
+      if (isHook(manifest)) continue;
       const [applied] = await plane.client.apply(manifest);
       expect(applied).toMatchObject(manifest);
     }
@@ -79,6 +81,7 @@ describe('the chart', () => {
     for (const [kind, component] of [
       ['Deployment', 'controller'],
       ['DaemonSet', 'agent'],
+      ['Job', 'release'],
     ] as const) {
       const { metadata } = the(manifests, kind, `lockkeeper-${component}`).spec.template;
       expect(metadata.labels).toMatchObject({
@@ -92,16 +95,18 @@ describe('the chart', () => {
 
   test('puts everything that has a namespace into the release', async () => {
     for (const { kind, metadata } of await rendered()) {
-      const namespaced = ['ServiceAccount', 'Role', 'RoleBinding', 'Deployment', 'DaemonSet', 'Service', 'PodDisruptionBudget'];
+      const namespaced = ['ServiceAccount', 'Role', 'RoleBinding', 'Deployment', 'DaemonSet', 'Service', 'PodDisruptionBudget', 'Job'];
       expect({ kind, namespace: metadata.namespace }).toEqual({ kind, namespace: namespaced.includes(kind ?? '') ? namespace : undefined });
     }
   });
 });
 
 describe('its pods', () => {
-  const levels = { restricted: 'controller', privileged: 'agent' } as const;
-
-  test.each(Object.entries(levels))('are allowed by the Pod Security level %s: the %s', async (level, component) => {
+  test.each([
+    ['restricted', 'controller'],
+    ['restricted', 'release'],
+    ['privileged', 'agent'],
+  ])('are allowed by the Pod Security level %s: the %s', async (level, component) => {
     expect(await violations(level, component)).toBe('');
   });
 
@@ -130,7 +135,7 @@ describe('its pods', () => {
     const labels = { 'pod-security.kubernetes.io/enforce': level };
     await plane.client.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
     await plane.client.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: `lockkeeper-${component}`, namespace: name } });
-    const kind = component === 'agent' ? 'DaemonSet' : 'Deployment';
+    const kind = { agent: 'DaemonSet', release: 'Job' }[component] ?? 'Deployment';
     const spec = podOf(the(await rendered(), kind, `lockkeeper-${component}`));
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod' }, spec };
     try {
@@ -175,6 +180,23 @@ describe('its values', () => {
     expect(podOf(pinned).containers[0]?.image).toBe(`lockkeeper@${digest}`);
   });
 
+  test('uninstall: everything that releases the nodes is a hook, which ends before Helm gives up; or there is none', async () => {
+    const manifests = await rendered('uninstall.timeoutSeconds=100', 'controller.nodeSelector.pool=infra');
+    const hooks = manifests.filter(({ metadata }) => metadata.name === 'lockkeeper-release');
+    expect(hooks.map(({ kind }) => kind).sort()).toEqual(['ClusterRole', 'ClusterRoleBinding', 'Job', 'RoleBinding', 'ServiceAccount']);
+    for (const { metadata } of hooks) expect(metadata.annotations).toMatchObject({ 'helm.sh/hook': 'pre-delete' });
+    const weight = (kind: string) => Number(the(manifests, kind, 'lockkeeper-release').metadata.annotations?.['helm.sh/hook-weight']);
+    expect([weight('ServiceAccount') < weight('RoleBinding'), weight('RoleBinding') < weight('Job')]).toEqual([true, true]);
+    const job = the(manifests, 'Job', 'lockkeeper-release');
+    expect(job.spec).toMatchObject({ activeDeadlineSeconds: 130 });
+    expect(podOf(job)).toMatchObject({
+      nodeSelector: { pool: 'infra' },
+      tolerations: [{ key: 'node.kubernetes.io/unschedulable' }, { key: 'lockkeeper.dev/outdated' }],
+      containers: [{ args: ['release', '--all', '--lease-name=lockkeeper', '--timeout=100s'] }],
+    });
+    expect((await rendered('uninstall.release=false')).filter(isHook)).toEqual([]);
+  });
+
   test('without a default policy there is none', async () => {
     expect((await rendered('defaultPolicy.create=false')).filter(({ kind }) => kind === 'UpdatePolicy')).toEqual([]);
   });
@@ -189,6 +211,7 @@ describe('its values', () => {
     ['controller.tolerations[0].key=node.kubernetes.io/unschedulable', 'tolerations'],
     ['image.digest=sha256:1', 'digest'],
     ['logLevel=loud', 'logLevel'],
+    ['uninstall.timeoutSeconds=0', 'timeoutSeconds'],
     ['defaultPolicy.enabled=true', 'enabled'],
   ])('%s is refused', async (value, named) => {
     await expect(rendered(value)).rejects.toMatchObject({ stderr: expect.stringContaining(named) });
@@ -236,7 +259,8 @@ describe("the controller's rights", () => {
 });
 
 test('helm uninstall leaves the CRDs, and with them what people and nodes wrote, and nothing else', async () => {
-  await helm(plane, ['uninstall', 'lockkeeper', ...inNamespace]);
+  // No pod runs here: uninstall.test.ts has the hook.
+  await helm(plane, ['uninstall', 'lockkeeper', ...inNamespace, '--no-hooks']);
   for (const path of [
     '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies',
     '/apis/rbac.authorization.k8s.io/v1/clusterroles',

@@ -78,7 +78,7 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
     bed.audit
       .find({ verb: ['create', 'patch', 'update'], resource, ...(subresource !== undefined && { subresource }) }, since?.mark)
       .then((entries) => entries.filter(({ responseStatus }) => (responseStatus?.code ?? 500) < 300));
-  const controllers = (entry: AuditEntry): boolean => entry.user.username.endsWith(':lockkeeper-controller');
+  const controllers = (entry: AuditEntry): boolean => /:lockkeeper-(controller|release)$/.test(entry.user.username);
 
   const judge: Judge = {
     mostUnavailable: (except = []) =>

@@ -38,6 +38,9 @@ export const ON_NODE = {
 /** Set by the controller on nodes it may manage; the agents' DaemonSet selects it. */
 export const MANAGED_LABEL = `${GROUP}/managed`;
 
+/** Key of the taint with which a node may register, so that it is updated before it takes work. */
+export const OUTDATED_TAINT = `${GROUP}/outdated`;
+
 /** A node whose agent of the OS's existing operator is active carries this label; it is `ManagedByOther`. */
 export const OTHER_OPERATOR_LABEL = 'bottlerocket.aws/updater-interface-version';
 

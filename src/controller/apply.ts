@@ -162,6 +162,7 @@ function detailsOf(command: Command, { claim, from, target }: NodeUpdateStatus):
     case 'LabelManaged':
     case 'SetRefresh':
     case 'CordonAgain':
+    case 'Sweep':
       return { claim, from, to: target };
   }
 }

@@ -19,8 +19,8 @@ export interface ControllerConfig {
   retryMaxMs: number;
   /** Namespaces in which hooks may run. */
   hookNamespaces: readonly string[];
-  /** Without a host: all addresses, of IPv4 and IPv6. */
-  listen: Listen;
+  /** Without a host: all addresses, of IPv4 and IPv6. Absent: there are no endpoints. */
+  listen?: Listen;
   logLevel: string;
   inCluster: { directory?: string; host: string; port: string };
 }
@@ -30,7 +30,7 @@ interface Listen {
   port: number;
 }
 
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'];
 
 /** The `controller` command with its flags and the environment that stands in for them; `run` gets what was asked for. */
 export function controllerCommand(run: (config: ControllerConfig) => Promise<void>, env: NodeJS.ProcessEnv = process.env): Command {
@@ -138,7 +138,7 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
 }
 
 /** A name that an environment variable gives in place of a flag; an empty one gives none. */
-function fromEnvironment(command: Command, env: NodeJS.ProcessEnv, variable: string): string | undefined {
+export function fromEnvironment(command: Command, env: NodeJS.ProcessEnv, variable: string): string | undefined {
   const value = env[variable];
   if (value === undefined || value === '') return undefined;
   if (!OBJECT_NAME.test(value)) command.error(`error: ${variable} is ${JSON.stringify(value)}, but ${MUST_BE_NAME}`, { exitCode: 2 });
@@ -148,16 +148,19 @@ function fromEnvironment(command: Command, env: NodeJS.ProcessEnv, variable: str
 const OBJECT_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 const MUST_BE_NAME = 'must be a name of a Kubernetes object, such as lockkeeper-0.';
 
-function objectName(text: string): string {
+/** Parses a flag that names a Kubernetes object. */
+export function objectName(text: string): string {
   if (!OBJECT_NAME.test(text)) throw new InvalidArgumentError(MUST_BE_NAME);
   return text;
 }
 
-function objectNames(text: string): string[] {
+/** Parses a flag that names Kubernetes objects, with commas between. */
+export function objectNames(text: string): string[] {
   return text.split(',').map(objectName);
 }
 
-function duration(text: string): number {
+/** Parses a flag that is a duration, to milliseconds. */
+export function duration(text: string): number {
   if (!durationSchema().safeParse(text).success || durationMs(text) === 0)
     throw new InvalidArgumentError('must be a duration such as 500ms, 13s or 1h30m.');
   return durationMs(text);

@@ -1,5 +1,8 @@
-import { createServer } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Decision } from '../core/command.ts';
+import type { decide } from '../core/decide.ts';
+import type { World } from '../core/world.ts';
 import { KubeClient } from '../kube/client.ts';
 import { systemClock } from '../kube/clock.ts';
 import { Elector } from '../kube/elector.ts';
@@ -33,8 +36,19 @@ const PASS = 'pass';
 /** Connections: applying takes 16 and draining 32 at most, and the lease must be renewed beside them. */
 const MAX_SOCKETS = 64;
 
+/** How a run of the controller differs from that of a replica. */
+export interface Variant {
+  /** What decides, in place of `decide`. */
+  decide: typeof decide;
+  /** Waited for in each term before its first pass. */
+  beforeLeading: (leading: AbortSignal) => Promise<void>;
+  onDecision: (world: World, decision: Decision) => void;
+  /** A decision hands over; `give` names the Lease's next holder, and ends the term. */
+  handOver: (give: (holder: string) => Promise<void>) => void;
+}
+
 /** Runs a controller replica until the signal is aborted: fills its caches, stands by, and leads when elected. */
-export async function runController(config: ControllerConfig, log: Logger, signal: AbortSignal): Promise<void> {
+export async function runController(config: ControllerConfig, log: Logger, signal: AbortSignal, variant?: Variant): Promise<void> {
   const clock = systemClock;
   const logger = calmLogger(log, clock);
   const random = Math.random;
@@ -67,6 +81,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
   const podEvents = new BlockedPodEvents(events, clock.monotonic);
 
   const lead = async (leading: AbortSignal): Promise<void> => {
+    await variant?.beforeLeading(leading);
     await reflectors.waitForSync(leading);
     await refreshRecorded(client, reflectors, leading);
     const assertLeading = (): void => elector.assertLeading();
@@ -107,13 +122,18 @@ export async function runController(config: ControllerConfig, log: Logger, signa
       now,
       clock,
       logger,
+      ...(variant !== undefined && { decide: variant.decide }),
       handOver: () => {
+        if (variant !== undefined) return variant.handOver((holder) => elector.handOver(holder));
         const to = standbyPod(reflectors, self);
         if (to === undefined) return;
         logger.info({ action: 'HandOver', to }, 'this node is next: another replica takes over');
         elector.handOver(to).catch((error) => logger.warn({ error }, 'the lease could not be handed over'));
       },
-      onDecision: metrics.decided,
+      onDecision: (world, decision, milliseconds) => {
+        metrics.decided(world, decision, milliseconds);
+        variant?.onDecision(world, decision);
+      },
     });
     const queue = new WorkQueue<string>({
       worker: async (_key, passSignal) => {
@@ -164,21 +184,26 @@ export async function runController(config: ControllerConfig, log: Logger, signa
     healthy: () => progressedAt === undefined || clock.monotonic() - progressedAt < STUCK_MS,
     waitsFor: reflectors.unsynced,
   });
-  const server = createServer(app).listen(config.listen);
-  await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
-  const { address, port } = server.address() as AddressInfo;
+  const server = config.listen && (await serve(app, config.listen));
+  const { address, port } = (server?.address() ?? {}) as Partial<AddressInfo>;
   logger.info(
-    { version: VERSION, identity: config.identity, server: credentials.server.href, listen: `${address}:${port}` },
+    { version: VERSION, identity: config.identity, server: credentials.server.href, ...(server && { listen: `${address}:${port}` }) },
     'controller started',
   );
   try {
     await Promise.all([reflectors.run(signal), elector.run(signal)]);
   } finally {
-    server.close();
-    server.closeAllConnections();
+    server?.close();
+    server?.closeAllConnections();
     client.close();
     logger.info({}, 'controller stopped');
   }
+}
+
+async function serve(app: RequestListener, listen: NonNullable<ControllerConfig['listen']>): Promise<Server> {
+  const server = createServer(app).listen(listen);
+  await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
+  return server;
 }
 
 interface Term {

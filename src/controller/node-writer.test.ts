@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../api/names.ts';
+import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE, OUTDATED_TAINT } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
 import type { Command, HookRun } from '../core/command.ts';
 import { aDrainContext, aRecord, NEW } from '../core/testing/builders.ts';
@@ -89,6 +89,7 @@ describe('each command is one write under the resourceVersion that was seen', ()
       'PATCH nodes/a',
       { metadata: { annotations: { [ON_NODE.cordon]: null, [ON_NODE.fence]: 'claim-a' } }, spec: { unschedulable: null } },
     ],
+    [{ type: 'Sweep' }, 'PATCH nodes/a', { metadata: { labels: { [MANAGED_LABEL]: null }, annotations: { [ON_NODE.fence]: null } } }],
     [{ type: 'Fence', claim: 'claim-a' }, 'PATCH nodes/a', { metadata: { annotations: { [ON_NODE.fence]: 'claim-a' } } }],
   ])('%j', async (command, what, body) => {
     const writer = settled({ unschedulable: true });
@@ -100,6 +101,16 @@ describe('each command is one write under the resourceVersion that was seen', ()
       ...body,
       metadata: { ...(body as { metadata?: object }).metadata, resourceVersion },
     });
+  });
+
+  test('a taint is taken from a list that is written as a whole, only as it was seen', async () => {
+    const others = [{ key: 'example.com/a', value: 'b', effect: 'NoExecute', timeAdded: '2026-01-01T00:00:00Z' }, { key: 'c' }];
+    putNode(bed.cluster, 'a', { spec: { taints: [others[0], { key: OUTDATED_TAINT, effect: 'NoSchedule' }, others[1]] } });
+    const writer = writerOf(seen());
+    const stale = writerOf(seen());
+    await writer.carryOut({ type: 'Sweep' });
+    expect(bed.cluster.get('nodes', 'a')!['spec']).toMatchObject({ taints: others });
+    expect(await failure(stale.carryOut({ type: 'Sweep' }))).toBeInstanceOf(StaleDecisionError);
   });
 
   test('the answer is in the caches at once', async () => {

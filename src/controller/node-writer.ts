@@ -1,5 +1,6 @@
+import * as z from 'zod/mini';
 import { type Kind, kindPath, NODE_HOST, NODE_UPDATE } from '../api/kinds.ts';
-import { API_VERSION, MANAGED_LABEL } from '../api/names.ts';
+import { API_VERSION, MANAGED_LABEL, OUTDATED_TAINT } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Command, HookRun, RefreshSettings } from '../core/command.ts';
 import { planDrain } from '../core/drain-plan.ts';
@@ -11,7 +12,7 @@ import type { Logger } from '../kube/logger.ts';
 import type { Reflector } from '../kube/reflector.ts';
 import type { HookJobs } from './hook-jobs.ts';
 import { makeHookJob } from './hook-runner.ts';
-import { cordonAgainPatch, cordonPatch, fencePatch, mergePatchBetween, orderPatch, uncordonPatch } from './patches.ts';
+import { cordonAgainPatch, cordonPatch, fencePatch, mergePatchBetween, orderPatch, sweepPatch, uncordonPatch } from './patches.ts';
 import type { PodViews } from './pod-views.ts';
 import type { Reflectors } from './reflectors.ts';
 import { nodeOf } from './views.ts';
@@ -36,6 +37,11 @@ export interface WriterDeps {
   /** Throws where this replica may no longer act. */
   assertLeading: () => void;
 }
+
+const taintedSchema = z.object({
+  metadata: z.object({ resourceVersion: z.string() }),
+  spec: z.object({ taints: z._default(z.array(z.looseObject({ key: z.string() })), []) }),
+});
 
 /** An object as the API server answers with it, as far as the next write needs it. */
 type Written = { metadata: { resourceVersion: string } };
@@ -83,6 +89,8 @@ export class NodeWriter {
         return this.#runHook(command.hook);
       case 'Fence':
         return this.#patchNode(fencePatch(this.#node, command.claim));
+      case 'Sweep':
+        return this.#sweep();
     }
   }
 
@@ -115,6 +123,24 @@ export class NodeWriter {
     if (fresh.metadata.resourceVersion !== update?.resourceVersion) throw new StaleDecisionError(`the NodeUpdate of ${name} has changed`);
     if (await makeHookJob(this.#deps, hook, this.#signal)) return true;
     throw new StaleDecisionError(`Job ${hook.namespace}/${hook.name} was there already, or cannot be made`);
+  }
+
+  async #sweep(): Promise<true> {
+    const { name, resourceVersion, outdated } = this.#node;
+    if (outdated !== true) return this.#patchNode(sweepPatch(this.#node));
+    // A list is patched as a whole, and a view keeps only what decisions look at.
+    const present = await this.#deps.client.get(`/api/v1/nodes/${encodeURIComponent(name)}`, { signal: this.#signal });
+    const { metadata, spec } = z.parse(taintedSchema, present);
+    if (metadata.resourceVersion !== resourceVersion) {
+      this.#deps.reflectors.nodes.observe(present);
+      throw new StaleDecisionError(`${name} has changed`);
+    }
+    return this.#patchNode(
+      sweepPatch(
+        this.#node,
+        spec.taints.filter(({ key }) => key !== OUTDATED_TAINT),
+      ),
+    );
   }
 
   async #createObjects(host: boolean, refresh: RefreshSettings): Promise<boolean> {

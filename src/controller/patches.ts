@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CordonRecord } from '../api/cordon-record.ts';
-import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../api/names.ts';
+import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
 import type { Command } from '../core/command.ts';
 import type { BareNode } from './views.ts';
@@ -62,6 +62,12 @@ export function uncordonPatch(node: BareNode, record: CordonRecord): Json {
 /** Gives up a claim on a node that carries no record. */
 export const fencePatch = (node: BareNode, claim: string): Json => ({
   metadata: { resourceVersion: node.resourceVersion, annotations: { [ON_NODE.fence]: claim } },
+});
+
+/** Removes our label and fence, and leaves the taints that are given, where they are. */
+export const sweepPatch = (node: BareNode, taints?: readonly unknown[]): Json => ({
+  metadata: { resourceVersion: node.resourceVersion, labels: { [MANAGED_LABEL]: null }, annotations: { [ON_NODE.fence]: null } },
+  ...(taints !== undefined && { spec: { taints } }),
 });
 
 /** Puts an order into the letterbox in place of the one that lies there. */

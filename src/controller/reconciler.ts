@@ -30,6 +30,8 @@ export interface ReconcilerDeps {
   now: () => number;
   clock: Clock;
   logger: Logger;
+  /** Default: `decide`. */
+  decide?: typeof decide;
   /** The leader's own node is next: give the lease to a standby. */
   handOver: () => void;
   onDecision?: (world: World, decision: Decision, milliseconds: number) => void;
@@ -100,7 +102,7 @@ export class Reconciler {
     });
     const started = clock.monotonic();
     const at = now();
-    const decision = decide(world, at);
+    const decision = (this.#deps.decide ?? decide)(world, at);
     this.#deps.onDecision?.(world, decision, clock.monotonic() - started);
     podViews.want(decision.lookAt);
     hookJobs.want(decision.jobs);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type CordonRecord, cordonRecordSchema } from '../api/cordon-record.ts';
-import { GROUP, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../api/names.ts';
+import { GROUP, KEEP_NODE_ANNOTATIONS, ON_NODE, OUTDATED_TAINT } from '../api/names.ts';
 import { type NodeHost, nodeHostSchema } from '../api/node-host.ts';
 import { type NodeUpdate, nodeUpdateSchema } from '../api/node-update.ts';
 import { updatePolicySchema } from '../api/update-policy.ts';
@@ -53,6 +53,7 @@ export function nodeOf(raw: unknown): BareNode {
   );
   const os = info === undefined ? undefined : parseOSImage(info.osImage, info.architecture);
   const record = recordOf(annotations[ON_NODE.cordon]);
+  const taints = spec?.taints ?? [];
   return {
     name: metadata.name,
     uid: metadata.uid,
@@ -64,7 +65,8 @@ export function nodeOf(raw: unknown): BareNode {
     ready: { status: ready?.status === 'True', since: ready?.lastTransitionTime ?? '' },
     bootID: info?.bootID ?? '',
     hostID: spec?.providerID || info?.systemUUID || metadata.uid,
-    deleting: metadata.deletionTimestamp !== undefined || (spec?.taints ?? []).some(({ key }) => DELETION_TAINTS.has(key)),
+    deleting: metadata.deletionTimestamp !== undefined || taints.some(({ key }) => DELETION_TAINTS.has(key)),
+    ...(taints.some(({ key }) => key === OUTDATED_TAINT) && { outdated: true }),
     ...(os !== undefined && { os }),
     ...(record !== undefined && { record }),
   };

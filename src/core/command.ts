@@ -29,7 +29,9 @@ export type Command =
   /** Make a hook's Job, unless it is there already. */
   | { type: 'RunHook'; hook: HookRun }
   /** Give up a claim whose node carries no record yet. */
-  | { type: 'Fence'; claim: string };
+  | { type: 'Fence'; claim: string }
+  /** Remove our label, fence and taint from a node that is released. */
+  | { type: 'Sweep' };
 
 /** How an agent asks its host for news. */
 export type RefreshSettings = Pick<NodeHostSpec, 'refreshInterval' | 'ignoreWaves'>;

@@ -58,6 +58,7 @@ export const REASONS = {
   RolledBackByHost: 'The host came back with another version than the target.',
   TakingBack: 'The node is being given back.',
   TakenBack: 'The node was given back before its reboot.',
+  Released: 'Lockkeeper was told to release all nodes, and leaves this one alone.',
   UncordonedByHand: 'A person uncordoned the failed node.',
   RecordUnreadable: 'The record on the node cannot be read.',
 } as const;

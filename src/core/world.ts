@@ -51,6 +51,8 @@ export interface NodeView {
   hostID: string;
   /** Being deleted, by an administrator or by an autoscaler. */
   deleting: boolean;
+  /** Carries the taint `lockkeeper.dev/outdated`. */
+  outdated?: true;
   /** Absent where the node is not Bottlerocket's. */
   os?: NodeOS;
   record?: CordonRecord | 'unreadable';

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { KubeClient } from './client.ts';
-import { ApiProtocolError, isConflict } from './errors.ts';
+import { ApiProtocolError, isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 
 /** What we need of a coordination.k8s.io/v1 Lease. */
 export interface Lease {
@@ -28,6 +28,8 @@ interface CallOptions {
 /** One Lease by its name. Writes hold only against the resourceVersion they were given. */
 export interface LeaseAccess {
   readonly collection: string;
+  /** undefined: there is none. */
+  get(options: CallOptions): Promise<Lease | undefined>;
   create(spec: LeaseSpec, options: CallOptions): Promise<Lease>;
   patch(lease: Lease, spec: LeaseSpec, options: CallOptions): Promise<Lease>;
   /** As `patch`, for the holder: a conflict with an earlier write of our own, whose answer was lost, is got over. */
@@ -73,6 +75,14 @@ export function leaseAccess(client: Pick<KubeClient, 'request'>, namespace: stri
   return {
     collection,
     patch,
+    async get(options) {
+      try {
+        return parseLease(await client.request({ method: 'GET', path, ...options }));
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+        return undefined;
+      }
+    },
     async create(spec, options) {
       const body = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace }, spec };
       return parseLease(await client.request({ method: 'POST', path: collection, body, ...options }));
@@ -88,4 +98,31 @@ export function leaseAccess(client: Pick<KubeClient, 'request'>, namespace: stri
       }
     },
   };
+}
+
+/** A Lease that is renewed again and again right when we want it. */
+const MAX_TRIES = 20;
+
+/**
+ * Names `identity` the Lease's holder at once, whoever holds it. Resolves with the holder that was, and how long it may still act
+ * unawares, in milliseconds: 0 where nobody held it.
+ */
+export async function seizeLease(
+  access: LeaseAccess,
+  identity: string,
+  { durationMs, now, ...options }: CallOptions & { readonly durationMs: number; readonly now: () => number },
+): Promise<{ holder: string; mayActMs: number }> {
+  for (let tries = 1; ; tries += 1) {
+    const lease = await access.get(options);
+    const time = microTime(now());
+    const spec = { holderIdentity: identity, leaseDurationSeconds: Math.ceil(durationMs / 1000), acquireTime: time, renewTime: time };
+    try {
+      if (lease === undefined) await access.create({ ...spec, leaseTransitions: 0 }, options);
+      else await access.patch(lease, { ...spec, leaseTransitions: lease.transitions + 1 }, options);
+      const held = lease !== undefined && lease.holder !== '' && lease.holder !== identity;
+      return { holder: lease?.holder ?? '', mayActMs: held ? lease.durationMs : 0 };
+    } catch (error) {
+      if (!(isConflict(error) || isAlreadyExists(error)) || tries >= MAX_TRIES) throw error;
+    }
+  }
 }

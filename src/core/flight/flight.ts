@@ -43,7 +43,8 @@ export const rebootOrderID = (record: { claim: string }): string => `${record.cl
 export const cancelOrderID = (claim: string): string => `${claim}.cancel`;
 
 /** The node runs under another boot ID than the one that its update began with. */
-export const hasRebooted = ({ node, record }: Flight): boolean => node.bootID !== '' && node.bootID !== record.bootID;
+export const hasRebooted = ({ node, record }: Pick<Flight, 'node' | 'record'>): boolean =>
+  node.bootID !== '' && node.bootID !== record.bootID;
 
 /** Our Reboot order lies in the letterbox. */
 export const rebootOrdered = ({ node, record }: Flight): boolean => node.host?.spec.order?.id === rebootOrderID(record);
@@ -64,7 +65,8 @@ export function rebootDeadline({ status, record }: Flight): Instant {
 }
 
 /** Our Cancel lies in the letterbox: the node is on its way back whatever its status says. */
-export const cancelled = ({ node, record }: Flight): boolean => node.host?.spec.order?.id === cancelOrderID(record.claim);
+export const cancelled = ({ node, record }: Pick<Flight, 'node' | 'record'>): boolean =>
+  node.host?.spec.order?.id === cancelOrderID(record.claim);
 
 /** Cancels whatever lies in the letterbox; nothing where another boot has made every order void, or where it is cancelled already. */
 export const cancel = (flight: Flight): Command[] =>

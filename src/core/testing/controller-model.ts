@@ -17,6 +17,7 @@ export type Lags = { policies?: Lag; nodes?: Lag; updates?: Lag; hosts?: Lag; po
  */
 export class ControllerModel {
   readonly #cluster: Cluster;
+  readonly #decide: typeof decide;
   #caches;
   #work: Iterator<void> | undefined;
   /** Nodes whose pods the next pass sees: listing them is news to it. */
@@ -27,8 +28,9 @@ export class ControllerModel {
   /** When the last pass wanted to look again. */
   wakeAt: Instant | undefined;
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, decides: typeof decide = decide) {
     this.#cluster = cluster;
+    this.#decide = decides;
     this.#caches = freshCaches(cluster);
   }
 
@@ -75,7 +77,7 @@ export class ControllerModel {
   *#pass(): Generator<void> {
     const world = this.#gather();
     const decidedAt = this.#cluster.now;
-    const decision = decide(world, decidedAt);
+    const decision = this.#decide(world, decidedAt);
     this.#cluster.watchman.decided(world, decision, decidedAt);
     this.looking = decision.lookAt;
     this.watching = decision.jobs;

@@ -82,6 +82,15 @@ export class NodeWriter {
         return [() => this.#isUnchanged(), () => this.#makeJob(command.hook)];
       case 'Fence':
         return [() => this.#patchNode(({ annotations }) => ({ annotations: { ...annotations, [ON_NODE.fence]: command.claim } }))];
+      case 'Sweep':
+        return [
+          () =>
+            this.#patchNode(({ labels, annotations }) => {
+              const { [MANAGED_LABEL]: _label, ...otherLabels } = labels;
+              const { [ON_NODE.fence]: _fence, ...otherAnnotations } = annotations;
+              return { labels: otherLabels, annotations: otherAnnotations, outdated: undefined };
+            }),
+        ];
     }
   }
 

@@ -1,6 +1,8 @@
+import { MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
+import { decideRelease } from '../release.ts';
 import { timestamp } from '../world.ts';
 import { type Cluster, VERSIONS } from './cluster.ts';
-import type { ControllerModel } from './controller-model.ts';
+import { ControllerModel } from './controller-model.ts';
 import type { Simulation } from './simulation.ts';
 import { Violation } from './watchman.ts';
 
@@ -32,6 +34,30 @@ export function heal(simulation: Simulation, patience = 400): void {
     if (!retry(simulation) && !passTime(simulation, controller)) throw new Violation(`10: stuck: ${describe(simulation)}`);
   }
   throw new Violation(`10: not done after ${patience} rounds: ${describe(simulation)}`);
+}
+
+/**
+ * Releases all nodes, by one that is killed after so many calls and then by another, while everybody else works. Throws a Violation
+ * where a claim, or anything of ours on a node, is left; only a reboot that was asked for and never came leaves its node Failed.
+ */
+export function releaseAll(simulation: Simulation, calls: number, patience = 400): void {
+  const { cluster } = simulation;
+  const controller = new ControllerModel(cluster, decideRelease);
+  controller.begin();
+  for (let call = 0; call < calls && controller.step(); call += 1);
+  controller.restart();
+  for (let round = 0; round < patience; round += 1) {
+    const before = markOf(simulation, controller);
+    simulation.round(controller);
+    if (markOf(simulation, controller) === before && !passTime(simulation, controller)) break;
+  }
+  const left = cluster.nodes.items.filter(({ name, record, labels, annotations }) =>
+    record === undefined ? MANAGED_LABEL in labels || ON_NODE.fence in annotations : cluster.updates.get(name)?.status.phase !== 'Failed',
+  );
+  const claims = cluster.policies.items
+    .flatMap(({ status }) => status.claims ?? [])
+    .filter(({ node }) => cluster.nodes.get(node)?.record === undefined);
+  if (left.length + claims.length > 0) throw new Violation(`11: not released: ${left.map(({ name }) => name)}: ${describe(simulation)}`);
 }
 
 function repair(simulation: Simulation): void {
