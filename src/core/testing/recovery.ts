@@ -36,6 +36,9 @@ export function heal(simulation: Simulation, patience = 400): void {
   throw new Violation(`10: not done after ${patience} rounds: ${describe(simulation)}`);
 }
 
+/** Times to wait for that bring nothing about: a window that opens, more than any deadline of a node. */
+const MAX_IDLE = 6;
+
 /**
  * Releases all nodes, by one that is killed after so many calls and then by another, while everybody else works. Throws a Violation
  * where a claim, or anything of ours on a node, is left; only a reboot that was asked for and never came leaves its node Failed.
@@ -46,10 +49,11 @@ export function releaseAll(simulation: Simulation, calls: number, patience = 400
   controller.begin();
   for (let call = 0; call < calls && controller.step(); call += 1);
   controller.restart();
-  for (let round = 0; round < patience; round += 1) {
+  for (let round = 0, idle = 0; round < patience && idle < MAX_IDLE; round += 1) {
     const before = markOf(simulation, controller);
     simulation.round(controller);
-    if (markOf(simulation, controller) === before && !passTime(simulation, controller)) break;
+    if (markOf(simulation, controller) !== before) idle = 0;
+    else idle = passTime(simulation, controller) ? idle + 1 : MAX_IDLE;
   }
   const left = cluster.nodes.items.filter(({ name, record, labels, annotations }) =>
     record === undefined ? MANAGED_LABEL in labels || ON_NODE.fence in annotations : cluster.updates.get(name)?.status.phase !== 'Failed',
