@@ -8,7 +8,7 @@ import { delay, systemClock } from '../kube/clock.ts';
 import { isNotFound } from '../kube/errors.ts';
 import { inClusterCredentials } from '../kube/in-cluster.ts';
 import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
-import { leaseAccess, seizeLease } from '../kube/lease.ts';
+import { dropLease, leaseAccess, seizeLease } from '../kube/lease.ts';
 import type { Logger } from '../kube/logger.ts';
 import { VERSION } from '../version.ts';
 import { runController } from './controller.ts';
@@ -59,16 +59,17 @@ export async function runRelease(
     const access = leaseAccess(client, namespace, config.leaseName);
     const now = () => clock.now() + client.clockOffsetMs;
     const { holder, mayActMs } = await seizeLease(access, config.identity, { durationMs: LEASE_MS, now, timeoutMs: REQUEST_MS, signal });
-    const silentAt = clock.monotonic() + (holder === RELEASED ? 0 : mayActMs);
-    print(`Lease ${namespace}/${config.leaseName}: taken${holder === '' ? '' : ` from ${holder}`}; no controller acts meanwhile`);
-    return await release({
-      config,
-      namespace,
-      print,
-      logger,
-      signal,
-      silent: (leading) => delay(clock, silentAt - clock.monotonic(), leading),
-    });
+    try {
+      const silentAt = clock.monotonic() + (holder === RELEASED ? 0 : mayActMs);
+      print(`Lease ${namespace}/${config.leaseName}: taken${holder === '' ? '' : ` from ${holder}`}; no controller acts meanwhile`);
+      const silent = (leading: AbortSignal) => delay(clock, silentAt - clock.monotonic(), leading);
+      return await release({ config, namespace, print, logger, signal, silent });
+    } finally {
+      // Stopped before it led, it has nothing to give back by itself.
+      await dropLease(access, config.identity, { now, timeoutMs: REQUEST_MS }).catch((error) =>
+        logger.warn({ error }, 'the lease could not be given back: it runs out'),
+      );
+    }
   } finally {
     client.close();
   }

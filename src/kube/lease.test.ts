@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ApiError } from './errors.ts';
 import type { Lease, LeaseAccess, LeaseSpec } from './lease.ts';
-import { seizeLease } from './lease.ts';
+import { dropLease, seizeLease } from './lease.ts';
 
 /** A Lease in memory, whose holder renews it right before each of the next `races` writes. */
 function aLease(holder: string | undefined, { races = 0 } = {}) {
@@ -41,6 +41,15 @@ describe('a Lease that is seized', () => {
     const { access, specs } = aLease(holder, { races });
     expect(await seizeLease(access, 'us', options)).toEqual(was);
     expect(specs).toMatchObject([{ holderIdentity: 'us', leaseDurationSeconds: 60, renewTime: '2026-03-01T12:00:00.000000Z' }]);
+  });
+
+  test('is dropped as long as it is ours', async () => {
+    const ours = aLease('us');
+    await dropLease(ours.access, 'us', options);
+    expect(ours.specs).toMatchObject([{ holderIdentity: '', leaseDurationSeconds: 1 }]);
+    const theirs = aLease('leader');
+    await dropLease(theirs.access, 'us', options);
+    expect(theirs.specs).toEqual([]);
   });
 
   test('is given up where others write it without end', async () => {

@@ -100,6 +100,17 @@ export function leaseAccess(client: Pick<KubeClient, 'request'>, namespace: stri
   };
 }
 
+/** Leaves a Lease that `identity` holds to whoever comes first; one that another holds is left alone. */
+export async function dropLease(
+  access: LeaseAccess,
+  identity: string,
+  options: CallOptions & { readonly now: () => number },
+): Promise<void> {
+  const lease = await access.get(options);
+  if (lease?.holder !== identity) return;
+  await access.patch(lease, { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(options.now()) }, options);
+}
+
 /** A Lease that is renewed again and again right when we want it. */
 const MAX_TRIES = 20;
 
