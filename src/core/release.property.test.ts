@@ -5,7 +5,7 @@ import { releaseAll } from './testing/recovery.ts';
 import { scenario } from './testing/scenarios.ts';
 import { play } from './testing/simulation.ts';
 
-const WORLDS = 400;
+const WORLDS = 80;
 const SEED = 20260302;
 
 /** Plays one scenario, and then releases everything: takes what a failed run prints. */

@@ -43,7 +43,7 @@ const MAX_IDLE = 6;
  * Releases all nodes, by one that is killed after so many calls and then by another, while everybody else works. Throws a Violation
  * where a claim, or anything of ours on a node, is left; only a reboot that was asked for and never came leaves its node Failed.
  */
-export function releaseAll(simulation: Simulation, calls: number, patience = 400): void {
+export function releaseAll(simulation: Simulation, calls: number, patience = 150): void {
   const { cluster } = simulation;
   const controller = new ControllerModel(cluster, decideRelease);
   controller.begin();
