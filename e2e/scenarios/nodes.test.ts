@@ -44,6 +44,35 @@ describe('nodes that are not ours', () => {
   }, 120_000);
 });
 
+describe('a node that an autoscaler is deleting', () => {
+  const taint = (key: string) => ({ key, effect: 'NoSchedule' as const });
+
+  test('is never claimed, and a drained one is left alone: its slot is free once it is gone', async () => {
+    const { bed, history, judge, machines, phase, policy, refreshed, release, updated } = await start({
+      nodes: 3,
+      machine: (index) => ({ taints: [[], [taint('karpenter.sh/disrupted')], [taint('ToBeDeletedByClusterAutoscaler')]][index] ?? [] }),
+    });
+    const guard = await guardNode(bed, 'node-1');
+    release('1.26.1');
+    await phase('node-1', 'Draining');
+    await bed.client.patch(machines[0]!.path, { spec: { taints: [taint('karpenter.sh/disrupted')] } });
+    await phase('node-1', 'Draining', 'BeingDeleted');
+    await guard.open();
+    await refreshed(['node-1']);
+    expect(await judge.evictions()).toEqual([]);
+    await machines[0]!.remove();
+
+    await bed.client.patch(machines[1]!.path, { spec: { taints: null } });
+    await updated('1.26.1', ['node-2']);
+    await phase('node-3', 'Idle', 'BeingDeleted');
+    expect(changes(history.versions, 'node-3', isCordoned)).toEqual([false]);
+    expect((await policy()).status?.claims).toEqual([]);
+    expect(judge.mostUnavailable()).toBe(1);
+    expect(machines.map(({ host }) => host.rebootCount)).toEqual([0, 1, 0]);
+    await judge.invariants();
+  }, 120_000);
+});
+
 describe('a node that is deleted', () => {
   test('while it drains or reboots frees its slot, and nothing of ours is left', async () => {
     const { bed, eventually, judge, machines, phase, policy, releaseInOrder, updated } = await start({ nodes: 4 });

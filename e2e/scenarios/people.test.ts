@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../../src/api/names.ts';
+import type { Machine } from '../bed/machine.ts';
 import { changes, isCordoned } from '../bed/watch-history.ts';
 import { guardNode } from './guarded-pod.ts';
 import { cordonAnnotation } from './judge.ts';
+import { places } from './places.ts';
 import { fleetOfTheTest } from './started-fleet.ts';
 
 const start = fleetOfTheTest();
@@ -94,6 +96,39 @@ describe('a pause', () => {
     await judge.invariants();
     expect(judge.mostUnavailable()).toBe(1);
     expect(machines.map((machine) => machine.host.rebootCount)).toEqual([2, 1, 1]);
+  }, 120_000);
+});
+
+describe('a policy that is deleted', () => {
+  test('gives back the node that it drained, and has the one finished whose reboot was asked for', async () => {
+    const fleet = await start({ nodes: 3, policy: { rollout: { maxUnavailable: 2 } } });
+    const { bed, eventually, history, judge, machines, node, phase, refreshed, releaseInOrder } = fleet;
+    const [drains, asked] = machines as [Machine, Machine];
+    const held = await Promise.all([places.draining(fleet, drains), places.rebootAsked(fleet, asked)]);
+    await releaseInOrder('1.26.1');
+    await Promise.all(held.map((one) => one.reached()));
+    await bed.client.delete('/apis/lockkeeper.dev/v1alpha1/updatepolicies/fleet');
+    const isFree = async (name: string) =>
+      !isCordoned(await node(name)) && !(cordonAnnotation in ((await node(name)).metadata.annotations ?? {}));
+    await eventually(() => isFree('node-1'));
+    await held[0]?.release();
+    await held[1]?.release();
+    await eventually(() => isFree('node-2'));
+    await phase('node-3', 'Idle', 'NoPolicy');
+    await refreshed(names);
+    expect((await judge.orders('node-1')).map(({ action }) => action)).toEqual(['Stage', 'Cancel']);
+    for (const [name, cordons] of [
+      ['node-1', [false, true, false]],
+      ['node-2', [false, true, false]],
+      ['node-3', [false]],
+    ] as const)
+      expect(changes(history.versions, name, isCordoned)).toEqual(cordons);
+    expect(machines.map(({ host }) => [host.os.version, host.rebootCount])).toEqual([
+      ['1.26.0', 0],
+      ['1.26.1', 1],
+      ['1.26.0', 0],
+    ]);
+    await judge.invariants();
   }, 120_000);
 });
 

@@ -38,14 +38,16 @@ async function asBefore({ eventually, history, machines, node }: Fleet): Promise
   }
 }
 
-/** `lockkeeper release --all` as a person runs it. */
-function release({ bed }: Fleet, ...args: string[]): Promise<{ code: number; out: string }> {
+/** `lockkeeper release --all` as a person runs it; a signal presses Ctrl-C. */
+function release({ bed }: Fleet, ...args: (string | AbortSignal)[]): Promise<{ code: number; out: string }> {
   const program = path.join(repository, 'dist', 'lockkeeper.js');
   const env = { HOME: bed.home.scratch, KUBECONFIG: bed.kubeconfig };
   return new Promise((resolve) => {
-    execFile(process.execPath, [program, 'release', '--all', ...args], { env, timeout: 90_000 }, (error, stdout, stderr) => {
+    const flags = args.filter((arg) => typeof arg === 'string');
+    const child = execFile(process.execPath, [program, 'release', '--all', ...flags], { env, timeout: 90_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), out: `${stdout}${stderr}` });
     });
+    for (const arg of args) if (typeof arg !== 'string') arg.addEventListener('abort', () => child.kill('SIGINT'));
   });
 }
 
@@ -146,6 +148,37 @@ describe('lockkeeper release --all', () => {
     await bed.client.delete(`/apis/lockkeeper.dev/v1alpha1/nodehosts/${stages.name}`);
     expect(await release(fleet)).toMatchObject({ code: 0, out: expect.stringContaining('all nodes are released') });
     expect(machines.map(({ host }) => host.rebootCount)).toEqual([0, 0, 0]);
+    await judge.invariants();
+  }, 120_000);
+});
+
+describe('a release that is not done', () => {
+  test('out of time, or stopped by Ctrl-C, names what is left and lets the controllers go on', async () => {
+    const fleet = await start({ nodes: 2, policy: { approval: 'Manual' } });
+    const { annotate, eventually, judge, leader, leaseHolders, machines, phase, updated } = fleet;
+    const [asked, waits] = machines as [Machine, Machine];
+    const holders = await leaseHolders();
+    const rebooting = await places.rebootAsked(fleet, asked);
+    fleet.release('1.26.1');
+    for (const { name } of machines) await phase(name, 'Staged', 'AwaitingApproval');
+    await annotate('nodeupdates', asked.name, { 'lockkeeper.dev/approved-version': '1.26.1' });
+    await rebooting.reached();
+
+    const late = await release(fleet, '--timeout=6s');
+    expect(late).toMatchObject({ code: 1, out: expect.stringContaining(`${waits.name}: released\n`) });
+    expect(late.out).toContain(`left after all: 1 node\n${asked.name}: the host was asked to reboot`);
+    await leader();
+
+    const stopping = new AbortController();
+    const stopped = release(fleet, stopping.signal);
+    await eventually(() => holders().filter((holder) => holder.startsWith('release-')).length === 2, { describe: holders });
+    stopping.abort();
+    expect(await stopped).toMatchObject({ code: 1 });
+    await leader();
+    await rebooting.release();
+    await annotate('updatepolicies', 'fleet', { 'lockkeeper.dev/approved-version': '1.26.1' });
+    await updated('1.26.1');
+    await judge.onceEach(machines);
     await judge.invariants();
   }, 120_000);
 });

@@ -65,7 +65,7 @@ function homebound(node: NodeView, decided: NodeDecision, now: Instant): NodeDec
 
 /** Nothing is set up any more but what a node in flight needs to remember. */
 const setsUp = (command: Command): boolean =>
-  command.type === 'LabelManaged' || command.type === 'SetRefreshInterval' || (command.type === 'CreateObjects' && command.host);
+  command.type === 'LabelManaged' || command.type === 'SetRefresh' || (command.type === 'CreateObjects' && command.host);
 
 function groundCommands(node: NodeView, now: Instant): Command[] {
   const host = hostNeeds(node);
