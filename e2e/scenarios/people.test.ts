@@ -101,7 +101,7 @@ describe('a pause', () => {
 
 describe('a policy that is deleted', () => {
   test('gives back the node that it drained, and has the one finished whose reboot was asked for', async () => {
-    const fleet = await start({ nodes: 3, policy: { rollout: { maxUnavailable: 2 } } });
+    const fleet = await start({ nodes: 3, policy: { rollout: { maxUnavailable: 2 } }, machine: () => ({ zone: 'eu-west-1a' }) });
     const { bed, eventually, history, judge, machines, node, phase, refreshed, releaseInOrder } = fleet;
     const [drains, asked] = machines as [Machine, Machine];
     const held = await Promise.all([places.draining(fleet, drains), places.rebootAsked(fleet, asked)]);

@@ -17,6 +17,8 @@ const [, karpenter] = Object.keys(KEEP_NODE_ANNOTATIONS) as [string, string];
 /** Chosen by a setting of the host, because there is a newer one. */
 const pinned = { version: { pin: '1.26.1' }, approval: 'Manual' };
 
+/** Zones go one after the other. */
+const oneZone = () => ({ zone: 'eu-west-1a' });
 const outdated = 'lockkeeper.dev/outdated';
 
 /** What people and others set on a node, and what we do. */
@@ -59,6 +61,7 @@ describe('helm uninstall', () => {
       nodes: 5,
       policy: { ...pinned, rollout: { maxUnavailable: 4 } },
       machine: (index) => ({
+        ...oneZone(),
         ...(index === 1 && { labels: { [balancers]: '' }, annotations: { [karpenter]: 'false' } }),
         // It registered so, to be updated before it takes work.
         ...(index === 4 && { taints: [outdated, 'example.com/kept'].map((key) => ({ key, effect: 'PreferNoSchedule' as const })) }),
@@ -112,7 +115,7 @@ describe('helm uninstall', () => {
 
 describe('lockkeeper release --all', () => {
   test('cleans up after helm uninstall --no-hooks, and names the host whose settings nobody is there to restore', async () => {
-    const fleet = await start({ nodes: 3, policy: { ...pinned, rollout: { maxUnavailable: 2 } } });
+    const fleet = await start({ nodes: 3, policy: { ...pinned, rollout: { maxUnavailable: 2 } }, machine: oneZone });
     const { annotate, bed, judge, machines, phase } = fleet;
     const [stages, drains, waits] = machines as [Machine, Machine, Machine];
     const staging = await places.staging(fleet, stages);
