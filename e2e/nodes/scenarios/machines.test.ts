@@ -95,7 +95,7 @@ suite('a real machine', () => {
     await first.powerOff();
     for (const { name } of [first, second]) {
       const { message } = await fleet.phase(name, 'Failed', 'RebootTimeout');
-      expect(message).toContain('look at the machine');
+      expect(message).toContain('look whether the machine has booted and its kubelet runs');
       expect(message).toContain('it is verified by itself');
     }
     await fleet.phase(third.name, 'Staged', 'CapacityReached');

@@ -16,6 +16,9 @@ import {
 } from './flight.ts';
 import { landGivenBack, landUpdated, wasUpdated } from './landing.ts';
 
+/** What a person can do about a host that was asked to reboot and of whose next boot nobody has heard. */
+export const LOOK_AT_MACHINE = 'look whether the machine has booted and its kubelet runs; when the node is back it is verified by itself';
+
 /** Marks a node in flight as Failed: it stays cordoned, keeps its slot, and says what a person can do. */
 export function fail(flight: Flight, verdict: Verdict): Step {
   const { record, node, now, status } = flight;
@@ -69,7 +72,7 @@ function waitForAskedReboot(flight: Flight): Step {
   if (until <= now)
     return fail(flight, {
       reason: 'RebootTimeout',
-      message: 'the host was asked to reboot before the node could be given back, and no other boot was reported in time',
+      message: `the host was asked to reboot before the node could be given back, and no other boot was reported in time: ${LOOK_AT_MACHINE}`,
     });
   const verdict: Verdict = {
     reason: 'RebootAsked',

@@ -3,6 +3,7 @@ import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import { aFlight, ago, aHost, aNode, anAnswer, aRecord, inFlightNode, MINUTE, NEW, NOW, proof, rebootOrder } from '../testing/builders.ts';
 import type { NodeView } from '../world.ts';
 import type { Flight } from './flight.ts';
+import { LOOK_AT_MACHINE } from './outcomes.ts';
 import { rebooting } from './rebooting.ts';
 
 const ID = 'claim-n1.reboot';
@@ -55,6 +56,10 @@ describe('rebooting, under the boot that the order is for', () => {
   ])('%s', (_name, node, status, change, phase, reason) => {
     const result = step(node, status, change);
     expect([result.status.phase, result.status.reason]).toEqual([phase, reason]);
+  });
+
+  test('one that is not heard of in time says what to look at, and that nothing more need be done', () => {
+    expect(step({ host: asked }, late).status.message).toContain(LOOK_AT_MACHINE);
   });
 
   test.each([

@@ -14,7 +14,7 @@ import {
   type Step,
   stay,
 } from './flight.ts';
-import { fail, giveBack, giveBackBlocked, giveBackToStage } from './outcomes.ts';
+import { fail, giveBack, giveBackBlocked, giveBackToStage, LOOK_AT_MACHINE } from './outcomes.ts';
 import { verifying } from './verifying.ts';
 
 /** Rebooting: the order lies in the letterbox; waits for another boot ID, by the kubelet's word. */
@@ -48,7 +48,7 @@ export function rebooting(flight: Flight): Step {
     if (until <= now)
       return fail(flight, {
         reason: 'RebootTimeout',
-        message: `no other boot of the host was reported in time: look at the machine; when it comes back it is verified by itself`,
+        message: `no other boot of the host was reported in time: ${LOOK_AT_MACHINE}`,
       });
     return wait(flight, verdict);
   }
