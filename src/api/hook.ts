@@ -51,6 +51,7 @@ export const hookStatusSchema = z.object({
   message: z.optional(textSchema()),
   log: z.optional(z.string().check(z.maxLength(640))),
   deadline: z.optional(timeSchema()),
+  endedAt: z.optional(timeSchema()),
   attempt: z.optional(z.int()),
 });
 export type HookStatus = z.infer<typeof hookStatusSchema>;
@@ -61,6 +62,7 @@ describeFields(hookStatusSchema, {
   message: 'What went wrong, and what to do.',
   log: 'The command that shows its log.',
   deadline: 'Until when it may take.',
+  endedAt: 'When it succeeded: the drain’s time counts from the last of those before it.',
   attempt: 'How often a retry has run it anew.',
 });
 

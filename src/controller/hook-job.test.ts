@@ -143,7 +143,7 @@ describe('the Job of a hook', () => {
 describe('what a Job has come to', () => {
   const job = (conditions?: object[], labels: Record<string, string> = { 'lockkeeper.dev/claim': 'c' }) => ({
     metadata: { name: 'lockkeeper-c-0', namespace: 'db', labels, creationTimestamp: '2026-03-01T12:00:00Z' },
-    status: { ...(conditions && { conditions }) },
+    status: { ...(conditions && { conditions, completionTime: '2026-03-01T12:01:00Z' }) },
   });
   const condition = (type: string, status = 'True', reason?: string, message?: string) => ({ type, status, reason, message });
   const active = { state: 'Active', createdAt: '2026-03-01T12:00:00Z' };
@@ -152,7 +152,7 @@ describe('what a Job has come to', () => {
     ['new', undefined, active],
     ['about to end', [condition('SuccessCriteriaMet'), condition('FailureTarget')], active],
     ['not complete', [condition('Complete', 'False')], active],
-    ['complete', [condition('Complete')], { state: 'Succeeded' }],
+    ['complete', [condition('Complete')], { state: 'Succeeded', endedAt: '2026-03-01T12:01:00Z' }],
     [
       'failed',
       [condition('Failed', 'True', 'BackoffLimitExceeded', 'too many')],

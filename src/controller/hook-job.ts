@@ -89,7 +89,8 @@ export function jobOf(raw: unknown, { claim, namespace, name }: JobRef): JobView
   if (metadata.labels?.[CLAIM_LABEL] !== claim)
     return { state: 'Refused', message: `Job ${namespace}/${name} is there and was not made for this update: delete it` };
   const conditions = (status?.conditions ?? []).filter(({ status: holds }) => holds === 'True');
-  if (conditions.some(({ type }) => type === 'Complete')) return { state: 'Succeeded' };
+  if (conditions.some(({ type }) => type === 'Complete'))
+    return { state: 'Succeeded', ...(status?.completionTime && { endedAt: status.completionTime }) };
   const failed = conditions.find(({ type }) => type === 'Failed');
   if (failed === undefined) return { state: 'Active', createdAt: metadata.creationTimestamp ?? '' };
   const { reason = 'Failed', message = '' } = failed;
@@ -100,6 +101,7 @@ const jobSchema = z.object({
   metadata: z.object({ labels: strings, creationTimestamp: z.optional(z.string()) }),
   status: z.optional(
     z.object({
+      completionTime: z.optional(z.nullable(z.string())),
       conditions: z.optional(
         z.nullable(
           z.array(z.object({ type: z.string(), status: z.string(), reason: z.optional(z.string()), message: z.optional(z.string()) })),

@@ -95,7 +95,7 @@ export interface PodView {
 export type JobView =
   | { state: 'Absent' }
   | { state: 'Active'; createdAt: string }
-  | { state: 'Succeeded' }
+  | { state: 'Succeeded'; endedAt?: string }
   | { state: 'Failed'; timedOut: boolean; message: string }
   /** It could not be made, and trying again is of no use. */
   | { state: 'Refused'; message: string };

@@ -7,7 +7,7 @@ import { drainContext, podKey } from '../drain-settings.ts';
 import { enter, type StatusChange } from '../status.ts';
 import { instant, type PodView, stagedVersion, timestamp } from '../world.ts';
 import { type Flight, hasRebooted, inFlight, keepCordoned, rebootOrderID, type Step, stay } from './flight.ts';
-import { beginHooks, type Hooks, hookVerdict, runHooks, withHooks } from './hooks.ts';
+import { beginHooks, drainDeadline, type Hooks, hookVerdict, runHooks, withHooks } from './hooks.ts';
 import { giveBack, giveBackBlocked, giveBackToStage } from './outcomes.ts';
 import { verifying } from './verifying.ts';
 
@@ -35,7 +35,7 @@ export function draining(flight: Flight): Step {
 function emptying(flight: Flight): Step {
   const { node, record, world, now } = flight;
   const pods = record.drain.mode === 'None' ? [] : world.pods.get(node.name);
-  const until = instant(record.drainDeadline);
+  const until = drainDeadline(flight);
   if (pods === undefined) return explain(flight, { reason: 'Draining', message: 'lists the pods on the node', until });
   const plan = planDrain(pods, record.drain, contextOf(flight));
   if (plan.errors.length > 0) return giveBackBlocked(flight, { reason: 'CannotEvict', message: plan.errors.join('; ') });
@@ -52,7 +52,7 @@ function emptying(flight: Flight): Step {
 
 /** What the policy says of it today: an edit reaches a drain under way. */
 function timedOut(flight: Flight, plan: DrainPlan, remaining: readonly PodView[]): Step {
-  const { node, record, world } = flight;
+  const { node, world } = flight;
   const waits = `waits for ${describe(flight, remaining)}`;
   const giveUp = `to give the node back: kubectl annotate node ${node.name} --overwrite ${BY_HAND.skip}=$(date +%s)`;
   const paused: Verdict = { reason: 'Paused', message: `its policy was paused: the node is given back; it ${waits}` };
@@ -61,7 +61,7 @@ function timedOut(flight: Flight, plan: DrainPlan, remaining: readonly PodView[]
       return giveBackBlocked(flight, { reason: 'DrainTimeout', message: `drain timed out with ${describe(flight, remaining)}` });
     case 'Hold': {
       if (flight.policyPaused) return giveBack(flight, 'Staged', paused);
-      const message = `held since ${record.drainDeadline} (drain.onTimeout): ${waits}; ${giveUp}`;
+      const message = `held since ${timestamp(drainDeadline(flight))} (drain.onTimeout): ${waits}; ${giveUp}`;
       return evicting(flight, plan, remaining, { reason: 'DrainHeld', message });
     }
     case 'Force': {
@@ -148,7 +148,7 @@ function drained(seen: Flight, plan: DrainPlan): Step {
     });
   }
   if (node.host === undefined) {
-    const until = instant(record.drainDeadline);
+    const until = drainDeadline(seen);
     if (until <= now) return giveBackBlocked(seen, { reason: 'AgentMissing', message: 'the node has no NodeHost to be ordered by' });
     return explain(seen, { reason: 'AgentMissing', message: 'drained; waits for the NodeHost to be there again', until });
   }
@@ -195,7 +195,7 @@ function rebootedByOthers(flight: Flight): Step {
 function stillDraining(flight: Flight) {
   const fields = inFlight(flight);
   const reboot = flight.status.deadlines?.reboot;
-  return { ...fields, deadlines: { ...fields.deadlines, ...(reboot !== undefined && { reboot }) } };
+  return { ...fields, deadlines: { drain: timestamp(drainDeadline(flight)), ...(reboot !== undefined && { reboot }) } };
 }
 
 function explain(flight: Flight, verdict: Verdict): Step {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { HookPosition, HookStatus, RecordedHook } from '../../api/hook.ts';
 import { aFlight, ago, aRecord, inFlightNode, MINUTE, NOW } from '../testing/builders.ts';
 import { type JobView, timestamp } from '../world.ts';
-import { hooksTimeMs, pendingHooks, retriedHooks, runHooks } from './hooks.ts';
+import { drainDeadline, hooksTimeMs, pendingHooks, retriedHooks, runHooks } from './hooks.ts';
 
 const hook = (at: HookPosition, name: string): RecordedHook => ({ at, namespace: 'db', name, timeoutMs: 10 * MINUTE });
 const hooks = [hook('BeforeDrain', 'flush'), hook('Finally', 'unset'), hook('BeforeDrain', 'noout'), hook('Finally', 'tell')];
@@ -52,6 +52,12 @@ describe('hooks of one position', () => {
       deadline: ago(-9 * MINUTE),
       log: 'kubectl logs -n db job/lockkeeper-claim-a-0',
     });
+  });
+
+  test('that have succeeded say when: by the Job’s own word, else when it was seen', () => {
+    const endedAt = (view: JobView) => runHooks(flight({}, { [job(0)]: view }), 'BeforeDrain').hooks?.[0]?.endedAt;
+    expect(endedAt({ state: 'Succeeded', endedAt: ago(7) })).toBe(ago(7));
+    expect(endedAt(succeeded)).toBe(ago(0));
   });
 
   test('go on with the next when one has succeeded, and are done after the last', () => {
@@ -122,6 +128,24 @@ describe('a retry', () => {
     expect(runHooks({ ...seen, status: { hooks: anew! } }, 'BeforeDrain')).toMatchObject({
       commands: [{ hook: { name: 'lockkeeper-claim-a-2-1' } }],
     });
+  });
+});
+
+describe("a drain's deadline", () => {
+  const minutesLeft = (known: Record<number, Partial<HookStatus>>) => (drainDeadline(flight(known)) - NOW) / MINUTE;
+  const ended = (minutesAgo: number) => ({ outcome: 'Succeeded' as const, endedAt: ago(minutesAgo * MINUTE) });
+
+  test('counts from the end of the last hook before it, and never beyond the record’s', () => {
+    // The record's is in 29 minutes, and its hooks may take 20: the drain itself gets 10.
+    expect(minutesLeft({})).toBe(29);
+    expect(minutesLeft({ 0: ended(1) })).toBe(29);
+    expect(minutesLeft({ 0: ended(1), 2: ended(0.5) })).toBe(9.5);
+    expect(minutesLeft({ 0: ended(0), 2: ended(-60) })).toBe(29);
+  });
+
+  test('is the record’s where no hook runs before it', () => {
+    const node = inFlightNode('a', { phase: 'Draining' });
+    expect(drainDeadline(aFlight(node))).toBe(NOW + 29 * MINUTE);
   });
 });
 

@@ -38,6 +38,16 @@ export const pendingHooks = ({ hooks, claim }: Pick<CordonRecord, 'hooks' | 'cla
 export const hooksTimeMs = (hooks: readonly RecordedHook[] | undefined, position: HookPosition): number =>
   (hooks ?? []).filter(({ at }) => at === position).reduce((total, { timeoutMs }) => total + timeoutMs, 0);
 
+/** Until when a drain may take: the record's deadline leaves the hooks BeforeDrain all their time, and here it counts from their end. */
+export function drainDeadline({ record, status }: Pick<Flight, 'record' | 'status'>): Instant {
+  const latest = instant(record.drainDeadline);
+  const before = (status.hooks ?? []).filter(({ at }) => at === 'BeforeDrain').map(({ endedAt }) => endedAt);
+  if (before.length === 0 || before.includes(undefined)) return latest;
+  const begins = instant(record.evictFrom ?? record.at);
+  const timeoutMs = latest - begins - hooksTimeMs(record.hooks, 'BeforeDrain');
+  return Math.min(latest, Math.max(begins, ...before.map((ended) => instant(ended ?? ''))) + timeoutMs);
+}
+
 /** Whether a hook of a position was begun. */
 export const hooksBegun = ({ status }: Pick<Flight, 'status'>, position: HookPosition): boolean =>
   status.hooks?.some(({ at, outcome }) => at === position && outcome !== 'Pending') ?? false;
@@ -107,7 +117,7 @@ function stepOf(flight: Flight, hook: RecordedHook, before: HookStatus): HookSte
       if (late) return ended('TimedOut', `its Job ${before.job} has not ended in time: ${logOf(hook, before)}`);
       return { entry: { ...before, outcome: 'Running', deadline, log: logOf(hook, before) } };
     case 'Succeeded':
-      return { entry: { ...before, outcome: 'Succeeded', log: logOf(hook, before) } };
+      return { entry: { ...before, outcome: 'Succeeded', endedAt: job.endedAt ?? timestamp(now), log: logOf(hook, before) } };
     case 'Failed': {
       const words = `its Job ${before.job} failed (${job.message}): ${logOf(hook, before)}`;
       return { entry: { ...ended(job.timedOut ? 'TimedOut' : 'Failed', words).entry, log: logOf(hook, before) } };

@@ -1,5 +1,6 @@
 import type { CordonRecord } from '../../api/cordon-record.ts';
 import type { Decision } from '../command.ts';
+import { hooksTimeMs } from '../flight/hooks.ts';
 import { instant, type World } from '../world.ts';
 import type { SimPod } from './objects.ts';
 
@@ -15,7 +16,8 @@ export class DrainWatchman {
       if (force !== true || typeof record !== 'object') continue;
       const policy = policies.find(({ uid }) => uid === record.policyUID);
       if (policy?.spec.drain.onTimeout !== 'Force') return `4: pods of ${node} are deleted, and no policy says so`;
-      if (instant(record.drainDeadline) > now) return `4: pods of ${node} are deleted before the drain’s time is up`;
+      // The deadline leaves the hooks before the drain all their time; without them it is earlier.
+      if (instant(record.drainDeadline) - hooksTimeMs(record.hooks, 'BeforeDrain') > now) return `4: pods of ${node} are deleted before the drain’s time is up`;
     }
     return undefined;
   }
