@@ -17,7 +17,8 @@ export class DrainWatchman {
       const policy = policies.find(({ uid }) => uid === record.policyUID);
       if (policy?.spec.drain.onTimeout !== 'Force') return `4: pods of ${node} are deleted, and no policy says so`;
       // The deadline leaves the hooks before the drain all their time; without them it is earlier.
-      if (instant(record.drainDeadline) - hooksTimeMs(record.hooks, 'BeforeDrain') > now) return `4: pods of ${node} are deleted before the drain’s time is up`;
+      if (instant(record.drainDeadline) - hooksTimeMs(record.hooks, 'BeforeDrain') > now)
+        return `4: pods of ${node} are deleted before the drain’s time is up`;
     }
     return undefined;
   }
