@@ -17,6 +17,8 @@ suite('agents on real nodes', () => {
 
   beforeAll(async () => {
     fleet = await startRealFleet({
+      // Zones go one after the other.
+      machine: { zone: 'eu-west-1a' },
       policy: { approval: 'Manual', rollout: { maxUnavailable: 2 } },
       values: { controller: { extraArgs: ['--retry-base=1s', '--retry-max=4s'] } },
     });

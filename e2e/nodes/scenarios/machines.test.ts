@@ -18,7 +18,13 @@ suite('a real machine', () => {
   let before: { boots: number[]; versions: number };
 
   beforeAll(async () => {
-    fleet = await startRealFleet({ controllersOn: 'infra', policy: { approval: 'Manual' }, values: { controller: { replicas: 1 } } });
+    fleet = await startRealFleet({
+      controllersOn: 'infra',
+      // Zones go one after the other.
+      machine: { zone: 'eu-west-1a' },
+      policy: { approval: 'Manual' },
+      values: { controller: { replicas: 1 } },
+    });
     [first, second] = fleet.machines as [RealMachine, RealMachine];
   }, 300_000);
 
