@@ -42,7 +42,10 @@ const naked = (node: string, metadata: object = {}) => [
 /** kubectl's cases that a real API server can be brought to, each on a node of its own: what lies there, and whether it keeps the node. */
 const cases: readonly [what: string, objects: (node: string) => readonly object[], blockedBy?: string][] = [
   ['RC-managed pod', (node) => controllerOf('ReplicationController', 'v1', { selector: { app: node }, template: templateOf(node) })(node)],
-  ['Job-managed pod', (node) => controllerOf('Job', 'batch/v1', { template: templateOf(node, { restartPolicy: 'Never' }) })(node)],
+  [
+    'Job-managed terminated pod',
+    (node) => controllerOf('Job', 'batch/v1', { template: templateOf(node, { restartPolicy: 'Never' }) })(node),
+  ],
   ['DS-managed pod with emptyDir with --ignore-daemonsets', (node) => apps(node, 'DaemonSet', { volumes: scratch })],
   ['naked pod', (node) => naked(node), 'no controller would create again'],
   ['pod with EmptyDir', (node) => apps(node, 'Deployment', { volumes: scratch }), 'emptyDir'],
@@ -67,10 +70,13 @@ describe('kubectl drain’s cases', () => {
     const nodeOf = (wanted: string) => machines[cases.findIndex(([what]) => what === wanted)]!.name;
     for (const [index, [, objects]] of cases.entries())
       for (const object of objects(machines[index]!.name)) await bed.client.apply(object as KubeObject);
-    await eventually(async () => {
-      const pods = await bed.client.list<KubeObject & { status?: { phase?: string } }>(podsPath);
-      return pods.filter(({ status }) => status?.phase === 'Running').length === cases.length - 1;
-    });
+    await eventually(
+      async () => {
+        const pods = await bed.client.list<KubeObject & { status?: { phase?: string } }>(podsPath);
+        return pods.filter(({ status }) => status?.phase === 'Running' || status?.phase === 'Succeeded').length === cases.length - 1;
+      },
+      { describe: () => bed.kubectl('get', 'pods', '-o', 'wide') },
+    );
     const stuck = `${podsPath}/${nodeOf('skip deleted')}`;
     await bed.client.delete(stuck);
     await releaseInOrder('1.26.1');
@@ -93,7 +99,7 @@ describe('kubectl drain’s cases', () => {
     const evictionsOn = (what: string) => evicted.filter((pod) => pod === nodeOf(what) || pod.startsWith(`${nodeOf(what)}-`)).length;
     expect(Object.fromEntries(cases.map(([what]) => [what, evictionsOn(what)]))).toEqual({
       'RC-managed pod': 1,
-      'Job-managed pod': 1,
+      'Job-managed terminated pod': 1,
       'DS-managed pod with emptyDir with --ignore-daemonsets': 0,
       'naked pod': 1,
       'pod with EmptyDir': 1,
