@@ -32,6 +32,8 @@ export const cordonRecordSchema = z.object({
   }),
   rebootTimeoutMs: z.int(),
   minReadySeconds: z.int(),
+  /** How long the node soaks once it is updated and uncordoned; absent: not at all. */
+  soakMs: z.optional(z.int()),
   /** DaemonSet pods (`namespace/daemonset`) that were Ready at the claim, and must be again. */
   readyDaemonSets: z.array(z.string()).check(z.maxLength(256)),
   /** What ran in those pods then (`PodView.containers`): none of it outlives the reboot. */

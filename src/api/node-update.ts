@@ -11,6 +11,7 @@ export const PHASES = [
   'Rebooting',
   'Verifying',
   'Uncordoning',
+  'Soaking',
   'Blocked',
   'RolledBack',
   'Failed',
@@ -101,7 +102,14 @@ export const nodeUpdateStatusSchema = z.object({
     }),
   ),
   hooks: z.optional(hookStatusesSchema()),
-  deadlines: z.optional(z.object({ drain: z.optional(timeSchema()), reboot: z.optional(timeSchema()), verify: z.optional(timeSchema()) })),
+  deadlines: z.optional(
+    z.object({
+      drain: z.optional(timeSchema()),
+      reboot: z.optional(timeSchema()),
+      verify: z.optional(timeSchema()),
+      soak: z.optional(timeSchema()),
+    }),
+  ),
   retryAt: z.optional(timeSchema()),
   attempts: z.optional(z.int()),
   /** The last order that failed and was counted, so that no failure is counted twice. */

@@ -111,6 +111,7 @@ const rolloutSpecSchema = field(
       ),
       1,
     ),
+    soak: z._default(field(durationSchema(), 'How long each node keeps its slot once it is updated and schedulable again.'), '0s'),
     zoneKey: z._default(
       field(
         z.string().check(z.minLength(1), z.maxLength(317)),
@@ -245,6 +246,7 @@ export const updatePolicySpecSchema = z.object({
   rollout: z._default(rolloutSpecSchema, {
     groups: [],
     maxUnavailable: 1,
+    soak: '0s',
     zoneKey: 'topology.kubernetes.io/zone',
     failureBudget: 1,
     minReadySeconds: 10,
@@ -379,7 +381,7 @@ describeFields(countsSchema, {
   inFlight: 'Those being drained, rebooted, verified or given back.',
   blocked: 'Those that could not be drained.',
   failed: 'Those that a person must look at.',
-  unavailable: 'Those that are cordoned by anybody, not ready, failed or rebooting: what maxUnavailable limits.',
+  unavailable: 'Those that are cordoned by anybody, not ready, failed, rebooting or soaking: what maxUnavailable limits.',
 });
 
 /** Status of an UpdatePolicy, written by the controller alone. */

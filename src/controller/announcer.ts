@@ -111,6 +111,7 @@ function isBad(phase: Phase): boolean {
     case 'Idle':
     case 'Staging':
     case 'Staged':
+    case 'Soaking':
     case 'Draining':
     case 'Rebooting':
     case 'Verifying':

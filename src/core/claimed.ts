@@ -30,6 +30,7 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
   const { spec } = facts.view;
   const evictFrom = now + durationMs(spec.drain.loadBalancerDelay);
   const { hooks } = recordedHooks(spec);
+  const soakMs = durationMs(spec.rollout.soak);
   const record: CordonRecord = {
     policy: facts.view.name,
     policyUID: facts.view.uid,
@@ -45,6 +46,7 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     drain: drainSettings(spec),
     rebootTimeoutMs: durationMs(spec.reboot.timeout),
     minReadySeconds: spec.rollout.minReadySeconds,
+    ...(soakMs > 0 && { soakMs }),
     ...readyDaemonSets(pods),
     ...(hooks !== undefined && { hooks }),
     prior: {

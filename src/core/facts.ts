@@ -8,7 +8,7 @@ import { isOf, type Releases, releasesOf } from './releases.ts';
 import { isHalted, isWanted, rolloutsOf } from './rollouts.ts';
 import { readSchedule, type ScheduleState } from './schedule.ts';
 import { matches } from './selector.ts';
-import { hasMemory } from './status.ts';
+import { hasMemory, soakOf } from './status.ts';
 import { type Target, targetOf } from './target.ts';
 import { isRange } from './versions.ts';
 import type { Instant, NodeView, PolicyView, World } from './world.ts';
@@ -31,7 +31,7 @@ export interface Facts {
   ownNode: string | undefined;
   /** A `skip` token on the policy was not acted upon yet. */
   skipped: boolean;
-  /** Names of members that are unavailable: cordoned by anyone, not Ready, in flight or claimed. */
+  /** Names of members that are unavailable: cordoned by anyone, not Ready, in flight, claimed or soaking. */
   unavailable: ReadonlySet<string>;
   /** Of each group: names of its members. */
   groups: readonly ReadonlySet<string>[];
@@ -102,7 +102,7 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
     ownNode: world.self?.node,
     skipped: byHand.skip !== undefined && byHand.skip !== view.status.tokens?.skip,
     groups: groups.map((_, index) => new Set(members.filter(({ group }) => group === index).map(({ node }) => node.name))),
-    unavailable: new Set(nodes.filter((node) => isUnavailable(view, node)).map(({ name }) => name)),
+    unavailable: new Set(nodes.filter((node) => isUnavailable(view, node, now)).map(({ name }) => name)),
   };
 }
 
@@ -146,6 +146,7 @@ function memberTarget(
   );
 }
 
-function isUnavailable(policy: PolicyView, node: NodeView): boolean {
+function isUnavailable(policy: PolicyView, node: NodeView, now: Instant): boolean {
+  if (node.update !== undefined && soakOf(node.update.status, now) !== undefined) return true;
   return node.unschedulable || !node.ready.status || node.record !== undefined || claimOn(policy, node) !== undefined;
 }

@@ -8,7 +8,7 @@ import { asReason } from './reasons.ts';
 import { isOf } from './releases.ts';
 import { otherOperator } from './rules/managed-by-other.ts';
 import { unreadable } from './rules/readable.ts';
-import { enter, failureOf, LANDED, passed, type StatusChange } from './status.ts';
+import { enter, failureOf, LANDED, passed, type StatusChange, soakingUntil, soakOf } from './status.ts';
 import { isCurrent } from './target.ts';
 import { backoffMs, type Instant, instant, type NodeView, stagedVersion, timestamp, type World } from './world.ts';
 
@@ -27,12 +27,14 @@ export type Ground =
 export function groundOf(world: World, facts: Facts, member: Member, now: Instant): Ground {
   const { node, target, status: before } = member;
   const base: StatusChange = { ...LANDED, policy: facts.view.name, tokens: tokensOf(before, member.byHand, facts.byHand) };
-  const settle = (phase: 'Idle' | 'Blocked' | 'RolledBack', verdict: Verdict, change: StatusChange = {}): Ground => ({
+  const settle = (phase: 'Idle' | 'Soaking' | 'Blocked' | 'RolledBack', verdict: Verdict, change: StatusChange = {}): Ground => ({
     kind: 'settled',
     status: enter(before, phase, verdict, now, { ...base, ...change }),
     until: verdict.until,
   });
   const running = node.os?.version ?? '';
+  const soak = soakOf(before, now);
+  if (soak !== undefined) return settle('Soaking', soakingUntil(running, soak), { deadlines: { soak } });
 
   if (target.version === undefined) {
     const done: StatusChange = isCurrent(target.verdict)

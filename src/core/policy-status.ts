@@ -64,6 +64,7 @@ function countsOf({ members, unavailable }: Facts, statuses: ReadonlyMap<string,
       case 'Rebooting':
       case 'Verifying':
       case 'Uncordoning':
+      case 'Soaking':
         counts.inFlight += 1;
         break;
       case 'Blocked':

@@ -27,6 +27,7 @@ export const REASONS = {
   OutsideWindow: "None of the policy's windows is open.",
   AwaitingApproval: 'The policy asks for an approval of the version.',
   Halted: 'The rollout is halted: too many nodes failed.',
+  Soaking: 'The node is updated and schedulable, and keeps its slot for a while.',
   AwaitingGroup: 'An earlier group of the policy is not finished yet.',
   GroupSoaking: 'An earlier group is finished and soaks.',
   GroupUntested: 'An earlier group has ended without any node updated: a person must look at it, or skip it.',

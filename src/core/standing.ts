@@ -32,6 +32,7 @@ export function standingInFlight(
 export function standingOnGround(member: Member, ground: Ground, rollout: Rollout | undefined, ownHold: boolean): Standing {
   const { status } = ground;
   if (status.phase === 'RolledBack') return 'failed';
+  if (status.phase === 'Soaking') return 'pending';
   if (isCurrent(status)) return hasReached(member.node, rollout) ? 'updated' : 'held';
   if (member.byHand.pin !== undefined && member.byHand.pin !== rollout?.target) return 'held';
   if (ownHold || status.phase === 'Blocked') return 'held';

@@ -36,6 +36,19 @@ export const LANDED: StatusChange = {
   deadlines: undefined,
 };
 
+/** Until when a node soaks that is updated and schedulable again; undefined where it does not, or no longer. */
+export function soakOf({ phase, next, deadlines }: NodeUpdateStatus, now: Instant): string | undefined {
+  const soaks = phase === 'Soaking' || (phase === 'Uncordoning' && next === 'Soaking');
+  return soaks && !passed(deadlines?.soak, now) ? deadlines?.soak : undefined;
+}
+
+/** The verdict of a node that soaks. */
+export const soakingUntil = (version: string, until: string): Verdict => ({
+  reason: 'Soaking',
+  message: `runs ${version}, is schedulable again, and keeps its slot until ${until}`,
+  until: instant(until),
+});
+
 /** A node's failures with one more, remembered with what the node looked like, so that later news of it can be told. */
 export function withFailure(previous: NodeUpdateStatus, node: NodeView, target: string, verdict: Verdict, now: Instant): Failure[] {
   const failure: Failure = {

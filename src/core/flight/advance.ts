@@ -74,6 +74,7 @@ function inFlightPhase(phase: Phase | undefined): FlightPhase | undefined {
     case 'Staging':
     case 'Staged':
     case 'Blocked':
+    case 'Soaking':
     case 'RolledBack':
       return undefined;
   }

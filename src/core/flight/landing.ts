@@ -1,29 +1,53 @@
 import type { NodeUpdateStatus, Phase } from '../../api/node-update.ts';
 import type { Verdict } from '../command.ts';
 import { asReason } from '../reasons.ts';
-import { emptyToAbsent, enter, LANDED, withHistory, withoutFailure } from '../status.ts';
+import { emptyToAbsent, enter, LANDED, type StatusChange, soakingUntil, withHistory, withoutFailure } from '../status.ts';
 import { upToDate } from '../target.ts';
+import { timestamp } from '../world.ts';
 import { type Flight, inFlight, keepCordoned, type Step } from './flight.ts';
 import { beginHooks, hookVerdict, runHooks, withHooks } from './hooks.ts';
 
-/** A node that runs its target, and has been checked: the hooks Finally, then the uncordon. */
+/** A node that runs its target, and has been checked: the hooks Finally, then the uncordon, then it soaks where its record says so. */
 export function landUpdated(flight: Flight): Step {
   const { record, now } = flight;
   const because = upToDate(record.target);
-  return afterFinally(flight, 'Idle', because, (status) =>
-    enter(status, 'Idle', because, now, {
-      ...LANDED,
-      policy: record.policy,
-      from: record.target,
-      target: record.target,
-      behindSince: undefined,
-      retryAt: undefined,
-      attempts: undefined,
-      failedOrder: undefined,
-      failures: emptyToAbsent(withoutFailure(status, record.target)),
-      history: withHistory(status, { from: record.from, to: record.target, startedAt: record.at }, 'Updated', now),
-    }),
+  if (record.soakMs === undefined) return afterFinally(flight, 'Idle', because, (status) => updatedStatus(flight, status, 'Idle', because));
+  const soak = flight.status.deadlines?.soak ?? timestamp(now + record.soakMs);
+  const step = afterFinally(flight, 'Soaking', because, (status) =>
+    updatedStatus(flight, status, 'Soaking', soakingUntil(record.target, soak), { deadlines: { soak } }),
   );
+  if (step.status.phase !== 'Soaking') return step;
+  // Kept before the uncordon, after which nothing else tells that the node is to soak.
+  const { reason, message } = because;
+  const status = enter(flight.status, 'Uncordoning', because, now, {
+    ...inFlight(flight),
+    deadlines: { soak },
+    because: { reason, message },
+    next: 'Soaking',
+  });
+  return { ...step, commands: [{ type: 'WriteStatus', status }, ...step.commands] };
+}
+
+function updatedStatus(
+  { record, now }: Flight,
+  status: NodeUpdateStatus,
+  phase: Phase,
+  verdict: Verdict,
+  change: StatusChange = {},
+): NodeUpdateStatus {
+  return enter(status, phase, verdict, now, {
+    ...LANDED,
+    policy: record.policy,
+    from: record.target,
+    target: record.target,
+    behindSince: undefined,
+    retryAt: undefined,
+    attempts: undefined,
+    failedOrder: undefined,
+    failures: emptyToAbsent(withoutFailure(status, record.target)),
+    history: withHistory(status, { from: record.from, to: record.target, startedAt: record.at }, 'Updated', now),
+    ...change,
+  });
 }
 
 /** Whether a node that is being given back was updated: by the reason that was kept, and by what it runs. */

@@ -154,7 +154,7 @@ export class Cluster implements Objects {
       spec: {
         ...(name === 'b' && { nodeSelector: { matchLabels: { pool: 'odd' } }, priority: 1 }),
         approval: manual ? 'Manual' : 'Automatic',
-        rollout: { maxUnavailable, failureBudget, groups },
+        rollout: { maxUnavailable, failureBudget, groups, soak: grouped ? '1m' : '0s' },
         version: { minAge: `${minAge}m` },
         schedule: scheduleOf(calendar, onClose),
         staging: { maxParallel: '50%' },

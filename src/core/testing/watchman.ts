@@ -130,6 +130,8 @@ export class Watchman {
       ),
     );
     for (const { name, ready, unschedulable } of members) if (!ready.status || unschedulable) used.add(name);
+    for (const { name, update } of members)
+      if (update?.status.phase === 'Soaking' && begun.some(({ at }) => at < (update.status.deadlines?.soak ?? ''))) used.add(name);
     for (const claim of begun) {
       const view = members.find(({ name, uid }) => name === claim.node && uid === claim.uid);
       must(view !== undefined, `8: a claim on ${claim.node}, which is no node of ${before.name}`);
@@ -242,6 +244,7 @@ export class Watchman {
     must(!after.unschedulable, `3: ${name} stays cordoned without a record`);
     if (typeof record !== 'object') return;
     this.#finallyRan(name, record);
+    this.#soakIsKept(before, record);
     if (!before.unschedulable && this.#meddledWith.has(uid)) this.#letGo.add(`${record.claim}.reboot`);
     this.#meddledWith.delete(uid);
     for (const [key, value] of Object.entries(record.prior.annotations)) {
@@ -253,6 +256,14 @@ export class Watchman {
       const wanted = value === null && before.labels[key] === CORDON_LABELS[key] ? undefined : before.labels[key];
       must(after.labels[key] === wanted, `3: label ${key} of ${name} is ${after.labels[key]}, should be ${wanted}`);
     }
+  }
+
+  /** Before an updated node is uncordoned it is written down until when it soaks: afterwards nothing else tells. */
+  #soakIsKept({ name, uid, os, bootID }: SimNode, { claim, target, bootID: previous, soakMs }: CordonRecord): void {
+    const update = this.#objects.updates.get(name);
+    if (soakMs === undefined || update?.nodeUID !== uid || update.status.claim !== claim || update.status.phase === 'Failed') return;
+    if (os?.version === target && bootID !== previous && update.status.because?.reason === 'UpToDate')
+      must(update.status.deadlines?.soak !== undefined, `soak: ${name} is uncordoned, and nothing says that it soaks`);
   }
 
   /** A hook's Job is made: once for each name, and under what its position promises as far as a late request can be told. */
