@@ -123,9 +123,17 @@ const other = architecture === 'amd64' ? 'arm64' : 'amd64';
   });
 
   test('runs the agent, as the chart does', async () => {
-    expect(await inside('node', '--max-semi-space-size=1', '--max-old-space-size=32', '/app/lockkeeper-agent.js', '--help')).toContain(
-      'Usage: lockkeeper-agent',
-    );
+    expect(
+      await inside(
+        'node',
+        '--max-semi-space-size=1',
+        '--max-old-space-size=32',
+        '--jitless',
+        '--no-node-snapshot',
+        '/app/lockkeeper-agent.js',
+        '--help',
+      ),
+    ).toContain('Usage: lockkeeper-agent');
   });
 
   test('runs as its user, with the certificates of the system', async () => {

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import packageJson from '../../package.json' with { type: 'json' };
 import { KubeClient } from '../kube/client.ts';
 import { systemClock } from '../kube/clock.ts';
 import type { Credentials } from '../kube/credentials.ts';
 import { CredentialsError } from '../kube/credentials.ts';
 import { inClusterCredentials } from '../kube/in-cluster.ts';
-import { simpleKubeconfigCredentials } from '../kube/simple-kubeconfig.ts';
+import { readText } from '../kube/read-text.ts';
 import { Agent } from './agent.ts';
 import { ApiServers, fallbackCredentials } from './api-servers.ts';
 import { type AgentConfig, HELP, readInvocation } from './config.ts';
@@ -39,8 +38,7 @@ async function runAgent(config: AgentConfig): Promise<number> {
   const logger = createLog({ level: config.logLevel, clock, write, base: { program: 'agent', node: config.node } });
   let credentials: Credentials;
   try {
-    credentials =
-      config.kubeconfig === undefined ? inClusterCredentials(config.inCluster) : await simpleKubeconfigCredentials(config.kubeconfig);
+    credentials = config.kubeconfig === undefined ? inClusterCredentials(config.inCluster) : await credentialsOf(config.kubeconfig);
   } catch (error) {
     if (!(error instanceof CredentialsError)) throw error;
     process.stderr.write(`lockkeeper-agent: ${error.message}\n`);
@@ -87,8 +85,14 @@ async function runAgent(config: AgentConfig): Promise<number> {
   }
 }
 
+/** A pod has no kubeconfig, and is spared what reads one: a third of the program. */
+async function credentialsOf(kubeconfig: string): Promise<Credentials> {
+  const { simpleKubeconfigCredentials } = await import('../kube/simple-kubeconfig.ts');
+  return simpleKubeconfigCredentials(kubeconfig);
+}
+
 async function readBootID(path: string): Promise<string> {
-  const bootID = (await readFile(path, 'utf8')).trim();
+  const bootID = (await readText(path)).trim();
   if (bootID === '' || bootID.length > longestBootID) throw new Error(`${path} holds no boot ID`);
   return bootID;
 }

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import type { Clock } from './clock.ts';
 import { CredentialsError } from './credentials.ts';
+import { readText } from './read-text.ts';
 
 /** A small file that others renew. */
 export interface CachedFile {
@@ -19,7 +19,7 @@ export function cachedFile(path: string, clock: Clock, maxAgeMs = 60_000): Cache
       if (content !== undefined && clock.monotonic() - readAt < maxAgeMs) return content;
       const startedAt = clock.monotonic();
       try {
-        content = await readFile(path, 'utf8');
+        content = await readText(path);
         readAt = startedAt;
       } catch (cause) {
         if (content === undefined) throw new CredentialsError(`cannot read ${path}`, { cause, retryable: true });

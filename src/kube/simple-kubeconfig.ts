@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import * as z from 'zod/mini';
 import { cachedFile } from './cached-file.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type Credentials, CredentialsError } from './credentials.ts';
+import { readText } from './read-text.ts';
 
 const clusterSchema = z.object({
   server: z.url({ protocol: /^https?$/ }),
@@ -83,7 +83,7 @@ export async function simpleKubeconfigCredentials(path: string, clock: Clock = s
 async function load(path: string, fail: (message: string, cause?: unknown) => Error): Promise<unknown> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readText(path);
   } catch (cause) {
     throw new CredentialsError(`cannot read ${path}`, { cause, retryable: true });
   }
