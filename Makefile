@@ -18,8 +18,8 @@ test: build ## everything: lint, unit tests, end-to-end tests; ends with 'N pass
 unit: node_modules/.ready ## unit tests alone
 	@node scripts/test.ts unit
 
-e2e: build ## end-to-end tests alone, on control planes of their own
-	@node scripts/test.ts e2e
+e2e: build ## end-to-end tests alone, on control planes of their own; BED=kind: a few on a kind cluster
+	@node scripts/test.ts $(if $(filter kind,$(BED)),kind,e2e)
 
 lint: node_modules/.ready ## types, Biome, dependency rules, dead exports, stale CRDs
 	@node scripts/test.ts lint

@@ -12,7 +12,7 @@ const shared = {
   },
 };
 
-/** `unit` needs nothing but Node; `e2e` starts control planes (e2e/README.md); `nodes` real kubelets, as root (e2e/nodes/README.md). */
+/** `unit` needs nothing but Node; `e2e` starts control planes (e2e/README.md); `nodes` real kubelets, as root (e2e/nodes/README.md); `kind` a kind cluster. */
 export default {
   reporters: ['default', '<rootDir>/scripts/count-reporter.mjs'],
   projects: [
@@ -20,7 +20,7 @@ export default {
       ...shared,
       displayName: 'unit',
       rootDir: '.',
-      testMatch: ['<rootDir>/{src,scripts,e2e/bed,e2e/host,e2e/bench,e2e/demo}/**/*.test.ts'],
+      testMatch: ['<rootDir>/{src,scripts,e2e/bed,e2e/host,e2e/bench,e2e/demo}/**/*.test.ts', '<rootDir>/e2e/kind/*.test.ts'],
     },
     {
       ...shared,
@@ -36,5 +36,6 @@ export default {
       testEnvironment: '<rootDir>/e2e/bed/jest-environment.mjs',
       testMatch: ['<rootDir>/e2e/nodes/**/*.test.ts'],
     },
+    { ...shared, displayName: 'kind', rootDir: '.', testMatch: ['<rootDir>/e2e/kind/scenarios/**/*.test.ts'] },
   ],
 };
