@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { access, copyFile, lstat, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { buildImage, buildRootfs, type ImageFacts } from './build.ts';
 import { run } from './command.ts';
 import { repository } from './config.ts';
@@ -32,6 +32,9 @@ async function whatLacks(): Promise<string | undefined> {
   }
   return (await confinement()) === undefined ? 'we are neither root nor allowed a user namespace' : undefined;
 }
+
+/** A program starts in a second, and much later where others use the machine. */
+jest.setTimeout(60_000);
 
 const lacks = await whatLacks();
 if (lacks !== undefined) console.warn(`THE IMAGE WAS NOT BUILT AND NOT TESTED: ${lacks}`);
