@@ -1,10 +1,10 @@
-import { MANAGED_LABEL } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
-import { assign, claimOn, isHeld, isOfOtherOperator } from './assign.ts';
+import { assign, claimOn, isHeld } from './assign.ts';
 import { type Blocked, blocked, isBlockedByPods, lookAgain } from './blocked.ts';
 import { countOf } from './budget.ts';
 import { isRetried, isSkipped, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
+import { claimOrder } from './claim-order.ts';
 import { claimedStep } from './claimed.ts';
 import type { Command, Decision, DrainDecision, JobRef, NodeDecision, PolicyDecision } from './command.ts';
 import { withAnnotations } from './conditions.ts';
@@ -19,8 +19,8 @@ import { type Candidate, firstHold } from './rules/rule.ts';
 import { whyClosed } from './rules/window.ts';
 import { standingInFlight, standingOnGround } from './standing.ts';
 import { enter } from './status.ts';
-import { type Standing, type Turn, turnsOf, zoneOfNode } from './turn.ts';
-import { compareVersions } from './versions.ts';
+import { type Standing, type Turn, turnsOf } from './turn.ts';
+import { upkeep } from './upkeep.ts';
 import { type Instant, instant, type NodeView, type PolicyView, timestamp, type World } from './world.ts';
 
 /** Nodes whose pods are looked at before they are claimed. */
@@ -91,7 +91,7 @@ class Draft {
     this.#wake(facts.schedule.until);
     this.#wake(facts.releases.until);
     const turns = turnsOf(facts, standings, this.#now);
-    grounded.sort((a, b) => this.#claimOrder(facts, a.member, b.member));
+    grounded.sort((a, b) => claimOrder(facts, a.member, b.member));
     pending.push(...this.#stage(facts, grounded));
     this.#claim(facts, turns, grounded, begun, pending);
     for (const { soakUntil } of turns.flatMap(({ rollout }) => rollout.groups ?? []))
@@ -267,20 +267,6 @@ class Draft {
     return { world: this.#world, facts, node: member.node, member, version, claimed: new Set(), othersPending: false };
   }
 
-  #claimOrder(facts: Facts, { node: a, group: groupOfA }: Member, { node: b, group: groupOfB }: Member): number {
-    const own = facts.ownNode;
-    // One whose drain takes too long must not take the slot again before the others had it.
-    const attempts = (node: NodeView) => node.update?.status.attempts ?? 0;
-    return (
-      groupOfA - groupOfB ||
-      Number(a.name === own) - Number(b.name === own) ||
-      attempts(a) - attempts(b) ||
-      byText(zoneOfNode(facts, a), zoneOfNode(facts, b)) ||
-      compareVersions(a.os?.version ?? '0.0.0', b.os?.version ?? '0.0.0') ||
-      byText(a.name, b.name)
-    );
-  }
-
   #take(node: NodeView, step: Step): void {
     if (step.drain !== undefined) this.#drains.push(step.drain);
     if (step.jobs !== undefined) this.#jobs.push(...step.jobs);
@@ -291,30 +277,7 @@ class Draft {
 
   #settle(node: NodeView, status: NodeUpdateStatus, commands: readonly Command[] = []): void {
     const told = withAnnotations(status, this.#problems.get(node.name) ?? [], this.#now);
-    this.#nodes.push({ node: node.name, status: told, commands: [...this.#upkeep(node, status), ...commands] });
-  }
-
-  /** What every node of a policy needs before anything else: its objects, its label, how its host is asked for news. */
-  #upkeep(node: NodeView, status: NodeUpdateStatus): Command[] {
-    const policy = this.#world.policies.find(({ name }) => name === status.policy);
-    const { refreshInterval = '1h', ignoreWaves = false } = policy?.spec.version ?? {};
-    const refresh = { refreshInterval, ignoreWaves };
-    const commands: Command[] = [];
-    // In flight a lost letterbox is not replaced: what was asked by the lost one is waited for.
-    const theirs = isOfOtherOperator(node);
-    const host = node.host === undefined && node.record === undefined && !theirs;
-    if (node.update === undefined || host) commands.push({ type: 'CreateObjects', host, refresh });
-    const set = node.host?.spec;
-    if (
-      set !== undefined &&
-      node.record === undefined &&
-      policy !== undefined &&
-      (set.refreshInterval !== refreshInterval || set.ignoreWaves !== ignoreWaves)
-    ) {
-      commands.push({ type: 'SetRefresh', refresh });
-    }
-    if (node.labels[MANAGED_LABEL] !== 'true' && policy !== undefined && !theirs) commands.push({ type: 'LabelManaged' });
-    return commands;
+    this.#nodes.push({ node: node.name, status: told, commands: [...upkeep(this.#world, node, status), ...commands] });
   }
 
   #block(node: NodeView, { status, commands, due, until }: Blocked): void {
@@ -341,5 +304,3 @@ class Draft {
 const claimID = (node: NodeView, now: Instant): string => `${node.uid.slice(0, 13)}-${now.toString(36)}`;
 
 const rolloutOf = ({ rollouts }: Facts, { os }: NodeView) => os && rollouts.find((rollout) => isOf(rollout, os));
-
-const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
