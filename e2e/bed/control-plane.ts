@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,8 +37,8 @@ export interface ControlPlane {
   kubeconfigOf(user: UserName): string;
   /** Stops the API server (`SIGKILL` for a crash) and starts it on the same port with the same data. */
   restartApiServer(options?: { readonly signal?: 'SIGTERM' | 'SIGKILL' }): Promise<void>;
-  /** Freezes the API server: connections stay open, and nothing is answered. */
-  pauseApiServer(): void;
+  /** Freezes the API server: connections stay open, and nothing is answered. Resolves when none of its threads runs any more. */
+  pauseApiServer(): Promise<void>;
   resumeApiServer(): void;
   /** Stops everything in the home, and removes its logs unless told to keep them. */
   stop(options?: { readonly keepLogs?: boolean }): Promise<void>;
@@ -164,7 +164,10 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
       await apiServer.stop(signal === 'SIGKILL' ? 0 : serverEndMs);
       ({ apiServer } = await withRetries(() => startApiServer(port)));
     },
-    pauseApiServer: () => apiServer.signal('SIGSTOP'),
+    async pauseApiServer() {
+      apiServer.signal('SIGSTOP');
+      await eventually(() => isStopped(apiServer.pid));
+    },
     resumeApiServer: () => apiServer.signal('SIGCONT'),
     async stop({ keepLogs = false } = {}) {
       client.close();
@@ -318,4 +321,11 @@ export function kubeconfig(access: ApiAccess): string {
     contexts: [{ name: 'bed', context: { cluster: 'bed', user: 'bed' } }],
     'current-context': 'bed',
   });
+}
+
+/** Whether each thread of a process is stopped, by the kernel's word: a signal takes a while where the machine is busy. */
+async function isStopped(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const states = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8')));
+  return states.every((stat) => stat.slice(stat.lastIndexOf(')') + 2).startsWith('T'));
 }

@@ -278,7 +278,7 @@ describe('two beds side by side', () => {
       const { metadata } = await bed.client.patch('/api/v1/nodes/node-1', { metadata: { labels: { restarted: signal } } });
       await history.reaches(metadata.resourceVersion);
     }
-    bed.controlPlane.pauseApiServer();
+    await bed.controlPlane.pauseApiServer();
     await expect(bed.client.request('GET', '/version', { timeoutMs: 500 })).rejects.toThrow('no answer within 500 ms');
     bed.controlPlane.resumeApiServer();
     await bed.client.get('/version');

@@ -246,7 +246,7 @@ describe('a good object survives a round trip', () => {
       status,
     });
     const created = z.parse(nodeHostSchema, await plane.client.get(kindPath(NODE_HOST, 'n')));
-    expect(created.spec).toEqual({ refreshInterval: '1h', order });
+    expect(created.spec).toEqual({ refreshInterval: '1h', ignoreWaves: false, order });
     expect(created.status).toEqual({});
     await plane.client.patch(kindPath(NODE_HOST, 'n', 'status'), { status, spec: { order: null } });
     const answered = z.parse(nodeHostSchema, await plane.client.get(kindPath(NODE_HOST, 'n')));

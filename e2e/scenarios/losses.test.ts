@@ -51,7 +51,7 @@ describe('the API server', () => {
     await draining.reached();
     const controller = await leader();
     await draining.release();
-    bed.controlPlane.pauseApiServer();
+    await bed.controlPlane.pauseApiServer();
     await eventually(async () => !(await leadsByItself(controller)));
     bed.controlPlane.resumeApiServer();
     await updated('1.26.1');
