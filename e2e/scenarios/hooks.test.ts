@@ -153,7 +153,8 @@ describe('hooks', () => {
     const ran = async () => (await madeJobs(bed)).map(({ at }) => at);
     release('1.26.1');
     await phase('node-1', 'Blocked', 'DrainTimeout');
-    expect(await ran()).toEqual(['BeforeDrain', 'Finally']);
+    // It may have been tried again by now.
+    expect((await ran()).slice(0, 2)).toEqual(['BeforeDrain', 'Finally']);
 
     await patchPolicy({ drain: { timeout: '60s' } });
     await eventually(async () => (await fleet.nodeUpdate('node-1')).drain?.blocked !== undefined, { timeoutMs: 60_000 });
