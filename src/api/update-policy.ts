@@ -242,6 +242,10 @@ export const updatePolicySpecSchema = z.object({
     'Automatic',
   ),
   version: z._default(versionSpecSchema, { range: '*', minAge: '0s', ignoreWaves: false, allowDowngrade: false, refreshInterval: '1h' }),
+  patchDeadline: z._default(
+    field(durationSchema(), 'How long a node may be behind its target before it counts as overdue, and its policy says so.'),
+    '720h',
+  ),
   schedule: z.optional(scheduleSpecSchema),
   rollout: z._default(rolloutSpecSchema, {
     groups: [],
@@ -370,6 +374,8 @@ export const countsSchema = z.object({
   blocked: z.int(),
   failed: z.int(),
   unavailable: z.int(),
+  // Statuses of an earlier version have none.
+  overdue: z._default(z.int(), 0),
 });
 export type Counts = z.infer<typeof countsSchema>;
 describeFields(countsSchema, {
@@ -382,6 +388,7 @@ describeFields(countsSchema, {
   blocked: 'Those that could not be drained.',
   failed: 'Those that a person must look at.',
   unavailable: 'Those that are cordoned by anybody, not ready, failed, rebooting or soaking: what maxUnavailable limits.',
+  overdue: 'Those that have been behind for longer than patchDeadline.',
 });
 
 /** Status of an UpdatePolicy, written by the controller alone. */

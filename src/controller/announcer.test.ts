@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { type NodeUpdateStatus, PHASES, type Phase } from '../api/node-update.ts';
 import type { UpdatePolicyStatus } from '../api/update-policy.ts';
 import type { Decision } from '../core/command.ts';
-import { withAnnotations } from '../core/conditions.ts';
+import { unreadableAnnotations, withFindings } from '../core/conditions.ts';
 import { ago, aNode, anUpdate, aPolicy, aRecord, aWorld, NEW, NOW, OLD } from '../core/testing/builders.ts';
 import type { NodeView, World } from '../core/world.ts';
 import { recordingLogger } from '../kube/testing/fixtures.ts';
@@ -143,7 +143,7 @@ describe('a change of phase', () => {
 });
 
 describe('an annotation that makes no sense', () => {
-  const invalid = (message = 'annotation x is "y"') => withAnnotations(statusOf('Staged'), [message], NOW);
+  const invalid = (message = 'annotation x is "y"') => withFindings(statusOf('Staged'), unreadableAnnotations([message]), NOW);
   const world = worldOf(aNode('a', { update: anUpdate(statusOf('Staged')) }));
 
   test('is told once, and again where it is another, or comes back', () => {

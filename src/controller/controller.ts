@@ -27,6 +27,7 @@ import { PodViews } from './pod-views.ts';
 import { Reconciler } from './reconciler.ts';
 import { refreshRecorded } from './recorded.ts';
 import { createReflectors } from './reflectors.ts';
+import { ServerVersion } from './server-version.ts';
 import { ProgressThrottle } from './throttle.ts';
 
 /** A pass that has done nothing for so long means a process that does not work, in milliseconds. */
@@ -73,8 +74,10 @@ export async function runController(config: ControllerConfig, log: Logger, signa
   let progressedAt: number | undefined;
   const wake = (): void => term?.queue.add(PASS);
   const deps = { client, clock, random, logger };
+  const serverVersion = new ServerVersion(client, logger, wake);
   const reflectors = createReflectors(deps, config.namespace, {
     changed: wake,
+    connected: () => serverVersion.ask(signal),
     budgetChanged: (namespace) => term?.drainer.budgetChanged(namespace),
   });
   const events = new EventRecorder(client, config.identity, now, logger);
@@ -118,6 +121,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
       throttle: new ProgressThrottle(),
       self,
       retry: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs },
+      kubernetes: () => serverVersion.current,
       hookNamespaces: config.hookNamespaces,
       now,
       clock,

@@ -15,6 +15,7 @@ const self: Self = { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: 'a' };
 
 const rest = {
   retry: { baseMs: 1, maxMs: 2 },
+  kubernetes: undefined,
   pods: new Map(),
   blockedPods: new Map(),
   hookNamespaces: ['db'],

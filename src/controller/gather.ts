@@ -1,6 +1,6 @@
 import { COMPONENT_LABEL } from '../api/names.ts';
 import type { BlockedPod } from '../api/node-update.ts';
-import type { JobView, NodeView, PodView, RetrySettings, World } from '../core/world.ts';
+import type { JobView, KubernetesVersion, NodeView, PodView, RetrySettings, World } from '../core/world.ts';
 import type { Reflectors } from './reflectors.ts';
 import type { BareNode } from './views.ts';
 
@@ -20,6 +20,7 @@ export interface GatherInput {
   blockedPods: ReadonlyMap<string, readonly BlockedPod[]>;
   hookNamespaces: readonly string[];
   jobs: ReadonlyMap<string, JobView>;
+  kubernetes: KubernetesVersion | undefined;
 }
 
 /** Reads the caches into a World: plain data, nothing of the client's. */
@@ -38,6 +39,7 @@ export function gather(input: GatherInput): World {
     blockedPods: input.blockedPods,
     hookNamespaces: input.hookNamespaces,
     jobs: input.jobs,
+    ...(input.kubernetes !== undefined && { kubernetes: input.kubernetes }),
     retry: input.retry,
   };
 }

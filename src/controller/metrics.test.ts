@@ -89,7 +89,18 @@ describe('of nodes', () => {
 test('of policies show claims, counts and what holds them', async () => {
   const { lines, decided } = bed();
   const condition = (type: string, status: 'True' | 'False') => ({ type, status, reason: 'X', message: '', lastTransitionTime: ago(0) });
-  const counts = { nodes: 9, updated: 4, outdated: 5, staging: 1, staged: 1, inFlight: 1, blocked: 1, failed: 2, unavailable: 3 };
+  const counts = {
+    nodes: 9,
+    updated: 4,
+    outdated: 5,
+    staging: 1,
+    staged: 1,
+    inFlight: 1,
+    blocked: 1,
+    failed: 2,
+    unavailable: 3,
+    overdue: 2,
+  };
   decided({}, { claims: [aClaim('a'), aClaim('b')], counts, conditions: [condition('Halted', 'True'), condition('Paused', 'False')] });
   const wanted = {
     claims: 2,
@@ -98,6 +109,7 @@ test('of policies show claims, counts and what holds them', async () => {
     nodes_unavailable: 3,
     nodes_blocked: 1,
     nodes_failed: 2,
+    nodes_overdue: 2,
     policy_halted: 1,
     policy_paused: 0,
   };

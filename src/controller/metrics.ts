@@ -88,6 +88,11 @@ export function createMetrics(now: () => number) {
     'Nodes of a policy whose pods may not be evicted as things stand.',
     ({ counts }) => counts?.blocked ?? 0,
   );
+  perPolicy(
+    'lockkeeper_nodes_overdue',
+    'Nodes of a policy that have been behind for longer than its patchDeadline.',
+    ({ counts }) => counts?.overdue ?? 0,
+  );
   perPolicy('lockkeeper_nodes_failed', 'Nodes of a policy that have failed or rolled back.', ({ counts }) => counts?.failed ?? 0);
   perPolicy('lockkeeper_policy_halted', 'Whether a policy is halted by failed nodes (1) or not (0).', ({ conditions }) =>
     conditions?.some(({ type, status }) => type === 'Halted' && status === 'True') ? 1 : 0,

@@ -64,6 +64,7 @@ function reconcilerOf(self?: Self): Reconciler {
     throttle: new ProgressThrottle(),
     self,
     retry: { baseMs: MINUTE, maxMs: 10 * MINUTE },
+    kubernetes: () => undefined,
     hookNamespaces: ['db'],
     now: () => now,
     clock,

@@ -1,6 +1,6 @@
 import type { Decision } from '../core/command.ts';
 import { decide } from '../core/decide.ts';
-import type { Instant, RetrySettings, World } from '../core/world.ts';
+import type { Instant, KubernetesVersion, RetrySettings, World } from '../core/world.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import type { Announcer } from './announcer.ts';
@@ -24,6 +24,8 @@ export interface ReconcilerDeps {
   throttle: ProgressThrottle;
   self: Self | undefined;
   retry: RetrySettings;
+  /** The control plane's Kubernetes, as far as it is known. */
+  kubernetes: () => KubernetesVersion | undefined;
   /** Namespaces in which hooks may run. */
   hookNamespaces: readonly string[];
   /** Milliseconds since the epoch by the API server's clock. */
@@ -90,7 +92,7 @@ export class Reconciler {
   }
 
   #decide(): { world: World; decision: Decision; at: Instant } {
-    const { reflectors, podViews, hookJobs, drainer, self, retry, hookNamespaces, now, clock } = this.#deps;
+    const { reflectors, podViews, hookJobs, drainer, self, retry, kubernetes, hookNamespaces, now, clock } = this.#deps;
     const world = gather({
       reflectors,
       self,
@@ -99,6 +101,7 @@ export class Reconciler {
       blockedPods: drainer.blocked(),
       hookNamespaces,
       jobs: hookJobs.snapshot(),
+      kubernetes: kubernetes(),
     });
     const started = clock.monotonic();
     const at = now();

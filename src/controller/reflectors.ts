@@ -20,6 +20,8 @@ export interface ReflectorDeps {
 export interface ReflectorEvents {
   /** Something that a decision looks at has changed. */
   changed(): void;
+  /** There is a new connection to the API server. */
+  connected?(): void;
   /** A budget's numbers have changed. */
   budgetChanged(namespace: string): void;
 }
@@ -41,7 +43,7 @@ export function createReflectors(deps: ReflectorDeps, namespace: string, events:
   const guardQuery = { fieldSelector: `metadata.name=${AGENT_ADMISSION_POLICY}` };
 
   const all = {
-    nodes: watch('/api/v1/nodes', nodeOf, { onChange: changed }),
+    nodes: watch('/api/v1/nodes', nodeOf, { onChange: changed, onConnect: () => events.connected?.() }),
     policies: ours(UPDATE_POLICY, policyOf),
     nodeUpdates: ours(NODE_UPDATE, nodeUpdateOf),
     nodeHosts: ours(NODE_HOST, nodeHostOf),

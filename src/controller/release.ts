@@ -214,6 +214,7 @@ async function look(client: KubeClient, namespace: string, logger: Logger, signa
       blockedPods: new Map(),
       hookNamespaces: [],
       jobs: new Map(),
+      kubernetes: undefined,
     });
   } finally {
     stop.abort();

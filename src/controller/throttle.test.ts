@@ -92,6 +92,7 @@ describe('a policy', () => {
     blocked: 0,
     failed: 0,
     unavailable: 0,
+    overdue: 0,
   });
   const condition = (type: string, status: 'True' | 'False', message: string) => ({
     type,

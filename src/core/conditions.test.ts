@@ -1,11 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
-import { annotationProblem, withAnnotations } from './conditions.ts';
+import type { NodeUpdateStatus } from '../api/node-update.ts';
+import { annotationProblem, unreadableAnnotations, withFindings } from './conditions.ts';
 import { timestamp } from './world.ts';
 
 const now = Date.parse('2026-11-01T00:00:00Z');
 const other = { type: 'Other', status: 'True', reason: 'Because', message: '', lastTransitionTime: timestamp(now) } as const;
 
-describe('withAnnotations', () => {
+const withAnnotations = (status: NodeUpdateStatus, problems: readonly string[], at: number) =>
+  withFindings(status, unreadableAnnotations(problems), at);
+
+describe('a condition that is there while there is something to say', () => {
   test('names what cannot be read, and keeps the time since when', () => {
     const first = withAnnotations({ phase: 'Idle', conditions: [other] }, ['a is odd', 'b is odd'], now);
     expect(first.conditions).toEqual([

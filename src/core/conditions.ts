@@ -2,25 +2,44 @@ import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Condition } from '../api/primitives.ts';
 import { type Instant, timestamp } from './world.ts';
 
-/** Type of the condition that a node carries while one of the annotations that steer it cannot be read. */
-const ANNOTATIONS_VALID = 'AnnotationsValid';
+/** Types of the conditions that a node carries only while there is something to say. */
+export const NODE_CONDITIONS = {
+  /** False: one of the annotations that steer the node cannot be read. */
+  annotationsValid: 'AnnotationsValid',
+  /** True: the node has been behind its target for longer than its policy's patchDeadline. */
+  overdue: 'Overdue',
+  /** False: the node's variant is of a Kubernetes that the control plane no longer supports. */
+  kubernetesSupported: 'KubernetesSupported',
+} as const;
 
-/** A node's status with the condition that names the annotations which cannot be read; without it where there is none. */
-export function withAnnotations(status: NodeUpdateStatus, problems: readonly string[], now: Instant): NodeUpdateStatus {
+/** What is to be said of a node. */
+export type Finding = Pick<Condition, 'status' | 'reason' | 'message'> & { type: (typeof NODE_CONDITIONS)[keyof typeof NODE_CONDITIONS] };
+
+const OURS = new Set<string>(Object.values(NODE_CONDITIONS));
+
+/** A node's status with what is found of it as conditions, and without those that are true no longer. */
+export function withFindings(status: NodeUpdateStatus, findings: readonly Finding[], now: Instant): NodeUpdateStatus {
   const { conditions = [], ...rest } = status;
-  const others = conditions.filter(({ type }) => type !== ANNOTATIONS_VALID);
-  const before = conditions.find(({ type }) => type === ANNOTATIONS_VALID);
-  if (problems.length === 0) return before === undefined ? status : { ...rest, ...(others.length > 0 && { conditions: others }) };
-  const condition: Condition = {
-    type: ANNOTATIONS_VALID,
-    status: 'False',
-    reason: 'InvalidAnnotation',
-    message: problems.join('; '),
-    lastTransitionTime: before?.lastTransitionTime ?? timestamp(now),
-  };
-  return { ...rest, conditions: [...others, condition] };
+  const others = conditions.filter(({ type }) => !OURS.has(type));
+  if (findings.length === 0 && others.length === conditions.length) return status;
+  const found = findings.map((finding): Condition => {
+    const before = conditions.find(({ type }) => type === finding.type);
+    return { ...finding, lastTransitionTime: before?.lastTransitionTime ?? timestamp(now) };
+  });
+  const all = [...others, ...found];
+  return { ...rest, ...(all.length > 0 && { conditions: all }) };
 }
+
+/** Says which annotations of a node cannot be read. */
+export const unreadableAnnotations = (problems: readonly string[]): Finding[] =>
+  problems.length === 0
+    ? []
+    : [{ type: NODE_CONDITIONS.annotationsValid, status: 'False', reason: 'InvalidAnnotation', message: problems.join('; ') }];
 
 /** What of a node's annotations cannot be read, by its status; empty where all can. */
 export const annotationProblem = (status: NodeUpdateStatus | undefined): string =>
-  status?.conditions?.find(({ type }) => type === ANNOTATIONS_VALID)?.message ?? '';
+  conditionOf(status, NODE_CONDITIONS.annotationsValid)?.message ?? '';
+
+/** A condition that a node's status carries. */
+export const conditionOf = (status: NodeUpdateStatus | undefined, type: string): Condition | undefined =>
+  status?.conditions?.find((condition) => condition.type === type);

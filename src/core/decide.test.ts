@@ -424,3 +424,33 @@ describe('a release that is too young', () => {
     expect(later.policies[0]?.status.rollouts).toMatchObject([{ target: NEW }]);
   });
 });
+
+describe('a node that is overdue, or of a Kubernetes that is too old', () => {
+  const old = aStagedNode('n1', {
+    unschedulable: true,
+    update: anUpdate({ policy: 'default', phase: 'Staged', behindSince: ago(25 * 60 * MINUTE) }),
+  });
+  const late = aStagedNode('n2', {
+    unschedulable: true,
+    update: anUpdate({ policy: 'default', phase: 'Staged', behindSince: ago(23 * 60 * MINUTE) }),
+  });
+  const typesOf = (status: { conditions?: readonly { type: string; status: string }[] | undefined } = {}) =>
+    (status.conditions ?? []).map(({ type, status: value }) => `${type} ${value}`);
+
+  test('says so by conditions, of its own and of its policy', () => {
+    const { decision, of } = decided([old, late], policyWith({ patchDeadline: '24h' }), { kubernetes: { major: 1, minor: 34 } });
+    expect(typesOf(of('n1')?.status)).toEqual(['Overdue True']);
+    expect(typesOf(of('n2')?.status)).toEqual([]);
+    const { status } = decision.policies[0]!;
+    expect(status.counts?.overdue).toBe(1);
+    expect(typesOf(status)).toEqual(expect.arrayContaining(['Overdue True', 'KubernetesSupported True']));
+    expect(status.conditions?.find(({ type }) => type === 'Overdue')?.message).toBe('behind for longer than 24h: n1');
+  });
+
+  test('of a control plane that has moved on too far', () => {
+    const { decision, of } = decided([old, late], policyWith(), { kubernetes: { major: 1, minor: 35 } });
+    expect(typesOf(of('n2')?.status)).toEqual(['KubernetesSupported False']);
+    expect(typesOf(decision.policies[0]?.status)).toEqual(expect.arrayContaining(['Overdue False', 'KubernetesSupported False']));
+    expect(decision.policies[0]?.status.conditions?.find(({ type }) => type === 'KubernetesSupported')?.message).toContain('n1, n2');
+  });
+});

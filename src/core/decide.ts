@@ -7,11 +7,13 @@ import { isRetried, isSkipped, mergeByHand, readByHand, tokensOf } from './by-ha
 import { claimOrder } from './claim-order.ts';
 import { claimedStep } from './claimed.ts';
 import type { Command, Decision, DrainDecision, JobRef, NodeDecision, PolicyDecision } from './command.ts';
-import { withAnnotations } from './conditions.ts';
+import { type Finding, unreadableAnnotations, withFindings } from './conditions.ts';
 import { type Facts, factsOf, type Member } from './facts.ts';
 import { advance } from './flight/advance.ts';
 import type { Flight, Step } from './flight/flight.ts';
 import { type Ground, groundOf, stagingBegun } from './ground.ts';
+import { tooOldForControlPlane } from './kubernetes-skew.ts';
+import { overdue } from './overdue.ts';
 import { policyStatus } from './policy-status.ts';
 import { isOf } from './releases.ts';
 import { claimRules, ownRules, stageRules } from './rules/index.ts';
@@ -276,8 +278,16 @@ class Draft {
   }
 
   #settle(node: NodeView, status: NodeUpdateStatus, commands: readonly Command[] = []): void {
-    const told = withAnnotations(status, this.#problems.get(node.name) ?? [], this.#now);
+    const told = withFindings(status, this.#findings(node, status), this.#now);
     this.#nodes.push({ node: node.name, status: told, commands: [...upkeep(this.#world, node, status), ...commands] });
+  }
+
+  /** What is to be said of a node besides its one reason. */
+  #findings(node: NodeView, status: NodeUpdateStatus): Finding[] {
+    const found = unreadableAnnotations(this.#problems.get(node.name) ?? []);
+    const policy = this.#world.policies.find(({ name }) => name === status.policy);
+    if (policy === undefined) return found;
+    return [...found, ...overdue(policy, status, this.#now), ...tooOldForControlPlane(node.os, this.#world.kubernetes)];
   }
 
   #block(node: NodeView, { status, commands, due, until }: Blocked): void {

@@ -40,6 +40,7 @@ describe('counts and summary', () => {
       blocked: 1,
       failed: 2,
       unavailable: 0,
+      overdue: 0,
     });
     expect(summary).toBe('1/9 up to date, 2 in flight, 1 downloading, 1 staged, 1 blocked, 2 failed');
   });

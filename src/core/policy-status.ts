@@ -2,6 +2,7 @@ import { BY_HAND } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Condition } from '../api/primitives.ts';
 import type { Claim, Counts, UpdatePolicyStatus } from '../api/update-policy.ts';
+import { conditionOf, NODE_CONDITIONS } from './conditions.ts';
 import type { Facts } from './facts.ts';
 import { countedFailures } from './rollouts.ts';
 import { whyClosed } from './rules/window.ts';
@@ -48,9 +49,11 @@ function countsOf({ members, unavailable }: Facts, statuses: ReadonlyMap<string,
     blocked: 0,
     failed: 0,
     unavailable: unavailable.size,
+    overdue: 0,
   };
   for (const { node } of members) {
     const status = statuses.get(node.name);
+    if (conditionOf(status, NODE_CONDITIONS.overdue) !== undefined) counts.overdue += 1;
     if (status !== undefined && isCurrent(status)) counts.updated += 1;
     else if (status?.target !== undefined && status.target !== status.from) counts.outdated += 1;
     switch (status?.phase) {
@@ -109,6 +112,15 @@ function whyOpen({ schedule, view }: Facts): { reason: string; message: string }
   };
 }
 
+/** The nodes whose status carries a condition that is there only while there is something to say. */
+const carriers = ({ members }: Facts, statuses: ReadonlyMap<string, NodeUpdateStatus>, type: string): string[] =>
+  members.map(({ node }) => node.name).filter((name) => conditionOf(statuses.get(name), type) !== undefined);
+
+const MAX_LISTED = 10;
+
+const listed = (names: readonly string[]): string =>
+  names.length > MAX_LISTED ? `${names.slice(0, MAX_LISTED).join(', ')} and ${names.length - MAX_LISTED} more` : names.join(', ');
+
 function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string, NodeUpdateStatus>, now: Instant): Condition[] {
   const { view, problems, paused, halted, rollouts } = facts;
   const set = (type: string, holds: boolean, reason: string, message: string): Condition => {
@@ -124,6 +136,8 @@ function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string
     .join(', ')}; to go on: kubectl annotate updatepolicy ${view.name} --overwrite ${BY_HAND.resume}=$(date +%s)`;
   const progress = progressOf(facts, counts, statuses);
   const window = whyOpen(facts);
+  const overdue = carriers(facts, statuses, NODE_CONDITIONS.overdue);
+  const tooOld = carriers(facts, statuses, NODE_CONDITIONS.kubernetesSupported);
   return [
     set(
       'Ready',
@@ -134,6 +148,20 @@ function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string
     set('Progressing', progress.holds, progress.reason, progress.message),
     set('Paused', paused, paused ? 'Paused' : 'NotPaused', paused ? 'no node is begun; what is in flight finishes' : 'not paused'),
     set('WindowOpen', facts.schedule.open, window.reason, window.message),
+    set(
+      'Overdue',
+      overdue.length > 0,
+      overdue.length > 0 ? 'PatchDeadlineExceeded' : 'WithinPatchDeadline',
+      overdue.length > 0 ? `behind for longer than ${view.spec.patchDeadline}: ${listed(overdue)}` : 'no node is overdue',
+    ),
+    set(
+      'KubernetesSupported',
+      tooOld.length === 0,
+      tooOld.length === 0 ? 'WithinVersionSkew' : 'KubernetesTooOld',
+      tooOld.length === 0
+        ? 'no node is of a Kubernetes that is too old for the control plane'
+        : `no update of the OS mends that these nodes are of a Kubernetes too old for the control plane, they must be replaced: ${listed(tooOld)}`,
+    ),
     set('Halted', halted, halted ? 'FailureBudgetReached' : 'WithinFailureBudget', halted ? halt : 'the failure budget is not used up'),
   ];
 }

@@ -142,7 +142,15 @@ export interface World {
   hookNamespaces: readonly string[];
   /** Jobs of running hooks by `namespace/name`; one without an entry has not been looked at yet. */
   jobs: ReadonlyMap<string, JobView>;
+  /** The control plane's Kubernetes; absent while it is not known. */
+  kubernetes?: KubernetesVersion;
   retry: RetrySettings;
+}
+
+/** A Kubernetes version without its patch level. */
+export interface KubernetesVersion {
+  major: number;
+  minor: number;
 }
 
 /** First wait after a failure that is retried by itself, and the longest one. */

@@ -22,6 +22,8 @@ export interface ReflectorOptions<T> {
   /** Default: `namespace/name`, or the name alone where there is no namespace. */
   readonly key?: (raw: unknown) => string;
   readonly onChange?: (change: Change<T>) => void;
+  /** A watch has been opened: the first one, or again. */
+  readonly onConnect?: () => void;
   readonly logger: Logger;
   readonly clock?: Clock;
   /** From 0 up to, not including, 1. */
@@ -203,8 +205,12 @@ export class Reflector<T> {
     const guard = watchGuard(this.#clock, signal, stream);
     const startedAt = this.#clock.monotonic();
     try {
+      const onOpen = (): void => {
+        guard.opened();
+        this.#options.onConnect?.();
+      };
       const asked = { ...query, allowWatchBookmarks: true, resourceVersion: this.#resumeFrom };
-      for await (const event of client.watch(path, asked, guard.signal, { onOpen: guard.opened })) {
+      for await (const event of client.watch(path, asked, guard.signal, { onOpen })) {
         this.#take(event);
         guard.heard(event.type === 'BOOKMARK');
         this.#succeeded();

@@ -145,6 +145,7 @@ export class FakeCluster {
     const fault = this.fault(asked);
     if (fault === 'hang') return;
     if (fault !== undefined) return send(response, fault.status, status(fault.status, fault.reason ?? 'Fault', fault.message));
+    if (asked.path === '/version') return send(response, 200, { major: '1', minor: '36', gitVersion: 'v1.36.3' });
     const place = placeOf(asked.path);
     if (asked.query.get('watch') === 'true') return this.#watch(place, asked.query, response);
     const [code, body] = this.#handle(place, asked);
