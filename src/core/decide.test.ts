@@ -454,3 +454,16 @@ describe('a node that is overdue, or of a Kubernetes that is too old', () => {
     expect(decision.policies[0]?.status.conditions?.find(({ type }) => type === 'KubernetesSupported')?.message).toContain('n1, n2');
   });
 });
+
+test('a node that is pinned to something else does not wait for the zones of its variant', () => {
+  const zone = (name: string) => ({ 'topology.kubernetes.io/zone': name });
+  const pinned = aStagedNode('n3', {
+    labels: zone('c'),
+    annotations: { [BY_HAND.pinVersion]: '1.26.2' },
+    host: aHost({ staged: proof('1.26.2') }),
+  });
+  const nodes = [aStagedNode('n1', { labels: zone('a') }), aStagedNode('n2', { labels: zone('b') }), pinned];
+  const { claimed, reasons } = decided(nodes, policyWith({ rollout: { maxUnavailable: 2 } }));
+  expect(claimed).toEqual(['n1', 'n3']);
+  expect(reasons['n2']).toBe('AwaitingZone');
+});

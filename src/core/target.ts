@@ -44,7 +44,8 @@ export function targetOf(
       },
     };
   }
-  return { version, rollout: rollout?.id ?? `pinned-${version}` };
+  // A node that is pinned to something else takes no part in its variant's rollout, nor waits for its turn there.
+  return { version, rollout: rollout?.target === version ? rollout.id : `pinned-${version}` };
 }
 
 /** The verdict of a node that runs the newest version that is wanted now; a newer one may only be too young. */
