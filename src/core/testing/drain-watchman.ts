@@ -1,7 +1,7 @@
 import type { CordonRecord } from '../../api/cordon-record.ts';
 import type { Decision } from '../command.ts';
 import { hooksTimeMs } from '../flight/hooks.ts';
-import { instant, type World } from '../world.ts';
+import { instant, type PodView, type World } from '../world.ts';
 import type { SimPod } from './objects.ts';
 
 /** Looks on at what is evicted, deleted and left behind; says what did not hold. */
@@ -29,7 +29,8 @@ export class DrainWatchman {
       const cordon = commands.find((command) => command.type === 'Cordon');
       if (cordon === undefined || cordon.record.drain.mode === 'None') continue;
       const shut = new Set(budgets.get('shop')?.flatMap(({ name, expectedPods }) => (expectedPods === 2 ? name : [])));
-      const never = pods.get(node)?.find((pod) => !pod.terminating && (pod.controller === undefined || shut.has(pod.name)));
+      const isShut = ({ namespace, name }: PodView): boolean => namespace === 'shop' && shut.has(name);
+      const never = pods.get(node)?.find((pod) => !pod.terminating && (pod.controller === undefined || isShut(pod)));
       if (never !== undefined) return `4: ${node} is cordoned with ${never.name} on it, which can never be evicted`;
     }
     return undefined;
