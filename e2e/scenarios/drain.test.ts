@@ -81,6 +81,27 @@ describe('a drain', () => {
     expect(changes(history.versions, 'node-2', isCordoned)).toEqual([false, true, false]);
   }, 120_000);
 
+  test('whose pods are gone waits until their volume is detached, told by the watch', async () => {
+    const { bed, eventually, judge, machines, phase, releaseInOrder, updated } = await start({ nodes: 1 });
+    const guard = await guardNode(bed, 'node-1');
+    const statusPath = `${machines[0]!.path}/status`;
+    const volume = 'kubernetes.io/csi/ebs.csi.aws.com^vol-1';
+    // As the kubelet and the attach-detach controller do: unmounted, then detached.
+    const attached = [{ name: volume, devicePath: '/dev/xvdb' }];
+    await bed.client.patch(statusPath, { status: { volumesInUse: [volume], volumesAttached: attached } });
+    await releaseInOrder('1.26.1');
+    await phase('node-1', 'Draining', 'Draining');
+    await guard.open();
+    expect((await phase('node-1', 'Draining', 'VolumesAttached')).message).toContain(volume);
+    await bed.client.patch(statusPath, { status: { volumesInUse: null } });
+    const { metadata } = await bed.client.patch(statusPath, { status: { volumesAttached: null } });
+    await updated('1.26.1');
+
+    const reboot = await eventually(async () => (await judge.orders('node-1')).find(({ action }) => action === 'Reboot'));
+    expect(reboot!.resourceVersion).toBeGreaterThan(Number(metadata.resourceVersion));
+    await judge.invariants();
+  }, 90_000);
+
   test('goes on, cordoned again, where somebody uncordons the node meanwhile', async () => {
     const { bed, eventually, history, judge, machines, node, phase, release, updated } = await start({ nodes: 2 });
     const guard = await guardNode(bed, 'node-1');

@@ -28,6 +28,7 @@ export const cordonRecordSchema = z.object({
     gracePeriodSeconds: z.optional(z.int()),
     skipWaitForDeleteMs: z.optional(z.int()),
     respectDoNotDisrupt: z.optional(z.boolean()),
+    waitForVolumeDetach: z.optional(z.boolean()),
     leaveToReboot: z.optional(z.array(podSelectorSchema).check(z.maxLength(8))),
   }),
   rebootTimeoutMs: z.int(),

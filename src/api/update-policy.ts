@@ -193,6 +193,13 @@ const drainSpecSchema = field(
       ),
       true,
     ),
+    waitForVolumeDetach: z._default(
+      field(
+        z.boolean(),
+        'Whether the reboot waits until the volumes of the evicted pods are detached from the node, within the timeout; Force then reboots all the same.',
+      ),
+      true,
+    ),
     leaveToReboot: z.optional(
       field(
         z
@@ -273,6 +280,7 @@ export const updatePolicySpecSchema = z.object({
     force: false,
     loadBalancerDelay: '0s',
     respectDoNotDisrupt: true,
+    waitForVolumeDetach: true,
   }),
   hooks: z._default(hookSpecsSchema, []),
   reboot: z._default(

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { ON_NODE } from '../api/names.ts';
+import { aRecord } from '../core/testing/builders.ts';
 import { eventually } from '../kube/testing/fake-clock.ts';
 import { type ClusterBed, clusterBed } from './testing/bed.ts';
 import { putGuard, putHost, putNode, putOwnPod, putPod, putPolicy, putUpdate } from './testing/objects.ts';
@@ -73,6 +75,19 @@ describe('the caches', () => {
     expect(bed.reflectors.nodes.items.get('a')!.resourceVersion).toBe(bed.cluster.get('nodes', 'a')!.metadata.resourceVersion);
     expect((await toldBy(() => bed.cluster.patch('nodes', 'a', { spec: { unschedulable: true } }))).changes).toBe(1);
     expect((await toldBy(() => bed.cluster.remove('nodes', 'a'))).changes).toBe(1);
+  });
+
+  test('tell of volumes where a drain waits for them, and of no others', async () => {
+    putNode(bed.cluster, 'a');
+    await bed.watch();
+    const attach = (name: string) => bed.cluster.patch('nodes', 'a', { status: { volumesAttached: [{ name, devicePath: '' }] } });
+    expect((await toldBy(() => attach('vol-a'))).changes).toBe(1);
+    expect((await toldBy(() => attach('vol-b'))).changes).toBe(0);
+    const record = aRecord('a', { drain: { deleteEmptyDirData: true, force: false, waitForVolumeDetach: true } });
+    const annotations = { [ON_NODE.cordon]: JSON.stringify(record) };
+    expect((await toldBy(() => bed.cluster.patch('nodes', 'a', { metadata: { annotations } }))).changes).toBe(1);
+    expect((await toldBy(() => attach('vol-c'))).changes).toBe(1);
+    expect(bed.reflectors.nodes.items.get('a')?.volumesAttached).toEqual(['vol-c']);
   });
 
   test('wake a decision for a budget that can never allow an eviction any more, or can again, and not for its count of pods', async () => {

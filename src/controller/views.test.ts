@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { CordonRecord } from '../api/cordon-record.ts';
 import { ON_NODE } from '../api/names.ts';
 import { aRecord } from '../core/testing/builders.ts';
 import { budgetOf, denies, failsClosed, nodeHostOf, nodeOf, nodeUpdateOf, podOf, policyOf } from './views.ts';
@@ -142,6 +143,19 @@ describe('a Node', () => {
     expect(withRecord(JSON.stringify({ ...aRecord('a'), laterField: ['x'] }))).toEqual(aRecord('a'));
   });
 
+  const drain = { deleteEmptyDirData: true, force: false };
+  const waits = aRecord('a', { drain: { ...drain, waitForVolumeDetach: true } });
+  test.each<[string, CordonRecord | undefined, object | undefined, readonly string[] | undefined]>([
+    ['of a drain that waits for them', waits, [{ name: 'vol-b', devicePath: '/dev/b' }, { name: 'vol-a' }], ['vol-a', 'vol-b']],
+    ['of such a drain, where there are none', waits, undefined, []],
+    ['of a drain that does not wait', aRecord('a', { drain }), [{ name: 'vol-a' }], undefined],
+    ['of a node without our record', undefined, [{ name: 'vol-a' }], undefined],
+  ])('has the volumes %s', (_, record, volumesAttached, seen) => {
+    const annotations = record === undefined ? {} : { [ON_NODE.cordon]: JSON.stringify(record) };
+    const view = nodeOf({ metadata: { ...metadata, annotations }, status: { volumesAttached } });
+    expect(view.volumesAttached).toEqual(seen);
+  });
+
   test('that is none is refused', () => {
     expect(() => nodeOf({ metadata: { name: 'a' } })).toThrow();
     expect(() => nodeOf(null)).toThrow();
@@ -267,6 +281,33 @@ describe('a Pod', () => {
     ['emptyDir in memory', [{ name: 'x', emptyDir: { medium: 'Memory' } }], true],
   ])('with %s volumes', (_name, volumes, emptyDir) => {
     expect(podOf({ metadata: podMetadata, spec: { volumes } }).emptyDir).toBe(emptyDir);
+  });
+
+  const claim = { name: 'data', persistentVolumeClaim: { claimName: 'data' } };
+  test.each<[string, object[], number | undefined]>([
+    ['no', [], undefined],
+    ['a claim’s', [claim], 1],
+    [
+      'an ephemeral claim’s and an old driver’s',
+      [
+        { name: 'a', ephemeral: {} },
+        { name: 'b', awsElasticBlockStore: { volumeID: 'v' } },
+      ],
+      2,
+    ],
+    [
+      'only such as are never attached',
+      [
+        { name: 'a', emptyDir: {} },
+        { name: 'b', hostPath: { path: '/' } },
+        { name: 'c', configMap: {} },
+        { name: 'd', csi: { driver: 'd' } },
+      ],
+      undefined,
+    ],
+    ['both', [{ name: 'token', projected: {} }, claim], 1],
+  ])('with %s volumes that may be attached', (_name, volumes, attachable) => {
+    expect(podOf({ metadata: podMetadata, spec: { volumes } }).attachable).toBe(attachable);
   });
 
   test('an owner that does not control it is no controller', () => {

@@ -32,6 +32,7 @@ const nodeSchema = z.object({
       conditions: z.optional(
         z.array(z.object({ type: z.string(), status: z.string(), lastTransitionTime: z.optional(z.nullable(z.string())) })),
       ),
+      volumesAttached: z.optional(z.nullable(z.array(z.object({ name: z.string() })))),
       nodeInfo: z.optional(z.object({ bootID: z.string(), osImage: z.string(), architecture: z.string(), systemUUID: z.string() })),
     }),
   ),
@@ -69,6 +70,9 @@ export function nodeOf(raw: unknown): BareNode {
     ...(taints.some(({ key }) => key === OUTDATED_TAINT) && { outdated: true }),
     ...(os !== undefined && { os }),
     ...(record !== undefined && { record }),
+    // Volumes come and go on every node: only those that a drain waits for are worth a pass.
+    ...(typeof record === 'object' &&
+      record.drain.waitForVolumeDetach === true && { volumesAttached: (status?.volumesAttached ?? []).map(({ name }) => name).sort() }),
   };
 }
 
@@ -99,7 +103,7 @@ const podSchema = z.object({
     tolerations: z.optional(
       z.nullable(z.array(z.object({ key: z.optional(z.string()), operator: z.optional(z.string()), effect: z.optional(z.string()) }))),
     ),
-    volumes: z.optional(z.nullable(z.array(z.object({ emptyDir: z.optional(z.unknown()) })))),
+    volumes: z.optional(z.nullable(z.array(z.record(z.string(), z.unknown())))),
   }),
   status: z.optional(
     z.object({
@@ -136,6 +140,23 @@ function toleratesCordon({
   return matches && (effect === undefined || effect === '' || effect === 'NoSchedule');
 }
 
+/** Sources of volumes that are never attached to a node; an inline `csi` volume is one of its node alone. */
+const NEVER_ATTACHED = [
+  'emptyDir',
+  'hostPath',
+  'configMap',
+  'secret',
+  'projected',
+  'downwardAPI',
+  'image',
+  'gitRepo',
+  'nfs',
+  'csi',
+  'cephfs',
+  'glusterfs',
+  'azureFile',
+];
+
 /** A pod as a drain sees it, with the node that it is bound to. */
 export type BoundPod = PodView & { node: string };
 
@@ -144,6 +165,9 @@ export function podOf(raw: unknown): BoundPod {
   const { metadata, spec, status } = z.parse(podSchema, raw);
   const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
   const containers = digestOf((status?.containerStatuses ?? []).flatMap(({ containerID }) => containerID || []));
+  const volumes = spec.volumes ?? [];
+  const has = (volume: (typeof volumes)[number], source: string): boolean => volume[source] !== undefined && volume[source] !== null;
+  const attachable = volumes.filter((volume) => !NEVER_ATTACHED.some((source) => has(volume, source))).length;
   const critical = CRITICAL[spec.priorityClassName ?? ''];
   const doNotDisrupt = Object.entries(DO_NOT_DISRUPT).find(([name, value]) => metadata.annotations?.[name] === value)?.[0];
   return {
@@ -157,7 +181,8 @@ export function podOf(raw: unknown): BoundPod {
     ...(containers !== undefined && { containers }),
     terminating: metadata.deletionTimestamp !== undefined,
     mirror: metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined,
-    emptyDir: (spec.volumes ?? []).some(({ emptyDir }) => emptyDir !== undefined && emptyDir !== null),
+    emptyDir: volumes.some((volume) => has(volume, 'emptyDir')),
+    ...(attachable > 0 && { attachable }),
     ...(metadata.deletionTimestamp !== undefined && { goneBy: metadata.deletionTimestamp }),
     ...(critical !== undefined && { critical }),
     ...(doNotDisrupt !== undefined && { doNotDisrupt }),

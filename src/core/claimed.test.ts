@@ -101,7 +101,7 @@ describe('a claimed node', () => {
           order: 'stage-1',
           at: ago(0),
           drainDeadline: ago(-30 * MINUTE),
-          drain: { deleteEmptyDirData: true, force: false, respectDoNotDisrupt: true },
+          drain: { deleteEmptyDirData: true, force: false, respectDoNotDisrupt: true, waitForVolumeDetach: true },
           rebootTimeoutMs: 15 * MINUTE,
           minReadySeconds: 10,
           readyDaemonSets: ['kube-system/cni'],
@@ -131,6 +131,11 @@ describe('a claimed node', () => {
   test('keeps the policy’s grace period in the record', () => {
     const spec = aPolicy({ spec: { drain: { gracePeriodSeconds: 5 } } }).spec;
     expect(step({}, { spec }).commands[0]).toMatchObject({ record: { drain: { gracePeriodSeconds: 5 } } });
+  });
+
+  test.each([{ mode: 'None' as const }, { waitForVolumeDetach: false }])('waits for no volumes under %j', (drain) => {
+    const [cordon] = step({}, { spec: aPolicy({ spec: { drain } }).spec }).commands;
+    expect(cordon).not.toHaveProperty('record.drain.waitForVolumeDetach');
   });
 
   test('goes on where its policy is paused or halted meanwhile: what is in flight finishes', () => {

@@ -10,11 +10,13 @@ export type DrainSettings = CordonRecord['drain'];
 /** The drain settings of a policy as a record keeps them. */
 export function drainSettings({ drain }: Pick<UpdatePolicySpec, 'drain'>): DrainSettings {
   const { mode, deleteEmptyDirData, force, gracePeriodSeconds, skipWaitForDeleteTimeout, respectDoNotDisrupt, leaveToReboot } = drain;
+  const { waitForVolumeDetach } = drain;
   return {
     ...(mode === 'None' && { mode }),
     deleteEmptyDirData,
     force,
     respectDoNotDisrupt,
+    ...(waitForVolumeDetach && mode !== 'None' && { waitForVolumeDetach }),
     ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
     ...(skipWaitForDeleteTimeout !== undefined && { skipWaitForDeleteMs: durationMs(skipWaitForDeleteTimeout) }),
     ...(leaveToReboot !== undefined && leaveToReboot.length > 0 && { leaveToReboot }),

@@ -42,6 +42,7 @@ export const REASONS = {
   HookRunning: "A hook of the node's policy runs.",
   HookFailed: 'A hook failed: before the reboot the node was given back and is tried again, after it a retry runs the hook anew.',
   Draining: 'Pods are leaving the node.',
+  VolumesAttached: 'The pods have left the node, and their volumes are still attached to it.',
   DrainHeld: 'The drain takes longer than allowed, and the policy has it go on: the node keeps its slot.',
   DrainForced: 'The drain took longer than allowed, and the policy has what is left deleted.',
   ForceForbidden: 'The policy has what is left deleted, and the controller may not delete pods.',

@@ -56,6 +56,8 @@ export interface NodeView {
   /** Absent where the node is not Bottlerocket's. */
   os?: NodeOS;
   record?: CordonRecord | 'unreadable';
+  /** Volumes that are attached to it, in the order of their names; only where our record has its drain wait for them. */
+  volumesAttached?: readonly string[];
   update?: { resourceVersion: string; annotations: Annotations; status: NodeUpdateStatus };
   host?: { resourceVersion: string; spec: NodeHostSpec; status: NodeHostStatus };
   /** Whether a pod of the agent is Ready there; `unknown` where agents do not run as pods. */
@@ -83,6 +85,8 @@ export interface PodView {
   goneBy?: string;
   mirror: boolean;
   emptyDir: boolean;
+  /** How many of its volumes may have to be attached to its node; absent where none. */
+  attachable?: number;
   /** The priority class of the system's own that it has. */
   critical?: 'cluster' | 'node';
   /** The annotation by which its owner asks not to be disrupted. */

@@ -8,10 +8,11 @@ import { enter, type StatusChange } from '../status.ts';
 import { instant, type PodView, stagedVersion, timestamp } from '../world.ts';
 import { type Flight, hasRebooted, inFlight, keepCordoned, rebootOrderID, type Step, stay } from './flight.ts';
 import { beginHooks, drainDeadline, type Hooks, hookVerdict, runHooks, withHooks } from './hooks.ts';
+import { listed } from './listed.ts';
 import { giveBack, giveBackBlocked, giveBackToStage } from './outcomes.ts';
 import { verifying } from './verifying.ts';
+import { volumesToDetach } from './volumes.ts';
 
-const MAX_NAMED = 5;
 const MAX_KEPT = 64;
 /** Nobody wants to hear of those. */
 const UNSAID: ReadonlySet<LeaveReason> = new Set(['DaemonSet', 'MirrorPod', 'RidesThrough', 'NotDrained']);
@@ -45,20 +46,27 @@ function emptying(flight: Flight): Step {
     return explain(flight, { reason: 'LoadBalancerDelay', message, until: evictFrom });
   }
   const remaining = [...plan.evict, ...plan.later, ...plan.waitFor];
-  if (remaining.length === 0) return drained(flight, plan);
-  if (until <= now) return timedOut(flight, plan, remaining);
-  return evicting(flight, plan, remaining, { reason: 'Draining', message: `waits for ${describe(flight, remaining)}`, until });
+  const late = until <= now;
+  if (remaining.length > 0) {
+    const what = describe(flight, remaining);
+    if (late) return timedOut(flight, plan, remaining, what);
+    return evicting(flight, plan, remaining, { reason: 'Draining', message: `waits for ${what}`, until });
+  }
+  const volumes = volumesToDetach(flight, plan);
+  if (volumes === undefined || (late && flight.onTimeout === 'Force')) return drained(flight, plan);
+  if (late) return timedOut(flight, plan, remaining, volumes);
+  return evicting(flight, plan, remaining, { reason: 'VolumesAttached', message: `its pods are gone; waits for ${volumes}`, until });
 }
 
 /** What the policy says of it today: an edit reaches a drain under way. */
-function timedOut(flight: Flight, plan: DrainPlan, remaining: readonly PodView[]): Step {
+function timedOut(flight: Flight, plan: DrainPlan, remaining: readonly PodView[], what: string): Step {
   const { node, world } = flight;
-  const waits = `waits for ${describe(flight, remaining)}`;
+  const waits = `waits for ${what}`;
   const giveUp = `to give the node back: kubectl annotate node ${node.name} --overwrite ${BY_HAND.skip}=$(date +%s)`;
   const paused: Verdict = { reason: 'Paused', message: `its policy was paused: the node is given back; it ${waits}` };
   switch (flight.onTimeout) {
     case 'Skip':
-      return giveBackBlocked(flight, { reason: 'DrainTimeout', message: `drain timed out with ${describe(flight, remaining)}` });
+      return giveBackBlocked(flight, { reason: 'DrainTimeout', message: `drain timed out with ${what}` });
     case 'Hold': {
       if (flight.policyPaused) return giveBack(flight, 'Staged', paused);
       const message = `held since ${timestamp(drainDeadline(flight))} (drain.onTimeout): ${waits}; ${giveUp}`;
@@ -238,9 +246,4 @@ function describe({ world, node }: Flight, remaining: readonly PodView[]): strin
     return `${podKey(pod)}${why === undefined ? '' : ` (${why.budget ?? why.reason})`}`;
   });
   return `${remaining.length === 1 ? '1 pod' : `${remaining.length} pods`}: ${listed(named)}`;
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : '';
-  return `${names.slice(0, MAX_NAMED).join(', ')}${more}`;
 }

@@ -112,10 +112,11 @@ export class Cluster implements Objects {
       hostID,
       deleting: false,
       os: { version: machine.version, variant: machine.variant, arch: 'amd64' },
+      volumesAttached: [`web-${name}`],
     });
     this.pods.put(`cni-${name}`, { ...aDaemonSetPod(`cni-${name}`), node: name, guarded: false });
     this.pods.put(`web-${name}`, {
-      ...aPod(`web-${name}`, { labels: { app: `web-${name}` } }),
+      ...aPod(`web-${name}`, { labels: { app: `web-${name}` }, attachable: 1 }),
       uid: `web-${this.serial()}`,
       node: name,
       guarded: false,
@@ -220,8 +221,12 @@ export class Cluster implements Objects {
     this.nodes.patch(machine.name, undefined, () => ({ ready: { status: false, since: timestamp(this.now) } }));
   }
 
-  /** Kubelets end what terminates and start what is new; what is gone comes back elsewhere. */
+  /** Kubelets end what terminates and start what is new; what is gone comes back elsewhere. Its volume, of its name, is detached a while later. */
   workPods(): void {
+    for (const { name, volumesAttached = [] } of this.nodes.items) {
+      const used = volumesAttached.filter((volume) => this.pods.get(volume)?.node === name);
+      if (used.length < volumesAttached.length) this.nodes.patch(name, undefined, () => ({ volumesAttached: used }));
+    }
     for (const pod of this.pods.items) {
       const machine = this.machines.find(({ name }) => name === pod.node);
       if (machine?.reported === false) continue;
@@ -256,7 +261,10 @@ export class Cluster implements Objects {
       ({ name, unschedulable, ready }) => ready.status && (home === undefined ? !unschedulable : name === home),
     );
     const node = fit[this.serial() % Math.max(1, fit.length)];
-    if (node !== undefined) this.pods.patch(pod.name, undefined, () => ({ node: node.name }));
+    if (node === undefined) return;
+    this.pods.patch(pod.name, undefined, () => ({ node: node.name }));
+    if (pod.attachable === undefined || node.volumesAttached?.includes(pod.name)) return;
+    this.nodes.patch(node.name, undefined, ({ volumesAttached = [] }) => ({ volumesAttached: [...volumesAttached, pod.name] }));
   }
 }
 

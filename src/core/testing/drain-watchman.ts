@@ -1,7 +1,7 @@
 import type { CordonRecord } from '../../api/cordon-record.ts';
 import type { Decision } from '../command.ts';
 import { hooksTimeMs } from '../flight/hooks.ts';
-import { instant, type PodView, type World } from '../world.ts';
+import { instant, type NodeView, type PodView, type World } from '../world.ts';
 import type { SimPod } from './objects.ts';
 
 /** Looks on at what is evicted, deleted and left behind; says what did not hold. */
@@ -49,6 +49,19 @@ export class DrainWatchman {
   forget(node: string): void {
     // What was evicted since the cordon may still be left, whatever is remembered of it.
     for (const [key, uids] of this.#evicted) if (key.endsWith(`-${node}`)) uids.clear();
+  }
+
+  /** No reboot is ordered over volumes that the controller sees, unless the policy says so, and its time is up. */
+  stillAttached(
+    { policies }: World,
+    { name, volumesAttached = [] }: NodeView,
+    record: CordonRecord,
+    decidedAt: number,
+  ): string | undefined {
+    if (volumesAttached.length === 0 || record.drain.mode === 'None') return undefined;
+    const forced = policies.find(({ uid }) => uid === record.policyUID)?.spec.drain.onTimeout === 'Force';
+    const late = instant(record.drainDeadline) - hooksTimeMs(record.hooks, 'BeforeDrain') <= decidedAt;
+    return forced && late ? undefined : `2: a reboot of ${name} is ordered with ${volumesAttached} attached to it`;
   }
 
   /** Invariant 2: what a finished drain has left on the node, and must not have. */

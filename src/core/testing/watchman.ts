@@ -305,6 +305,8 @@ export class Watchman {
       schedule?.onClose !== 'Release' || mayBegin(schedule, decidedAt),
       `5: a reboot of ${view.name} is ordered although the schedule has closed, and releases`,
     );
+    const attached = this.#drains.stillAttached(world, view, record, decidedAt);
+    must(attached === undefined, attached ?? '');
     const node = this.#objects.nodes.get(view.name);
     const hostRV = this.#objects.hosts.get(view.name)?.resourceVersion;
     if (view.host?.resourceVersion !== hostRV) return;
