@@ -61,7 +61,8 @@ describe('a window that closes in the middle of a rollout', () => {
 
     await patchPolicy({ schedule: { windows: [{ ...closing.window, timeZone: 'Mars/Phobos' }] } });
     await phase('node-2', 'Staged', 'PolicyNotReady');
-    expect((await condition('Ready'))?.message).toContain('spec.schedule.windows[0].timeZone "Mars/Phobos" is no time zone');
+    const unreadable = 'spec.schedule.windows[0].timeZone "Mars/Phobos" is no time zone';
+    await fleet.eventually(async () => (await condition('Ready'))?.message?.includes(unreadable));
     expect((await policy()).status?.window).toEqual({ open: false });
 
     const opening = windowAround(4_000, hour);
