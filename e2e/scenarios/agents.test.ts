@@ -53,7 +53,7 @@ describe('an agent that is killed', () => {
     await updated('1.26.1');
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test('right after its fence, before it activates: the next life goes on behind the fence', async () => {
     const fleet = await start({ nodes: 2, faultsFor: ['agent'] });
@@ -68,7 +68,7 @@ describe('an agent that is killed', () => {
     await updated('1.26.1');
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test.each([
     ['hangs', 'rebootHangs', (host: SimulatedHost) => host.release()],
@@ -109,7 +109,7 @@ describe('an agent that is killed', () => {
       await judge.onceEach(machines);
       await judge.invariants();
     },
-    60_000,
+    120_000,
   );
 });
 
@@ -135,7 +135,7 @@ describe('an agent that comes late', () => {
     expect(host.rebootCount).toBe(0);
     expect((await judge.orders(name)).map(({ action }) => action)).toEqual(['Stage', 'Reboot', 'Cancel']);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test('is refused where its fence arrives after the node was released', async () => {
     const fleet = await start({ nodes: 2, faultsFor: ['agent'] });
@@ -156,7 +156,7 @@ describe('an agent that comes late', () => {
     await updated('1.26.1');
     expect(host.rebootCount).toBe(1);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('an agent that is cut off from the API server', () => {
@@ -175,7 +175,7 @@ describe('an agent that is cut off from the API server', () => {
     await updated('1.26.1');
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test('after its fence: the host reboots, is verified by its kubelet, and reported when the agent is joined again', async () => {
     const fleet = await start({ nodes: 2 });
@@ -193,7 +193,7 @@ describe('an agent that is cut off from the API server', () => {
     await eventually(async () => (await nodeHost(name)).status?.version === '1.26.1');
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test("where only the service address is out of reach: it uses the API server of its host's settings", async () => {
     const fleet = await start({ nodes: 2 });
@@ -207,5 +207,5 @@ describe('an agent that is cut off from the API server', () => {
     await updated('1.26.1');
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 });

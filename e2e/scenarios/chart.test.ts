@@ -67,7 +67,7 @@ describe('the chart', () => {
     expect(await plane.client.get('/apis/lockkeeper.dev/v1alpha1/updatepolicies/default')).toMatchObject({
       spec: { approval: 'Automatic' },
     });
-  }, 60_000);
+  }, 120_000);
 
   test('names the admission policy as the controller looks for it', async () => {
     const manifests = await rendered();

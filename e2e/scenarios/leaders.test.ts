@@ -43,7 +43,7 @@ describe('of two replicas', () => {
     expect(judge.mostUnavailable()).toBe(1);
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test.each([
     ['told to end', async (leader: PodProcess) => leader.kill('SIGTERM')],
@@ -71,7 +71,7 @@ describe('of two replicas', () => {
       await judge.onceEach(machines);
       await judge.invariants();
     },
-    60_000,
+    120_000,
   );
 
   test('the leader is frozen right before it orders a reboot, and thawed when the other has released the node: no reboot', async () => {
@@ -102,7 +102,7 @@ describe('of two replicas', () => {
     expect(judge.mostUnavailable()).toBe(1);
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('controllers on the nodes that they update', () => {
@@ -135,7 +135,7 @@ describe('controllers on the nodes that they update', () => {
     expect(judge.mostUnavailable()).toBe(1);
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test.each([
     ['two nodes', 2],
@@ -158,7 +158,7 @@ describe('controllers on the nodes that they update', () => {
       await judge.onceEach(machines);
       await judge.invariants();
     },
-    60_000,
+    120_000,
   );
 });
 

@@ -39,7 +39,7 @@ describe('the API server', () => {
       await judge.onceEach(machines);
       await judge.invariants();
     },
-    60_000,
+    120_000,
   );
 
   test('does not answer for longer than the lease: the leader stops acting, and goes on afterwards', async () => {
@@ -59,7 +59,7 @@ describe('the API server', () => {
     expect(judge.mostUnavailable()).toBe(1);
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test('loses its answers: each write of a node’s life is done, and whoever sent it does not know', async () => {
     const fleet = await start({ nodes: 2, policy: { approval: 'Manual' }, faultsFor: ['controller', 'agent'] });
@@ -81,7 +81,7 @@ describe('the API server', () => {
     expect(judge.mostUnavailable()).toBe(1);
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 });
 
 describe("the agents' admission policy", () => {
@@ -121,7 +121,7 @@ describe("the agents' admission policy", () => {
       expect(judge.mostUnavailable()).toBe(1);
       await judge.invariants();
     },
-    60_000,
+    120_000,
   );
 });
 
@@ -149,7 +149,7 @@ describe('what is deleted in flight', () => {
     expect(judge.mostUnavailable()).toBe(1);
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test('a NodeHost while its node drains: the node is given back at the deadline of the drain, and updated later', async () => {
     const fleet = await start({ nodes: 2, policy: { drain: { timeout: '5s' } } });
@@ -165,7 +165,7 @@ describe('what is deleted in flight', () => {
     expect(judge.mostUnavailable()).toBe(1);
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test('a NodeHost after the reboot was asked: the node is verified by its kubelet', async () => {
     const fleet = await start({ nodes: 2 });
@@ -181,7 +181,7 @@ describe('what is deleted in flight', () => {
     expect(judge.mostUnavailable()).toBe(1);
     await judge.onceEach(machines);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 
   test('a NodeHost before its agent saw the Reboot order: nobody can tell, so another boot is waited for until the deadline', async () => {
     const fleet = await start({ nodes: 2, policy: { approval: 'Manual', reboot: { timeout: '6s' } } });
@@ -205,7 +205,7 @@ describe('what is deleted in flight', () => {
     expect(judge.mostUnavailable()).toBe(1);
     expect(host.rebootCount).toBe(1);
     await judge.invariants();
-  }, 60_000);
+  }, 120_000);
 });
 
 test('controller and agents that are told to end do so cleanly, and say so last', async () => {
