@@ -212,6 +212,7 @@ describe('a good object survives a round trip', () => {
           gracePeriodSeconds: 0,
           skipWaitForDeleteTimeout: '1m',
           respectDoNotDisrupt: false,
+          waitForVolumeDetach: false,
           leaveToReboot: [{ namespaces: ['cache'], selector: { matchLabels: { app: 'a' } } }],
         },
         reboot: { timeout: '999h' },

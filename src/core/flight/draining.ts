@@ -175,7 +175,9 @@ function drained(seen: Flight, plan: DrainPlan): Step {
   if (begun !== undefined && instant(begun) <= now)
     return giveBackBlocked(flight, { reason: 'RebootNotStarted', message: 'no reboot could be ordered in time: the node is given back' });
   const deadline = begun ?? timestamp(now + record.rebootTimeoutMs);
-  const message = `waits for the agent to activate ${record.target} and reboot${describeLeft(plan)}`;
+  const attached = volumesToDetach(flight, plan);
+  const volumes = attached === undefined ? '' : `; the drain took too long (drain.onTimeout): does not wait for ${attached}`;
+  const message = `waits for the agent to activate ${record.target} and reboot${describeLeft(plan)}${volumes}`;
   const next = enter(status, 'Rebooting', { reason: 'RebootOrdered', message }, now, {
     ...inFlight(flight),
     drain: endOf(flight, plan),

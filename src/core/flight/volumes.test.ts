@@ -74,7 +74,7 @@ describe('a drain whose pods are gone', () => {
     ['Skip', false, { phase: 'Uncordoning', next: 'Blocked', reason: 'DrainTimeout' }, words],
     ['Hold', false, { phase: 'Draining', reason: 'DrainHeld' }, words],
     ['Hold', true, { phase: 'Uncordoning', next: 'Staged', reason: 'Paused' }, words],
-    ['Force', false, { phase: 'Rebooting', reason: 'RebootOrdered' }, 'activate'],
+    ['Force', false, { phase: 'Rebooting', reason: 'RebootOrdered' }, `does not wait for ${words}`],
   ])('at the deadline does as the policy says: %s (paused: %j)', (onTimeout, policyPaused, status, message) => {
     const timedOut = step(['vol-a'], { onTimeout, policyPaused }, {}, late);
     expect(timedOut.status).toMatchObject(status);
