@@ -14,7 +14,7 @@ describe('a drain that takes too long', () => {
     await releaseInOrder('1.26.1');
     const held = await phase('node-1', 'Draining', 'DrainHeld');
     expect(held.message).toContain(guard.budget);
-    await phase('node-2', 'Staged', 'AwaitingZone');
+    await phase('node-2', 'Staged', 'CapacityReached');
 
     await annotate('nodes', 'node-1', { 'lockkeeper.dev/skip': 'a' });
     expect((await phase('node-1', 'Blocked', 'Skipped')).tokens?.skip).toBe('a');

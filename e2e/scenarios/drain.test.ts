@@ -20,7 +20,7 @@ describe('a drain', () => {
       expect(message).toContain(guard.budget);
       return drain?.blocked?.[0]?.pod === guard.key;
     });
-    for (const name of ['node-2', 'node-3']) await phase(name, 'Staged', 'AwaitingZone');
+    for (const name of ['node-2', 'node-3']) await phase(name, 'Staged', 'CapacityReached');
 
     const refused = await eventually(async () => {
       const requests = await evictionsOf(bed, guard.name);
