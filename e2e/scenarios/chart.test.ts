@@ -180,6 +180,23 @@ describe('its values', () => {
     expect(podOf(pinned).containers[0]?.image).toBe(`lockkeeper@${digest}`);
   });
 
+  test('checks: what they may read is a ClusterRole of the controller, and where they may ask a flag', async () => {
+    const rules = ['apiGroups={apps}', 'resources={deployments}', 'verbs={get}'].map((field) => `checks.rules[0].${field}`);
+    const manifests = await rendered(...rules, 'checks.prometheusHosts={prometheus:9090,other}');
+    expect(the(manifests, 'ClusterRole', 'lockkeeper-checks')).toMatchObject({
+      rules: [{ apiGroups: ['apps'], resources: ['deployments'], verbs: ['get'] }],
+    });
+    expect(the(manifests, 'ClusterRoleBinding', 'lockkeeper-checks')).toMatchObject({
+      roleRef: { name: 'lockkeeper-checks' },
+      subjects: [{ kind: 'ServiceAccount', name: 'lockkeeper-controller' }],
+    });
+    const [container] = podOf(the(manifests, 'Deployment', 'lockkeeper-controller')).containers;
+    expect(container?.args).toContain('--prometheus-hosts=prometheus:9090,other');
+    expect((await rendered()).filter(({ metadata }) => metadata.name === 'lockkeeper-checks')).toEqual([]);
+    for (const refused of ['resources={secrets}', 'resources={*}', 'verbs={list}'])
+      await expect(rendered(...rules, `checks.rules[0].${refused}`)).rejects.toThrow('checks');
+  });
+
   test('uninstall: everything that releases the nodes is a hook, which ends before Helm gives up; or there is none', async () => {
     const manifests = await rendered('uninstall.timeoutSeconds=100', 'controller.nodeSelector.pool=infra');
     const hooks = manifests.filter(({ metadata }) => metadata.name === 'lockkeeper-release');

@@ -34,7 +34,7 @@ export interface FleetOptions {
   readonly machine?: (index: number) => Partial<BedMachineOptions>;
   readonly timings?: Partial<HostTimings>;
   /** Further chart values. */
-  readonly values?: { controller?: object; agent?: object; hooks?: object };
+  readonly values?: { controller?: object; agent?: object; hooks?: object; checks?: object };
   /** Components that reach the API server through `bed.faults`. */
   readonly faultsFor?: BedOptions['faultsFor'];
 }

@@ -59,6 +59,7 @@ const create = (kind: Kind, body: object) =>
 describe('a bad UpdatePolicy is refused, and the field is named', () => {
   const window = (change = {}) => ({ cron: '0 2 * * *', duration: '4h', timeZone: 'UTC', ...change });
   const exclusion = (change = {}) => ({ from: '2026-12-20T00:00:00Z', to: '2027-01-04T00:00:00Z', ...change });
+  const web = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web' };
   const selector = (requirement: object) => ({ nodeSelector: { matchExpressions: [requirement] } });
   test.each<[field: string, spec: unknown]>([
     ['spec', 'always'],
@@ -133,6 +134,27 @@ describe('a bad UpdatePolicy is refused, and the field is named', () => {
       'spec.drain.leaveToReboot[0].selector.matchExpressions',
       { drain: { leaveToReboot: [{ selector: { matchExpressions: [{ key: 'a', operator: 'In' }] } }] } },
     ],
+    ['spec.checks[0]', { checks: [{}] }],
+    ['spec.checks[0]', { checks: [{ pods: { namespace: 'a', minReady: 1 }, prometheus: { url: 'http://p:9090', query: 'up' } }] }],
+    ['spec.checks[0].pods.minReady', { checks: [{ pods: { namespace: 'a', minReady: 0 } }] }],
+    ['spec.checks[0].pods.minReady', { checks: [{ pods: { namespace: 'a' } }] }],
+    ['spec.checks[0].pods.namespace', { checks: [{ pods: { namespace: 'A', minReady: 1 } }] }],
+    [
+      'spec.checks[0].pods.selector.matchExpressions',
+      { checks: [{ pods: { namespace: 'a', selector: { matchExpressions: [{ key: 'a', operator: 'In' }] }, minReady: 1 } }] },
+    ],
+    ['spec.checks[0].object', { checks: [{ object: web }] }],
+    ['spec.checks[0].object', { checks: [{ object: { ...web, condition: 'Available', jsonPath: '.a', value: '1' } }] }],
+    ['spec.checks[0].object', { checks: [{ object: { ...web, jsonPath: '.a' } }] }],
+    ['spec.checks[0].object', { checks: [{ object: { ...web, condition: 'Available', value: '1' } }] }],
+    ['spec.checks[0].object.condition', { checks: [{ object: { ...web, condition: 'is up' } }] }],
+    ['spec.checks[0].object.name', { checks: [{ object: { ...web, condition: 'Available', name: '..' } }] }],
+    ['spec.checks[0].object.apiVersion', { checks: [{ object: { ...web, condition: 'Available', apiVersion: 'apps/v1/x' } }] }],
+    ['spec.checks[0].object.kind', { checks: [{ object: { ...web, condition: 'Available', kind: 'deployments' } }] }],
+    ['spec.checks[0].prometheus.url', { checks: [{ prometheus: { url: 'ftp://p', query: 'up' } }] }],
+    ['spec.checks[0].prometheus.url', { checks: [{ prometheus: { url: 'http://user:word@p', query: 'up' } }] }],
+    ['spec.checks[0].prometheus.query', { checks: [{ prometheus: { url: 'http://p', query: '' } }] }],
+    ['spec.checks', { checks: Array.from({ length: 9 }, () => ({ pods: { namespace: 'a', minReady: 1 } })) }],
     ['spec.reboot.timeout', { reboot: { timeout: '0m' } }],
     ['spec.reboot.timeout', { reboot: { timeout: '1h'.repeat(17) } }],
   ])('%s (case %#)', async (field, spec) => {
@@ -215,6 +237,20 @@ describe('a good object survives a round trip', () => {
           waitForVolumeDetach: false,
           leaveToReboot: [{ namespaces: ['cache'], selector: { matchLabels: { app: 'a' } } }],
         },
+        checks: [
+          { pods: { namespace: 'shop', selector: { matchLabels: { app: 'web' } }, minReady: 2 } },
+          { object: { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web', condition: 'Available' } },
+          {
+            object: {
+              apiVersion: 'v1',
+              kind: 'Node',
+              name: 'a',
+              jsonPath: '{.status.conditions[?(@.type=="Ready")].status}',
+              value: 'True',
+            },
+          },
+          { prometheus: { url: 'http://prometheus.monitoring:9090/prefix', query: 'sum(rate(errors[5m])) < 1' } },
+        ],
         reboot: { timeout: '999h' },
       },
     ],

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { describeFields, durationSchema, field, nameSchema, textSchema, timeSchema } from './primitives.ts';
+import { describeFields, durationSchema, field, nameSchema, namespaceSchema, textSchema, timeSchema } from './primitives.ts';
 
 /** Where in a node's update a hook runs. */
 export const HOOK_POSITIONS = ['BeforeDrain', 'BeforeReboot', 'AfterReboot', 'Finally'] as const;
@@ -7,7 +7,6 @@ export type HookPosition = (typeof HOOK_POSITIONS)[number];
 
 const MAX_HOOKS = 16;
 const positionSchema = () => z.enum(HOOK_POSITIONS);
-const namespaceSchema = () => z.string().check(z.regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/), z.maxLength(63));
 
 /** Hooks of an UpdatePolicy. */
 export const hookSpecsSchema = field(

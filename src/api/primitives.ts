@@ -58,6 +58,9 @@ export const textSchema = () => z.string().check(z.maxLength(2048));
 /** A name of a Kubernetes object. */
 export const nameSchema = () => z.string().check(z.minLength(1), z.maxLength(253));
 
+/** A name of a namespace. */
+export const namespaceSchema = () => z.string().check(z.regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/), z.maxLength(63));
+
 /** A condition as upstream's conventions have it. */
 export const conditionSchema = z.object({
   type: z.string().check(z.minLength(1), z.maxLength(128)),

@@ -1,5 +1,7 @@
 import * as z from 'zod/mini';
+import { checkSpecsSchema } from './check.ts';
 import { hookSpecsSchema } from './hook.ts';
+import { labelSelectorSchema, SELECTOR_RULE } from './label-selector.ts';
 import {
   conditionsSchema,
   describeFields,
@@ -12,34 +14,6 @@ import {
   versionSchema,
 } from './primitives.ts';
 import { scheduleSpecSchema, windowStatusSchema } from './schedule.ts';
-
-const labelSelectorSchema = ({ expressions, values }: { expressions: number; values: number }) =>
-  z.object({
-    matchLabels: z.optional(
-      field(z.record(z.string().check(z.maxLength(317)), z.string().check(z.maxLength(63))), 'Labels that must have exactly these values.'),
-    ),
-    matchExpressions: z.optional(
-      field(
-        z
-          .array(
-            z.object({
-              key: z.string().check(z.minLength(1), z.maxLength(317)),
-              operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
-              values: z.optional(z.array(z.string().check(z.maxLength(63))).check(z.maxLength(values))),
-            }),
-          )
-          .check(z.maxLength(expressions)),
-        'Requirements that must all hold.',
-      ),
-    ),
-  });
-export type LabelSelector = z.infer<ReturnType<typeof labelSelectorSchema>>;
-
-const SELECTOR_RULE = {
-  rule: "!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : !has(e.values) || size(e.values) == 0)",
-  message: 'In and NotIn need values; Exists and DoesNotExist take none',
-  fieldPath: '.matchExpressions',
-};
 
 const countOrPercentSchema = (description: string) =>
   field(z.union([z.int().check(z.minimum(1)), z.string().check(z.regex(/^([1-9][0-9]?|100)%$/))]), description, { intOrString: true });
@@ -283,6 +257,7 @@ export const updatePolicySpecSchema = z.object({
     waitForVolumeDetach: true,
   }),
   hooks: z._default(hookSpecsSchema, []),
+  checks: z._default(checkSpecsSchema, []),
   reboot: z._default(
     field(
       z.object({ timeout: z._default(field(durationSchema(), 'How long a reboot may take, and then the verification.'), '15m') }),

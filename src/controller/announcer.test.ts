@@ -25,6 +25,7 @@ const decisionOf = (statuses: Record<string, NodeUpdateStatus>, policies: Record
   drains: [],
   lookAt: [],
   jobs: [],
+  checks: [],
   handOver: false,
 });
 

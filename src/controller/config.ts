@@ -19,6 +19,9 @@ export interface ControllerConfig {
   retryMaxMs: number;
   /** Namespaces in which hooks may run. */
   hookNamespaces: readonly string[];
+  /** Hosts whose Prometheus checks may ask, as URLs name them: with the port, where it is not the scheme's own. */
+  prometheusHosts: readonly string[];
+  checkIntervalMs: number;
   /** Without a host: all addresses, of IPv4 and IPv6. Absent: there are no endpoints. */
   listen?: Listen;
   logLevel: string;
@@ -69,6 +72,16 @@ export function controllerCommand(run: (config: ControllerConfig) => Promise<voi
         .default([], 'none'),
     )
     .addOption(
+      new Option('--prometheus-hosts <hosts>', 'hosts whose Prometheus checks may ask, such as prometheus.monitoring:9090, by commas')
+        .argParser(hosts)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--check-interval <duration>', 'how often the checks of a policy are looked at while a node or a group waits for them')
+        .argParser(checkInterval)
+        .default(15_000, '15s'),
+    )
+    .addOption(
       new Option('--listen <[host]:port>', 'address of /metrics, /healthz and /readyz').argParser(address).default({ port: 8080 }, ':8080'),
     )
     .addOption(new Option('--log-level <level>', 'least level that is logged').choices(LOG_LEVELS).default('info'))
@@ -98,6 +111,8 @@ interface Options {
   retryBase: number;
   retryMax: number;
   hookNamespaces: string[];
+  prometheusHosts: string[];
+  checkInterval: number;
   listen: Listen;
   logLevel: string;
 }
@@ -131,6 +146,8 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     retryBaseMs: options.retryBase,
     retryMaxMs: options.retryMax,
     hookNamespaces: options.hookNamespaces,
+    prometheusHosts: options.prometheusHosts,
+    checkIntervalMs: options.checkInterval,
     listen: options.listen,
     logLevel: options.logLevel,
     inCluster: { host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443', ...(directory !== undefined && { directory }) },
@@ -157,6 +174,21 @@ export function objectName(text: string): string {
 /** Parses a flag that names Kubernetes objects, with commas between. */
 export function objectNames(text: string): string[] {
   return text.split(',').map(objectName);
+}
+
+function hosts(text: string): string[] {
+  return text.split(',').map((host) => {
+    if (URL.parse(`any://${host}`)?.host !== host || host === '')
+      throw new InvalidArgumentError('must be hosts, with a port where it is not 80 or 443, such as prometheus.monitoring:9090.');
+    return host;
+  });
+}
+
+/** Results older than a minute do not count. */
+function checkInterval(text: string): number {
+  const interval = duration(text);
+  if (interval > 30_000) throw new InvalidArgumentError('must be at most 30s.');
+  return interval;
 }
 
 /** Parses a flag that is a duration, to milliseconds. */

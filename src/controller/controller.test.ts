@@ -63,6 +63,8 @@ const configOf = (identity: string, change: Partial<ControllerConfig> = {}): Con
   retryBaseMs: 1_000,
   retryMaxMs: 2_000,
   hookNamespaces: [],
+  prometheusHosts: [],
+  checkIntervalMs: 1_000,
   listen: { host: '127.0.0.1', port: 0 },
   logLevel: 'debug',
   inCluster: { host: '', port: '443' },

@@ -16,6 +16,7 @@ import { createApp } from './app.ts';
 import { Applier } from './apply.ts';
 import { BlockedPodEvents } from './blocked-pod-events.ts';
 import { calmLogger } from './calm-logger.ts';
+import { Checks } from './checks.ts';
 import type { ControllerConfig } from './config.ts';
 import { Drainer } from './drainer.ts';
 import { EventRecorder } from './events.ts';
@@ -91,6 +92,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
     const podViews = new PodViews(deps, wake);
     const webhooks = new EvictionWebhooks(client, clock, logger);
     const hookJobs = new HookJobs(deps, wake);
+    const checks = new Checks({ client, clock, random, now, intervalMs: config.checkIntervalMs, changed: wake });
     const drainer = new Drainer({
       ...deps,
       webhooks: () => webhooks.list(),
@@ -104,6 +106,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
       reflectors,
       podViews,
       hookJobs,
+      checks,
       drainer,
       applier: new Applier({
         client,
@@ -123,6 +126,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
       retry: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs },
       kubernetes: () => serverVersion.current,
       hookNamespaces: config.hookNamespaces,
+      prometheusHosts: config.prometheusHosts,
       now,
       clock,
       logger,

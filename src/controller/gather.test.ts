@@ -19,6 +19,8 @@ const rest = {
   pods: new Map(),
   blockedPods: new Map(),
   hookNamespaces: ['db'],
+  checks: new Map(),
+  prometheusHosts: [],
   jobs: new Map([['db/flush', { state: 'Succeeded' as const }]]),
 };
 const world = (who: Self | undefined = undefined) => gather({ reflectors: bed.reflectors, self: who, ...rest });

@@ -1,6 +1,6 @@
 import { COMPONENT_LABEL } from '../api/names.ts';
 import type { BlockedPod } from '../api/node-update.ts';
-import type { JobView, KubernetesVersion, NodeView, PodView, RetrySettings, World } from '../core/world.ts';
+import type { ChecksView, JobView, KubernetesVersion, NodeView, PodView, RetrySettings, World } from '../core/world.ts';
 import type { Reflectors } from './reflectors.ts';
 import type { BareNode } from './views.ts';
 
@@ -21,6 +21,8 @@ export interface GatherInput {
   hookNamespaces: readonly string[];
   jobs: ReadonlyMap<string, JobView>;
   kubernetes: KubernetesVersion | undefined;
+  checks: ReadonlyMap<string, ChecksView>;
+  prometheusHosts: readonly string[];
 }
 
 /** Reads the caches into a World: plain data, nothing of the client's. */
@@ -40,6 +42,8 @@ export function gather(input: GatherInput): World {
     hookNamespaces: input.hookNamespaces,
     jobs: input.jobs,
     ...(input.kubernetes !== undefined && { kubernetes: input.kubernetes }),
+    checks: input.checks,
+    prometheusHosts: input.prometheusHosts,
     retry: input.retry,
   };
 }

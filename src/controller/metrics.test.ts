@@ -11,6 +11,7 @@ const decisionOf = (statuses: Record<string, NodeUpdateStatus>, policy: UpdatePo
   drains: [],
   lookAt: [],
   jobs: [],
+  checks: [],
   handOver: false,
 });
 

@@ -6,6 +6,7 @@ import { NotLeadingError } from '../kube/elector.ts';
 import { eventually, FakeClock, settle } from '../kube/testing/fake-clock.ts';
 import { Announcer } from './announcer.ts';
 import { Applier } from './apply.ts';
+import { Checks } from './checks.ts';
 import { Drainer } from './drainer.ts';
 import type { Self } from './gather.ts';
 import { HookJobs } from './hook-jobs.ts';
@@ -52,6 +53,7 @@ function reconcilerOf(self?: Self): Reconciler {
     reflectors,
     podViews,
     hookJobs,
+    checks: new Checks({ client, clock, random: () => 0, now: () => now, intervalMs: MINUTE, changed: () => {} }),
     drainer: new Drainer({
       ...deps,
       budgets: () => [...reflectors.budgets.items.values()],
@@ -66,6 +68,7 @@ function reconcilerOf(self?: Self): Reconciler {
     retry: { baseMs: MINUTE, maxMs: 10 * MINUTE },
     kubernetes: () => undefined,
     hookNamespaces: ['db'],
+    prometheusHosts: [],
     now: () => now,
     clock,
     logger,

@@ -5,6 +5,7 @@ import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import type { Announcer } from './announcer.ts';
 import { type Applied, type Applier, policyKey } from './apply.ts';
+import type { Checks } from './checks.ts';
 import type { Drainer } from './drainer.ts';
 import { gather, type Self } from './gather.ts';
 import type { HookJobs } from './hook-jobs.ts';
@@ -18,6 +19,7 @@ export interface ReconcilerDeps {
   reflectors: Reflectors;
   podViews: PodViews;
   hookJobs: HookJobs;
+  checks: Checks;
   drainer: Drainer;
   applier: Applier;
   announcer: Announcer;
@@ -28,6 +30,8 @@ export interface ReconcilerDeps {
   kubernetes: () => KubernetesVersion | undefined;
   /** Namespaces in which hooks may run. */
   hookNamespaces: readonly string[];
+  /** Hosts whose Prometheus checks may ask. */
+  prometheusHosts: readonly string[];
   /** Milliseconds since the epoch by the API server's clock. */
   now: () => number;
   clock: Clock;
@@ -88,11 +92,12 @@ export class Reconciler {
 
   /** Stops what passes have begun. */
   async stop(): Promise<void> {
-    await Promise.all([this.#deps.drainer.stop(), this.#deps.podViews.stop(), this.#deps.hookJobs.stop()]);
+    await Promise.all([this.#deps.drainer.stop(), this.#deps.podViews.stop(), this.#deps.hookJobs.stop(), this.#deps.checks.stop()]);
   }
 
   #decide(): { world: World; decision: Decision; at: Instant } {
-    const { reflectors, podViews, hookJobs, drainer, self, retry, kubernetes, hookNamespaces, now, clock } = this.#deps;
+    const { reflectors, podViews, hookJobs, checks, drainer, self, retry, kubernetes, hookNamespaces, prometheusHosts, now, clock } =
+      this.#deps;
     const world = gather({
       reflectors,
       self,
@@ -102,6 +107,8 @@ export class Reconciler {
       hookNamespaces,
       jobs: hookJobs.snapshot(),
       kubernetes: kubernetes(),
+      checks: checks.snapshot(),
+      prometheusHosts,
     });
     const started = clock.monotonic();
     const at = now();
@@ -109,6 +116,7 @@ export class Reconciler {
     this.#deps.onDecision?.(world, decision, clock.monotonic() - started);
     podViews.want(decision.lookAt);
     hookJobs.want(decision.jobs);
+    checks.want(decision.checks);
     const statuses = new Map(decision.nodes.map(({ node, status }) => [node, status]));
     drainer.want(
       decision.drains.map((drain) => {

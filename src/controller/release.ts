@@ -104,6 +104,8 @@ async function release({ config, namespace, print, logger, signal, silent }: Run
       retryBaseMs: RETRY.baseMs,
       retryMaxMs: RETRY.maxMs,
       hookNamespaces,
+      prometheusHosts: [],
+      checkIntervalMs: 15_000,
       logLevel,
       inCluster,
     },
@@ -215,6 +217,8 @@ async function look(client: KubeClient, namespace: string, logger: Logger, signa
       hookNamespaces: [],
       jobs: new Map(),
       kubernetes: undefined,
+      checks: new Map(),
+      prometheusHosts: [],
     });
   } finally {
     stop.abort();

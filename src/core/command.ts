@@ -1,3 +1,4 @@
+import type { Check } from '../api/check.ts';
 import type { CordonRecord } from '../api/cordon-record.ts';
 import type { HookPosition } from '../api/hook.ts';
 import type { NodeHostSpec, Order } from '../api/node-host.ts';
@@ -88,6 +89,14 @@ export interface HookRun extends JobRef {
   timeoutMs: number;
 }
 
+/** Checks of a policy that are to be looked at, now and for as long as the next decisions say so. */
+export interface ChecksRequest {
+  /** The policy's uid. */
+  policy: string;
+  generation: number;
+  checks: readonly Check[];
+}
+
 /** The outcome of one pass. */
 export interface Decision {
   policies: readonly PolicyDecision[];
@@ -97,6 +106,8 @@ export interface Decision {
   lookAt: readonly string[];
   /** Jobs that the next decision wants to see. */
   jobs: readonly JobRef[];
+  /** Policies whose checks the next decision wants to see. */
+  checks: readonly ChecksRequest[];
   /** This replica's own node is next, and another replica should lead while it goes. */
   handOver: boolean;
   /** When to look again even if nothing happens. */

@@ -6,7 +6,7 @@ import { countOf } from './budget.ts';
 import { isRetried, isSkipped, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { claimOrder } from './claim-order.ts';
 import { claimedStep } from './claimed.ts';
-import type { Command, Decision, DrainDecision, JobRef, NodeDecision, PolicyDecision } from './command.ts';
+import type { ChecksRequest, Command, Decision, DrainDecision, JobRef, NodeDecision, PolicyDecision, Verdict } from './command.ts';
 import { type Finding, unreadableAnnotations, withFindings } from './conditions.ts';
 import { type Facts, factsOf, type Member } from './facts.ts';
 import { advance } from './flight/advance.ts';
@@ -15,8 +15,9 @@ import { type Ground, groundOf, stagingBegun } from './ground.ts';
 import { tooOldForControlPlane } from './kubernetes-skew.ts';
 import { overdue } from './overdue.ts';
 import { policyStatus } from './policy-status.ts';
+import type { Reason } from './reasons.ts';
 import { isOf } from './releases.ts';
-import { claimRules, ownRules, stageRules } from './rules/index.ts';
+import { lastRules, ownRules, stageRules, turnRules } from './rules/index.ts';
 import { type Candidate, firstHold } from './rules/rule.ts';
 import { whyClosed } from './rules/window.ts';
 import { standingInFlight, standingOnGround } from './standing.ts';
@@ -25,6 +26,8 @@ import { type Standing, type Turn, turnsOf } from './turn.ts';
 import { upkeep } from './upkeep.ts';
 import { type Instant, instant, type NodeView, type PolicyView, timestamp, type World } from './world.ts';
 
+/** What holds a node that is begun later by itself: the leader's own waits for it. */
+const STILL_TO_COME: ReadonlySet<Reason> = new Set(['CapacityReached', 'CheckPending', 'CheckFailed', 'Preflight', 'AwaitingZone']);
 /** Nodes whose pods are looked at before they are claimed. */
 const MAX_LOOKED_AT = 64;
 /** Blocked nodes whose pods are watched all the time; of more than these, each is looked at when its backoff is over. */
@@ -57,6 +60,7 @@ class Draft {
   readonly #drains: DrainDecision[] = [];
   readonly #lookAt = new Set<string>();
   readonly #jobs: JobRef[] = [];
+  readonly #checks = new Map<string, ChecksRequest>();
   #lookAhead = 0;
   #lookAtBlocked = 0;
   #handOver = false;
@@ -96,8 +100,11 @@ class Draft {
     grounded.sort((a, b) => claimOrder(facts, a.member, b.member));
     pending.push(...this.#stage(facts, grounded));
     this.#claim(facts, turns, grounded, begun, pending);
-    for (const { soakUntil } of turns.flatMap(({ rollout }) => rollout.groups ?? []))
-      if (soakUntil !== undefined) this.#wake(instant(soakUntil));
+    for (const { state, soakUntil } of turns.flatMap(({ rollout }) => rollout.groups ?? [])) {
+      if (state === 'Soaking') this.#wantChecks(facts);
+      // One that has soaked long enough waits for its policy's checks.
+      if (soakUntil !== undefined && instant(soakUntil) > this.#now) this.#wake(instant(soakUntil));
+    }
 
     const claims = [...kept, ...begun];
     const changed = begun.length > 0 || kept.length !== (policy.status.claims ?? []).length;
@@ -131,6 +138,7 @@ class Draft {
       drains: this.#drains,
       lookAt: [...this.#lookAt],
       jobs: this.#jobs,
+      checks: [...this.#checks.values()],
       handOver: this.#handOver,
       ...(this.#wakeAt !== undefined && { wakeAt: this.#wakeAt }),
     };
@@ -239,7 +247,7 @@ class Draft {
           continue;
         }
       }
-      const hold = firstHold(claimRules, candidate, this.#now);
+      const hold = firstHold(turnRules, candidate, this.#now) ?? this.#lastHold(candidate);
       if (hold === undefined) {
         claimed.add(node.name);
         pending.push(member.group);
@@ -251,7 +259,7 @@ class Draft {
         this.#lookAt.add(node.name);
         continue;
       }
-      if (hold.reason === 'CapacityReached' || hold.reason === 'Preflight' || hold.reason === 'AwaitingZone') pending.push(member.group);
+      if (STILL_TO_COME.has(hold.reason)) pending.push(member.group);
       // The slot is its own while its pods are looked at: not the whole fleet's pods are listed for one free slot.
       if (hold.reason === 'Preflight') claimed.add(node.name);
       if (hold.reason === 'HandingOver') this.#handOver = true;
@@ -263,6 +271,15 @@ class Draft {
       if (hold.until !== undefined) this.#wake(hold.until);
       this.#settle(node, enter(ground.status, 'Staged', hold, this.#now));
     }
+  }
+
+  #lastHold(candidate: Candidate): Verdict | undefined {
+    this.#wantChecks(candidate.facts);
+    return firstHold(lastRules, candidate, this.#now);
+  }
+
+  #wantChecks({ view: { uid, generation, spec } }: Facts): void {
+    if (spec.checks.length > 0) this.#checks.set(uid, { policy: uid, generation, checks: spec.checks });
   }
 
   #candidate(facts: Facts, member: Member, version: string): Candidate {

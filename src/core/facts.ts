@@ -3,6 +3,8 @@ import type { Group, Rollout } from '../api/update-policy.ts';
 import { claimOn } from './assign.ts';
 import { unavailableLimit } from './budget.ts';
 import { type ByHand, isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
+import { checkProblems, checksHold } from './checks.ts';
+import type { Verdict } from './command.ts';
 import { notAllowed } from './flight/hooks.ts';
 import { isOf, type Releases, releasesOf } from './releases.ts';
 import { isHalted, isWanted, rolloutsOf } from './rollouts.ts';
@@ -26,6 +28,8 @@ export interface Facts {
   /** Whether nodes may be begun as far as the policy's schedule goes. */
   schedule: ScheduleState;
   halted: boolean;
+  /** Why no node may be begun and no group finish its soak as far as the policy's checks go. */
+  checks: Verdict | undefined;
   limit: number;
   /** The node that this controller runs on. */
   ownNode: string | undefined;
@@ -82,6 +86,7 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   if (!isRange(view.spec.version.range)) problems.push(`spec.version.range ${JSON.stringify(view.spec.version.range)} is no semver range`);
   for (const namespace of new Set(view.spec.hooks.map(({ cronJob }) => cronJob.namespace)))
     if (!world.hookNamespaces.includes(namespace)) problems.push(`spec.hooks: ${notAllowed(namespace, world.hookNamespaces)}`);
+  problems.push(...checkProblems(view.spec.checks, world.prometheusHosts));
   const { groups } = view.spec.rollout;
   const members = seen.map((member) => ({
     ...member,
@@ -98,6 +103,7 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
     paused: view.spec.paused || byHand.paused,
     schedule: schedule.stateAt(now),
     halted: isHalted(view, rollouts, nodes.length),
+    checks: checksHold(view, world.checks, now),
     limit: unavailableLimit(view.spec.rollout.maxUnavailable, nodes.length),
     ownNode: world.self?.node,
     skipped: byHand.skip !== undefined && byHand.skip !== view.status.tokens?.skip,

@@ -35,6 +35,8 @@ export const REASONS = {
   LeaderLast: "The controller's own node goes last.",
   HandingOver: 'Another controller replica takes over first.',
   CapacityReached: 'As many nodes as the policy allows are unavailable.',
+  CheckPending: 'The checks of the policy have not been looked at yet.',
+  CheckFailed: 'A check of the policy fails, or cannot be read: no node is begun meanwhile, and no group finishes its soak.',
   Preflight: "The node's pods are being looked at.",
   CannotEvict: 'Pods on the node may not be evicted as things stand.',
   Claimed: 'The node holds a slot and is about to be cordoned.',

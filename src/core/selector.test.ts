@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { LabelSelector } from '../api/update-policy.ts';
+import type { LabelSelector } from '../api/label-selector.ts';
 import { matches, namesKey } from './selector.ts';
 
 const expression = (operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist', values?: string[]): LabelSelector => ({

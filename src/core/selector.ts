@@ -1,4 +1,4 @@
-import type { LabelSelector } from '../api/update-policy.ts';
+import type { LabelSelector } from '../api/label-selector.ts';
 
 /** Whether labels satisfy a label selector, as Kubernetes evaluates it; an empty selector matches everything. */
 export function matches(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {

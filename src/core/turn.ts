@@ -55,11 +55,15 @@ function turnOf(facts: Facts, rollout: Rollout, standings: ReadonlyMap<string, S
       continue;
     }
     const members = peers.filter((member) => member.group === index);
-    const state = progressOf(group, previous, members, standings, skipped && index === before, now);
+    const state = progressOf(group, previous, members, standings, {
+      skipped: skipped && index === before,
+      held: facts.checks !== undefined,
+      now,
+    });
     states.push(state);
     if (isDone(state.state)) continue;
     current = index;
-    hold = holdOf(facts.view.name, state, members, standings);
+    hold = holdOf(facts, state, members, standings, now);
   }
   const { groups: _groups, zone: previousZone, ...kept } = rollout;
   const zone = zoneOf(
@@ -89,11 +93,10 @@ function progressOf(
   previous: GroupProgress | undefined,
   members: readonly Member[],
   standings: ReadonlyMap<string, Standing>,
-  skipped: boolean,
-  now: Instant,
+  { skipped, held, now }: { skipped: boolean; held: boolean; now: Instant },
 ): GroupProgress {
   if (skipped) return { name, state: 'Skipped' };
-  if (previous?.state === 'Soaking') return instant(previous.soakUntil ?? '') > now ? previous : { name, state: 'Finished' };
+  if (previous?.state === 'Soaking') return held || instant(previous.soakUntil ?? '') > now ? previous : { name, state: 'Finished' };
   if (members.length === 0) return { name, state: 'Finished' };
   const standing = members.map(({ node }) => standings.get(node.name));
   if (standing.includes('pending')) return { name, state: 'Updating' };
@@ -103,19 +106,26 @@ function progressOf(
 }
 
 function holdOf(
-  policy: string,
+  { view, checks }: Facts,
   { name, state, soakUntil }: GroupProgress,
   members: readonly Member[],
   standings: ReadonlyMap<string, Standing>,
+  now: Instant,
 ): Verdict {
   switch (state) {
-    case 'Soaking':
-      return { reason: 'GroupSoaking', message: `group ${name} is updated and soaks until ${soakUntil}`, until: instant(soakUntil ?? '') };
+    case 'Soaking': {
+      const until = instant(soakUntil ?? '');
+      if (checks?.reason === 'CheckFailed' || (checks !== undefined && until <= now)) {
+        const message = `group ${name} is updated, soaks until ${soakUntil}, and does not finish meanwhile: ${checks.message}`;
+        return { reason: checks.reason, message, ...(until > now && { until }) };
+      }
+      return { reason: 'GroupSoaking', message: `group ${name} is updated and soaks until ${soakUntil}`, until };
+    }
     case 'Untested': {
       const named = members.slice(0, 5).map(({ node }) => `${node.name} (${node.update?.status.reason ?? 'unknown'})`);
       return {
         reason: 'GroupUntested',
-        message: `no node of group ${name} could be updated: ${named.join(', ')}; mend one, or go on without the group: kubectl annotate updatepolicy ${policy} --overwrite ${BY_HAND.skip}=$(date +%s)`,
+        message: `no node of group ${name} could be updated: ${named.join(', ')}; mend one, or go on without the group: kubectl annotate updatepolicy ${view.name} --overwrite ${BY_HAND.skip}=$(date +%s)`,
       };
     }
     default: {

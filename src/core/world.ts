@@ -1,7 +1,8 @@
 import type { CordonRecord } from '../api/cordon-record.ts';
+import type { LabelSelector } from '../api/label-selector.ts';
 import type { NodeHostSpec, NodeHostStatus } from '../api/node-host.ts';
 import type { BlockedPod, NodeUpdateStatus } from '../api/node-update.ts';
-import type { LabelSelector, UpdatePolicySpec, UpdatePolicyStatus } from '../api/update-policy.ts';
+import type { UpdatePolicySpec, UpdatePolicyStatus } from '../api/update-policy.ts';
 
 /** Milliseconds since the epoch, by the API server's clock. */
 export type Instant = number;
@@ -104,6 +105,15 @@ export type JobView =
   /** It could not be made, and trying again is of no use. */
   | { state: 'Refused'; message: string };
 
+/** What a policy's checks came to when they were last looked at. */
+export interface ChecksView {
+  /** The policy's generation whose checks these were. */
+  generation: number;
+  at: Instant;
+  /** Which check fails and what it saw; absent where all hold. */
+  failed?: string;
+}
+
 /** A PodDisruptionBudget, as far as it is told before a drain whether it can ever allow an eviction. */
 export interface DisruptionBudget {
   namespace: string;
@@ -148,6 +158,10 @@ export interface World {
   jobs: ReadonlyMap<string, JobView>;
   /** The control plane's Kubernetes; absent while it is not known. */
   kubernetes?: KubernetesVersion;
+  /** What the checks that are being looked at came to, by their policy's uid; one without an entry has not been looked at yet. */
+  checks: ReadonlyMap<string, ChecksView>;
+  /** Hosts whose Prometheus checks may ask. */
+  prometheusHosts: readonly string[];
   retry: RetrySettings;
 }
 

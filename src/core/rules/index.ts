@@ -2,6 +2,7 @@ import { agentPresent } from './agent-present.ts';
 import { approval } from './approval.ts';
 import { beingDeleted } from './being-deleted.ts';
 import { capacity } from './capacity.ts';
+import { checks } from './checks.ts';
 import { cordonedByOther } from './cordoned-by-other.ts';
 import { exclusion } from './exclusion.ts';
 import { failureBudget } from './failure-budget.ts';
@@ -23,8 +24,8 @@ const both: readonly Rule[] = [guarded, readable, paused, managedByOther, beingD
 /** What must not hold for a download to begin, in this order. */
 export const stageRules: readonly Rule[] = [...both, stagingWindow];
 
-/** What must not hold for a staged node to be claimed, in this order. */
-export const claimRules: readonly Rule[] = [
+/** What must not hold for it to be a staged node's turn, in this order. */
+export const turnRules: readonly Rule[] = [
   ...both,
   cordonedByOther,
   approval,
@@ -35,8 +36,10 @@ export const claimRules: readonly Rule[] = [
   zone,
   leaderLast,
   capacity,
-  preflight,
 ];
+
+/** What must not hold, besides, for a node to be claimed whose turn it is: these look at more than what is watched anyway. */
+export const lastRules: readonly Rule[] = [checks, preflight];
 
 /** What may hold one node whatever its policy and the others do: it holds up no group and no zone. */
 export const ownRules: readonly Rule[] = [managedByOther, beingDeleted, agentPresent, cordonedByOther];

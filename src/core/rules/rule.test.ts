@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { aCandidate, aNode, aWorld, NOW } from '../testing/builders.ts';
-import { claimRules, stageRules } from './index.ts';
+import { lastRules, stageRules, turnRules } from './index.ts';
 import { firstHold, pass, type Rule } from './rule.ts';
 
 const hold =
@@ -22,11 +22,11 @@ describe('the lists', () => {
 
   test('what holds a download holds a claim too', () => {
     const held = names(stageRules).filter((name) => name !== 'stagingWindow');
-    expect(names(claimRules).slice(0, held.length)).toEqual(held);
+    expect(names(turnRules).slice(0, held.length)).toEqual(held);
   });
 
   test('the order is the one in which people read why a node waits', () => {
-    expect(names(claimRules)).toEqual([
+    expect(names([...turnRules, ...lastRules])).toEqual([
       'guarded',
       'readable',
       'paused',
@@ -42,6 +42,7 @@ describe('the lists', () => {
       'zone',
       'leaderLast',
       'capacity',
+      'checks',
       'preflight',
     ]);
   });

@@ -194,6 +194,8 @@ export function aWorld(change: Partial<World> = {}): World {
     blockedPods: new Map(),
     hookNamespaces: [],
     jobs: new Map(),
+    checks: new Map(),
+    prometheusHosts: [],
     retry: { baseMs: MINUTE, maxMs: HOUR },
     ...change,
   };

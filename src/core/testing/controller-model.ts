@@ -113,6 +113,8 @@ export class ControllerModel {
       blockedPods: new Map(this.#drains.map((drain) => [drain.node, blocked(drain, looked.get(drain.node) ?? [])])),
       hookNamespaces: [HOOK_NAMESPACE],
       jobs: this.#jobs(),
+      checks: new Map(),
+      prometheusHosts: [],
       retry: { baseMs: 30_000, maxMs: 600_000 },
     };
   }
