@@ -34,6 +34,8 @@ export type Action =
   | { do: 'release' }
   | { do: 'guard'; on: boolean }
   | { do: 'standby'; on: boolean }
+  /** The policies' checks hold, or fail. */
+  | { do: 'checks'; hold: boolean }
   | { do: 'cordon'; node: number }
   | { do: 'uncordon'; node: number }
   | { do: 'disrupt'; node: number; on: boolean }

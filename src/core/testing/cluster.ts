@@ -43,6 +43,7 @@ export class Cluster implements Objects {
   now = NOW;
   guarded = true;
   standby = false;
+  checksHold = true;
   /** How many of VERSIONS have been released. */
   released = 2;
   /** When each of them was. */
@@ -146,7 +147,7 @@ export class Cluster implements Objects {
 
   createPolicy(name: 'a' | 'b'): void {
     if (this.policies.get(name) !== undefined) return;
-    const { maxUnavailable, failureBudget, manual, calendar, onClose, grouped, hooks = false } = this.setup;
+    const { maxUnavailable, failureBudget, manual, calendar, onClose, grouped, hooks = false, checked = false } = this.setup;
     const { minAge = 0, drainMode = 'Evict', onTimeout = 'Skip' } = this.setup;
     const groups = grouped ? [CANARY] : [];
     const { resourceVersion: _, ...policy } = aPolicy({
@@ -162,6 +163,7 @@ export class Cluster implements Objects {
         drain: { mode: drainMode, timeout: '10m', onTimeout, loadBalancerDelay: name === 'b' ? '2m' : '0s' },
         reboot: { timeout: '10m' },
         ...(hooks && { hooks: HOOKS }),
+        ...(checked && { checks: [{ pods: { namespace: 'shop', minReady: 1 } }] }),
       },
     });
     this.policies.put(name, policy);

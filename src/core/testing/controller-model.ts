@@ -1,8 +1,8 @@
 import type { BlockedPod } from '../../api/node-update.ts';
-import type { Decision, DrainDecision, JobRef, PolicyDecision } from '../command.ts';
+import type { ChecksRequest, Decision, DrainDecision, JobRef, PolicyDecision } from '../command.ts';
 import { decide } from '../decide.ts';
 import { podKey } from '../drain-settings.ts';
-import type { Instant, JobView, NodeView, World } from '../world.ts';
+import type { ChecksView, Instant, JobView, NodeView, World } from '../world.ts';
 import { type Cluster, HOOK_NAMESPACE } from './cluster.ts';
 import { freshCaches, isSame, NodeWriter } from './node-writer-model.ts';
 import type { SimPod } from './objects.ts';
@@ -25,6 +25,8 @@ export class ControllerModel {
   #drains: readonly DrainDecision[] = [];
   /** Jobs that the next pass sees. */
   watching: readonly JobRef[] = [];
+  /** Checks that the next pass sees. */
+  checking: readonly ChecksRequest[] = [];
   /** When the last pass wanted to look again. */
   wakeAt: Instant | undefined;
 
@@ -66,6 +68,7 @@ export class ControllerModel {
     this.#caches = freshCaches(this.#cluster);
     this.looking = [];
     this.watching = [];
+    this.checking = [];
     this.#drains = [];
   }
 
@@ -81,6 +84,7 @@ export class ControllerModel {
     this.#cluster.watchman.decided(world, decision, decidedAt);
     this.looking = decision.lookAt;
     this.watching = decision.jobs;
+    this.checking = decision.checks;
     this.#drains = decision.drains;
     this.wakeAt = decision.wakeAt;
     const failed = new Set<string>();
@@ -113,10 +117,15 @@ export class ControllerModel {
       blockedPods: new Map(this.#drains.map((drain) => [drain.node, blocked(drain, looked.get(drain.node) ?? [])])),
       hookNamespaces: [HOOK_NAMESPACE],
       jobs: this.#jobs(),
-      checks: new Map(),
+      checks: this.#checks(),
       prometheusHosts: [],
       retry: { baseMs: 30_000, maxMs: 600_000 },
     };
+  }
+
+  #checks(): Map<string, ChecksView> {
+    const { now: at, checksHold } = this.#cluster;
+    return new Map(this.checking.map(({ policy, generation }) => [policy, { generation, at, ...(!checksHold && { failed: 'a check' }) }]));
   }
 
   #jobs(): Map<string, JobView> {

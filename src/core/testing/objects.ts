@@ -55,6 +55,8 @@ export interface Setup {
   tolerant?: boolean;
   /** The policies have hooks of all positions. */
   hooks?: boolean;
+  /** The policies have a check. */
+  checked?: boolean;
   /** The policies' minAge, in minutes. */
   minAge?: number;
   /** The node that the controllers run on, if any. */

@@ -68,6 +68,7 @@ function repair(simulation: Simulation): void {
   const { cluster } = simulation;
   simulation.act({ do: 'guard', on: true });
   simulation.act({ do: 'standby', on: false });
+  simulation.act({ do: 'checks', hold: true });
   simulation.act({ do: 'createPolicy', policy: 'a' });
   for (const [node, { name }] of cluster.machines.entries()) {
     simulation.act({ do: 'flaw', node, flaw: null });
@@ -92,12 +93,13 @@ function repair(simulation: Simulation): void {
   }
 }
 
-function markOf({ cluster }: Simulation, { looking, watching }: ControllerModel): string {
+function markOf({ cluster }: Simulation, { looking, watching, checking }: ControllerModel): string {
   const { policies, nodes, updates, hosts, pods, jobs } = cluster;
   return [
     ...[policies, nodes, updates, hosts, pods, jobs].map(({ latest }) => latest),
     ...looking,
     ...watching.map(({ name }) => name),
+    ...checking.map(({ policy }) => policy),
   ].join();
 }
 

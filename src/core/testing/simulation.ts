@@ -72,6 +72,9 @@ export class Simulation {
       case 'guard':
         cluster.guarded = action.on;
         return;
+      case 'checks':
+        cluster.checksHold = action.hold;
+        return;
       case 'standby':
         cluster.standby = action.on;
         return;

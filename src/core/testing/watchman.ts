@@ -115,7 +115,10 @@ export class Watchman {
     this.#superseded(before, after);
     this.#groupsInTurn(world, before, after, begun);
     this.#oldEnough(world, before, after);
+    const held = before.spec.checks.length === 0 || (world.checks.has(before.uid) && world.checks.get(before.uid)?.failed === undefined);
+    must(held || !endsSoak(before, after), '5: a group has soaked while a check fails');
     if (begun.length === 0) return;
+    must(held, '5: a claim while a check fails, or nobody has looked');
     must(world.guarded, '2: a claim while the agents’ admission policy is missing');
     must(!before.spec.paused && before.annotations[BY_HAND.paused] !== 'true', '5: a claim of a paused policy');
     this.#withinFailureBudget(world, before);
@@ -409,3 +412,10 @@ const budgetOf = ({ spec }: PolicyView, nodes: number): number => share(spec.rol
 
 const share = (amount: number | string, of: number): number =>
   typeof amount === 'number' ? amount : Math.max(1, Math.floor((Number(amount.replace('%', '')) / 100) * of));
+
+/** Whether a group that soaked is finished by a write. */
+const endsSoak = (before: PolicyView, after: PolicyView): boolean =>
+  (after.status.rollouts ?? []).some(({ id, groups = [] }) => {
+    const old = before.status.rollouts?.find((rollout) => rollout.id === id)?.groups;
+    return groups.some(({ name, state }) => state === 'Finished' && old?.find((group) => group.name === name)?.state === 'Soaking');
+  });
