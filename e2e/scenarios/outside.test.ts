@@ -1,4 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { LIFECYCLE_CONDITIONS } from '../../src/core/lifecycle.ts';
+import type { NodeObject } from '../bed/node-object.ts';
+import { changes } from '../bed/watch-history.ts';
 import { guardNode } from './guarded-pod.ts';
 import { fleetOfTheTest } from './started-fleet.ts';
 
@@ -76,6 +79,27 @@ describe('a rollout seen from outside', () => {
     expect((await events()).filter(({ involvedObject, type }) => /^node-|^fleet$/.test(involvedObject.name) && type === 'Warning')).toEqual(
       [],
     );
+  }, 120_000);
+
+  test('is told by conditions of the Node where the chart says so, and by none afterwards', async () => {
+    const fleet = await start({ nodes: 1, values: { controller: { nodeConditions: true } } });
+    const { bed, eventually, history, judge, node, phase, release, updated } = fleet;
+    const guard = await guardNode(bed, 'node-1');
+    release('1.26.1');
+    await phase('node-1', 'Draining');
+    const told = (object: NodeObject) => LIFECYCLE_CONDITIONS.filter((type) => object.status.conditions?.some((one) => one.type === type));
+    await eventually(async () => told(await node('node-1')).includes('DrainInProgress'));
+    expect(await bed.kubectl('describe', 'node', 'node-1')).toMatch(/DrainInProgress +True .* Draining +Lockkeeper: /);
+    await guard.open();
+    await updated('1.26.1');
+    await eventually(async () => told(await node('node-1')).length === 0);
+    const seen = changes(history.versions, 'node-1', (object) => told(object).join(' '));
+    expect(seen.filter((types) => types.includes('Drain'))).toEqual([
+      'MaintenanceInProgress DrainInProgress',
+      'MaintenanceInProgress Drained',
+    ]);
+    expect((await node('node-1')).status.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
+    await judge.invariants();
   }, 120_000);
 });
 

@@ -45,6 +45,7 @@ describe('without flags', () => {
       hookNamespaces: [],
       prometheusHosts: [],
       checkIntervalMs: 15_000,
+      nodeConditions: false,
       listen: { port: 8080 },
       logLevel: 'info',
       inCluster: { host: '10.0.0.1', port: '6443', directory: '/sa' },

@@ -22,6 +22,8 @@ export interface ControllerConfig {
   /** Hosts whose Prometheus checks may ask, as URLs name them: with the port, where it is not the scheme's own. */
   prometheusHosts: readonly string[];
   checkIntervalMs: number;
+  /** Whether Nodes carry the lifecycle conditions of KEP-5683. */
+  nodeConditions: boolean;
   /** Without a host: all addresses, of IPv4 and IPv6. Absent: there are no endpoints. */
   listen?: Listen;
   logLevel: string;
@@ -71,6 +73,7 @@ export function controllerCommand(run: (config: ControllerConfig) => Promise<voi
         .argParser(objectNames)
         .default([], 'none'),
     )
+    .option('--node-conditions', 'tell of maintenance by the Node conditions of KEP-5683; it needs the right to patch nodes/status', false)
     .addOption(
       new Option('--prometheus-hosts <hosts>', 'hosts whose Prometheus checks may ask, such as prometheus.monitoring:9090, by commas')
         .argParser(hosts)
@@ -113,6 +116,7 @@ interface Options {
   hookNamespaces: string[];
   prometheusHosts: string[];
   checkInterval: number;
+  nodeConditions: boolean;
   listen: Listen;
   logLevel: string;
 }
@@ -148,6 +152,7 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     hookNamespaces: options.hookNamespaces,
     prometheusHosts: options.prometheusHosts,
     checkIntervalMs: options.checkInterval,
+    nodeConditions: options.nodeConditions,
     listen: options.listen,
     logLevel: options.logLevel,
     inCluster: { host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443', ...(directory !== undefined && { directory }) },

@@ -57,6 +57,7 @@ const configOf = (identity: string, change: Partial<ControllerConfig> = {}): Con
   namespace: 'lockkeeper',
   identity,
   leaseName: 'lockkeeper',
+  nodeConditions: false,
   leaseDurationMs: 3_000,
   renewIntervalMs: 500,
   giveUpAfterMs: 2_000,

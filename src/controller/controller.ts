@@ -23,6 +23,7 @@ import { EventRecorder } from './events.ts';
 import { EvictionWebhooks } from './eviction-webhooks.ts';
 import { standbyPod } from './gather.ts';
 import { HookJobs } from './hook-jobs.ts';
+import { LifecycleSignals } from './lifecycle-signals.ts';
 import { createMetrics } from './metrics.ts';
 import { PodViews } from './pod-views.ts';
 import { Reconciler } from './reconciler.ts';
@@ -122,6 +123,9 @@ export async function runController(config: ControllerConfig, log: Logger, signa
       }),
       announcer: new Announcer(events, logger, metrics.phaseChanged),
       throttle: new ProgressThrottle(),
+      ...(config.nodeConditions && {
+        lifecycle: new LifecycleSignals({ client, nodes: reflectors.nodes, logger, now, assertLeading }),
+      }),
       self,
       retry: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs },
       kubernetes: () => serverVersion.current,

@@ -9,6 +9,7 @@ import type { Checks } from './checks.ts';
 import type { Drainer } from './drainer.ts';
 import { gather, type Self } from './gather.ts';
 import type { HookJobs } from './hook-jobs.ts';
+import type { LifecycleSignals } from './lifecycle-signals.ts';
 import type { PodViews } from './pod-views.ts';
 import type { Reflectors } from './reflectors.ts';
 import { Setbacks } from './setbacks.ts';
@@ -24,6 +25,8 @@ export interface ReconcilerDeps {
   applier: Applier;
   announcer: Announcer;
   throttle: ProgressThrottle;
+  /** Absent: Nodes are told nothing by conditions. */
+  lifecycle?: Pick<LifecycleSignals, 'tell'>;
   self: Self | undefined;
   retry: RetrySettings;
   /** The control plane's Kubernetes, as far as it is known. */
@@ -81,6 +84,7 @@ export class Reconciler {
 
       const picked = throttle.pick(world, decision.policies, decision.nodes, now());
       note(await applier.report(world, picked.policies, picked.nodes, failed, signal));
+      await this.#deps.lifecycle?.tell(world, decision, signal);
       if (decision.handOver && failed.size === 0) this.#deps.handOver();
       this.#setbacks.note(refused, failed);
       retry ||= round >= MAX_ROUNDS || (decision.wakeAt ?? Number.POSITIVE_INFINITY) <= at;

@@ -29,6 +29,7 @@ describe('release', () => {
       leaseName: 'lockkeeper',
       timeoutMs: 90_000,
       hookNamespaces: [],
+      nodeConditions: false,
       dryRun: false,
       logLevel: 'warn',
       inCluster: { host: '10.0.0.1', port: '6443' },

@@ -15,6 +15,8 @@ export interface ReleaseConfig {
   timeoutMs: number;
   /** Where hooks `Finally` may run. */
   hookNamespaces: readonly string[];
+  /** Whether Nodes carry the lifecycle conditions of KEP-5683. */
+  nodeConditions: boolean;
   dryRun: boolean;
   logLevel: string;
   inCluster: { directory?: string; host: string; port: string };
@@ -28,6 +30,7 @@ interface Options {
   leaseName: string;
   timeout: number;
   hookNamespaces: string[];
+  nodeConditions: boolean;
   dryRun?: true;
   logLevel: string;
 }
@@ -55,6 +58,7 @@ export function releaseCommand(run: (config: ReleaseConfig) => Promise<void>, en
         .argParser(objectNames)
         .default([], 'none'),
     )
+    .option('--node-conditions', 'take the Node conditions of KEP-5683 away; it needs the right to patch nodes/status', false)
     .addOption(new Option('--lease-name <name>', 'name of the Lease').argParser(objectName).default('lockkeeper'))
     .addOption(new Option('--log-level <level>', 'least level that is logged, to stderr').choices(LOG_LEVELS).default('warn'))
     .addHelpText(
@@ -93,6 +97,7 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     leaseName: options.leaseName,
     timeoutMs: options.timeout,
     hookNamespaces: options.hookNamespaces,
+    nodeConditions: options.nodeConditions,
     dryRun: options.dryRun === true,
     logLevel: options.logLevel,
     inCluster: { host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443', ...(directory !== undefined && { directory }) },

@@ -90,7 +90,7 @@ async function release({ config, namespace, print, logger, signal, silent }: Run
   const limit = AbortSignal.timeout(config.timeoutMs);
   const progress = new Progress(print);
   let released = false;
-  const { kubeconfig, context, identity, leaseName, hookNamespaces, logLevel, inCluster } = config;
+  const { kubeconfig, context, identity, leaseName, hookNamespaces, nodeConditions, logLevel, inCluster } = config;
   await runController(
     {
       ...(kubeconfig !== undefined && { kubeconfig }),
@@ -106,6 +106,7 @@ async function release({ config, namespace, print, logger, signal, silent }: Run
       hookNamespaces,
       prometheusHosts: [],
       checkIntervalMs: 15_000,
+      nodeConditions,
       logLevel,
       inCluster,
     },

@@ -5,6 +5,7 @@ import { GROUP, KEEP_NODE_ANNOTATIONS, ON_NODE, OUTDATED_TAINT } from '../api/na
 import { type NodeHost, nodeHostSchema } from '../api/node-host.ts';
 import { type NodeUpdate, nodeUpdateSchema } from '../api/node-update.ts';
 import { updatePolicySchema } from '../api/update-policy.ts';
+import { LIFECYCLE_CONDITIONS } from '../core/lifecycle.ts';
 import { parseOSImage } from '../core/versions.ts';
 import type { NodeView, PodView, PolicyView } from '../core/world.ts';
 
@@ -55,6 +56,7 @@ export function nodeOf(raw: unknown): BareNode {
   const os = info === undefined ? undefined : parseOSImage(info.osImage, info.architecture);
   const record = recordOf(annotations[ON_NODE.cordon]);
   const taints = spec?.taints ?? [];
+  const lifecycle = LIFECYCLE_CONDITIONS.filter((name) => status?.conditions?.some(({ type }) => type === name));
   return {
     name: metadata.name,
     uid: metadata.uid,
@@ -70,6 +72,7 @@ export function nodeOf(raw: unknown): BareNode {
     ...(taints.some(({ key }) => key === OUTDATED_TAINT) && { outdated: true }),
     ...(os !== undefined && { os }),
     ...(record !== undefined && { record }),
+    ...(lifecycle.length > 0 && { lifecycle }),
     // Volumes come and go on every node: only those that a drain waits for are worth a pass.
     ...(typeof record === 'object' &&
       record.drain.waitForVolumeDetach === true && { volumesAttached: (status?.volumesAttached ?? []).map(({ name }) => name).sort() }),

@@ -57,6 +57,8 @@ export interface NodeView {
   /** Absent where the node is not Bottlerocket's. */
   os?: NodeOS;
   record?: CordonRecord | 'unreadable';
+  /** The lifecycle conditions that it carries; absent where there are none. */
+  lifecycle?: readonly string[];
   /** Volumes that are attached to it, in the order of their names; only where our record has its drain wait for them. */
   volumesAttached?: readonly string[];
   update?: { resourceVersion: string; annotations: Annotations; status: NodeUpdateStatus };

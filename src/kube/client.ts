@@ -56,6 +56,7 @@ const listSchema = z.object({
 const watchEventSchema = z.object({ type: z.enum(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR']), object: z.unknown() });
 
 const mergePatchType = 'application/merge-patch+json';
+const strategicPatchType = 'application/strategic-merge-patch+json';
 const applyPatchType = 'application/apply-patch+yaml';
 const maxListRestarts = 3;
 const maxBusyRepeats = 5;
@@ -112,6 +113,11 @@ export class KubeClient {
   /** Put `metadata.resourceVersion` into `patch` where the decision depends on what was read. */
   mergePatch<T = unknown>(path: string, patch: unknown, options: { query?: Query; signal?: AbortSignal } = {}): Promise<T> {
     return this.request<T>({ method: 'PATCH', path, body: patch, contentType: mergePatchType, ...options });
+  }
+
+  /** A strategic merge patch, by which lists are merged by their keys; only the server's own kinds know it. */
+  strategicPatch<T = unknown>(path: string, patch: unknown, options: { query?: Query; signal?: AbortSignal } = {}): Promise<T> {
+    return this.request<T>({ method: 'PATCH', path, body: patch, contentType: strategicPatchType, ...options });
   }
 
   /** Server-side apply; conflicts are errors unless `force`. */
