@@ -26,7 +26,7 @@ function signals(fail?: Error) {
   const tell = (node: NodeView, status: NodeUpdateStatus) =>
     told.tell(
       aWorld({ nodes: [node] }),
-      { policies: [], nodes: [{ node: node.name, status, commands: [] }], drains: [], lookAt: [], jobs: [], handOver: false },
+      { policies: [], nodes: [{ node: node.name, status, commands: [] }], drains: [], lookAt: [], jobs: [], checks: [], handOver: false },
       new AbortController().signal,
     );
   return { patches, observed, tell, logger };
