@@ -15,7 +15,7 @@ export function checksHold(
   if (spec.checks.length === 0) return undefined;
   const view = seen.get(uid);
   if (view === undefined || view.generation !== generation || Math.abs(now - view.at) > MAX_AGE_MS)
-    return { reason: 'CheckPending', message: `waits for the result of the policy's ${spec.checks.length} checks` };
+    return { reason: 'CheckPending', message: "waits for the result of the policy's checks" };
   if (view.failed === undefined) return undefined;
   return { reason: 'CheckFailed', message: `waits until this check holds: ${view.failed}` };
 }
