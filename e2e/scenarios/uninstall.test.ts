@@ -34,8 +34,8 @@ async function asBefore({ eventually, history, machines, node }: Fleet): Promise
     const labelled = versions.findIndex(({ metadata }) => metadata.labels?.['lockkeeper.dev/managed'] !== undefined);
     const before = tracesOn(versions[labelled - 1] as NodeObject);
     const wanted = { ...before, taints: before.taints.filter((key) => key !== outdated) };
-    // The taint of a cordon goes a moment after it.
-    await eventually(async () => !tracesOn(await node(name)).taints.includes('node.kubernetes.io/unschedulable'));
+    // The taints of a cordon and of a reboot go a moment after them.
+    await eventually(async () => !tracesOn(await node(name)).taints.some((key) => key.startsWith('node.kubernetes.io/')));
     expect({ name, ...tracesOn(await node(name)) }).toEqual({ name, ...wanted });
   }
 }
@@ -127,6 +127,8 @@ describe('lockkeeper release --all', () => {
     await draining.reached();
     await fleet.agent(stages.name).hold();
     await staging.release();
+    // Else it may see the agents' DaemonSet go before its own end, and give the node back by itself.
+    await (await fleet.leader()).hold();
     await bed.uninstallChart({ hooks: false });
 
     const mark = await bed.audit.mark();
