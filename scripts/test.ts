@@ -62,7 +62,8 @@ try {
     check('generated CRDs', ['node', 'scripts/generate-crds.ts', '--check']);
   }
   if (wanted('unit')) jest('unit', []);
-  if (wanted('e2e')) jest('e2e', ['--maxWorkers=2']);
+  // Scenarios mostly wait: three beds keep two cores busy.
+  if (wanted('e2e')) jest('e2e', ['--maxWorkers=3']);
   if (wanted('nodes')) {
     // A CI machine is there to be changed; a person's is asked first (the tests say what is missing).
     if (process.env['CI'] === 'true' && process.getuid?.() === 0) run('packages for real nodes', ['make', 'bed-deps']);
