@@ -6,6 +6,7 @@ import { fleetOfTheTest } from './started-fleet.ts';
 
 const start = fleetOfTheTest();
 const podsPath = '/api/v1/namespaces/default/pods';
+const eventsPath = '/api/v1/namespaces/default/events';
 const budgetsPath = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
 
 /** What keeps each node, what its message names, and what puts it right. */
@@ -62,6 +63,12 @@ describe('preflight', () => {
     for (const [index, { says }] of cases.entries()) {
       const { message } = await phase(`node-${index + 1}`, 'Blocked', 'CannotEvict');
       for (const words of says) expect(message).toContain(words);
+      const told = await eventually(async () => {
+        const events = await bed.client.list<EventObject>(eventsPath);
+        return events.find(({ involvedObject: { name }, reason }) => reason === 'EvictionBlocked' && name.startsWith(`node-${index + 1}-`));
+      });
+      expect(told).toMatchObject({ type: 'Warning', involvedObject: { kind: 'Pod' } });
+      expect(told.message).toContain(`node-${index + 1} waits with its update to 1.26.1 until this pod may be evicted`);
     }
     // That of the fifth may rise again: it is drained, and held up, but not Blocked. The sixth waits for its turn.
     await phase('node-5', 'Draining');
@@ -79,6 +86,8 @@ describe('preflight', () => {
     await judge.invariants();
   }, 150_000);
 });
+
+type EventObject = KubeObject & { type: string; reason: string; message: string; involvedObject: { kind: string; name: string } };
 
 type BudgetObject = KubeObject & {
   status?: { observedGeneration?: number; expectedPods?: number; currentHealthy?: number; disruptionsAllowed?: number };

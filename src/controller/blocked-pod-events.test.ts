@@ -33,6 +33,21 @@ describe('the owner of a blocked pod', () => {
     ]);
   });
 
+  test('is told where the node is not even cordoned, once as well', () => {
+    const { events, notes } = bed();
+    const barred = { pod: aPod('web'), why: 'pods that no controller would create again (drain.force allows it)' };
+    for (let time = 0; time < 2; time += 1) events.tellBarred(barred, drain);
+    expect(notes).toEqual([
+      {
+        about: { kind: 'Pod', namespace: 'shop', name: 'web', uid: 'uid-web' },
+        type: 'Warning',
+        reason: 'EvictionBlocked',
+        message:
+          'node-1 waits with its update to 1.26.1 until this pod may be evicted; it belongs to pods that no controller would create again (drain.force allows it).',
+      },
+    ]);
+  });
+
   test.each([
     ['MoreThanOneBudget', /selectors of shop\/web/],
     ['BlockedByWebhook', /whoever runs it/],

@@ -1,6 +1,7 @@
 import type { BlockedPod } from '../api/node-update.ts';
+import type { BarredPod } from '../core/command.ts';
 import type { PodView } from '../core/world.ts';
-import type { EventRecorder } from './events.ts';
+import type { EventRecorder, EventTarget } from './events.ts';
 
 /** The API server forgets an Event after an hour unless told otherwise: what still holds is told again before that. */
 const AGAIN_MS = 30 * 60_000;
@@ -28,19 +29,23 @@ export class BlockedPodEvents {
 
   /** Tells that a pod is blocked, unless that was told a short while ago. */
   tell({ namespace, name, uid }: PodView, blocked: BlockedPod, { node, to }: HeldDrain): void {
-    const what = `${blocked.reason} ${blocked.budget ?? ''}`;
+    const message = `${node} is drained for ${updateTo(to)}, and waits for this pod. ${help(blocked)} (${blocked.reason}: ${blocked.message ?? ''})`;
+    this.#tell({ kind: 'Pod', namespace, name, uid }, `${blocked.reason} ${blocked.budget ?? ''}`, message);
+  }
+
+  /** Tells that a node is not even cordoned as long as a pod may not be evicted, unless that was told a short while ago. */
+  tellBarred({ pod: { namespace, name, uid }, why }: BarredPod, { node, to }: HeldDrain): void {
+    const message = `${node} waits with ${updateTo(to)} until this pod may be evicted; it belongs to ${why}.`;
+    this.#tell({ kind: 'Pod', namespace, name, uid }, why, message);
+  }
+
+  #tell(about: EventTarget & { uid: string }, what: string, message: string): void {
+    const { uid } = about;
     const at = this.#now();
     const before = this.#told.get(uid);
     if (before?.what === what && at - before.at < AGAIN_MS) return;
-    const update = to === undefined ? 'its update' : `its update to ${to}`;
-    const sent = this.#events.record({
-      about: { kind: 'Pod', namespace, name, uid },
-      type: 'Warning',
-      reason: 'EvictionBlocked',
-      message: `${node} is drained for ${update}, and waits for this pod. ${help(blocked)} (${blocked.reason}: ${blocked.message ?? ''})`,
-    });
     // What was dropped is told at the next refusal.
-    if (!sent) return;
+    if (!this.#events.record({ about, type: 'Warning', reason: 'EvictionBlocked', message })) return;
     this.#told.delete(uid);
     this.#told.set(uid, { what, at });
     for (const oldest of this.#told.keys()) {
@@ -49,6 +54,8 @@ export class BlockedPodEvents {
     }
   }
 }
+
+const updateTo = (version: string | undefined): string => (version === undefined ? 'its update' : `its update to ${version}`);
 
 /** What the pod's owner could do. */
 function help({ reason, budget }: BlockedPod): string {

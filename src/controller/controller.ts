@@ -121,6 +121,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
           assertLeading();
         },
       }),
+      podEvents,
       announcer: new Announcer(events, logger, metrics.phaseChanged),
       throttle: new ProgressThrottle(),
       ...(config.nodeConditions && {

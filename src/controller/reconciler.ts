@@ -5,6 +5,7 @@ import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import type { Announcer } from './announcer.ts';
 import { type Applied, type Applier, policyKey } from './apply.ts';
+import type { BlockedPodEvents } from './blocked-pod-events.ts';
 import type { Checks } from './checks.ts';
 import type { Drainer } from './drainer.ts';
 import { gather, type Self } from './gather.ts';
@@ -24,6 +25,8 @@ export interface ReconcilerDeps {
   drainer: Drainer;
   applier: Applier;
   announcer: Announcer;
+  /** Tells the owners of pods for which a node is Blocked. */
+  podEvents?: Pick<BlockedPodEvents, 'tellBarred'>;
   throttle: ProgressThrottle;
   /** Absent: Nodes are told nothing by conditions. */
   lifecycle?: Pick<LifecycleSignals, 'tell'>;
@@ -48,6 +51,8 @@ export interface ReconcilerDeps {
 
 /** Rounds of one pass: a node walks at most a handful of steps at once, and nothing may spin. */
 const MAX_ROUNDS = 12;
+/** Owners of so many pods of a node are told that theirs holds it up. */
+const MAX_BARRED = 64;
 /** A pass whose writes failed is looked at again after so long, even if no watch says anything; nor does an overdue wake-up spin. */
 const RETRY_MS = 1_000;
 const NEVER_MS = 3_600_000;
@@ -78,6 +83,8 @@ export class Reconciler {
       const acted = await applier.act(world, decision.policies, decision.nodes, failed, signal);
       note(acted);
       announcer.announce(world, decision, failed);
+      for (const { node, status, barred = [] } of decision.nodes)
+        for (const one of barred.slice(0, MAX_BARRED)) this.#deps.podEvents?.tellBarred(one, { node, to: status.target });
       for (const { policy, claims } of decision.policies)
         if (claims !== undefined && !failed.has(policyKey(policy))) throttle.wrote(policy, now());
       if (acted.done > 0 && round < MAX_ROUNDS) continue;

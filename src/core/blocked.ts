@@ -1,5 +1,5 @@
 import type { NodeUpdateStatus } from '../api/node-update.ts';
-import type { Command, Verdict } from './command.ts';
+import type { BarredPod, Command, Verdict } from './command.ts';
 import { preflight } from './rules/preflight.ts';
 import { type Candidate, pass } from './rules/rule.ts';
 import { enter, passed } from './status.ts';
@@ -12,6 +12,7 @@ export interface Blocked {
   /** It is to be looked at however many others are; else only where there is room. */
   due: boolean;
   until: Instant | undefined;
+  barred?: readonly BarredPod[];
 }
 
 /** Whether a node was found Blocked by its pods, before its turn or in its drain. */
@@ -31,10 +32,11 @@ export function lookAgain(candidate: Candidate, status: NodeUpdateStatus, now: I
 
 /** A node whose pods have been looked at, and may not be evicted: it is looked at again after a backoff, and before where there is room. */
 export function blocked({ world }: Candidate, before: NodeUpdateStatus, verdict: Verdict, now: Instant): Blocked {
+  const { barred = [] } = verdict;
   if (isBlockedByPods(before) && !passed(before.retryAt, now))
-    return { status: enter(before, 'Blocked', verdict, now), commands: [], due: false, until: instant(before.retryAt ?? '') };
+    return { status: enter(before, 'Blocked', verdict, now), commands: [], due: false, until: instant(before.retryAt ?? ''), barred };
   const attempts = (before.attempts ?? 0) + 1;
   const retryAt = timestamp(now + backoffMs(world.retry, attempts));
   const status = enter(before, 'Blocked', verdict, now, { attempts, retryAt });
-  return { status, commands: [{ type: 'WriteStatus', status }], due: false, until: instant(retryAt) };
+  return { status, commands: [{ type: 'WriteStatus', status }], due: false, until: instant(retryAt), barred };
 }

@@ -43,6 +43,14 @@ export interface Verdict {
   message: string;
   /** When the reason may change by time alone. */
   until?: Instant;
+  /** The pods that forbid a drain, where that is the reason. */
+  barred?: readonly BarredPod[];
+}
+
+/** A pod that may not be evicted as things stand. */
+export interface BarredPod {
+  pod: PodView;
+  why: string;
 }
 
 /** What was decided for one node. */
@@ -50,6 +58,8 @@ export interface NodeDecision {
   node: string;
   status: NodeUpdateStatus;
   commands: readonly Command[];
+  /** The pods for which it is Blocked: their owners are told. */
+  barred?: readonly BarredPod[];
 }
 
 /** What was decided for one policy. */

@@ -246,6 +246,7 @@ describe('reasons', () => {
     expect(first).toMatchObject({ phase: 'Blocked', reason: 'CannotEvict', since: ago(0) });
     const later = decide(aWorld({ policies: [policyWith()], nodes: [{ ...node, update: anUpdate(first!) }], pods }), NOW + 1);
     expect(later.nodes[0]).toMatchObject({ status: first, commands: [] });
+    expect(later.nodes[0]?.barred?.map(({ pod }) => pod.name)).toEqual(['naked']);
     expect([later.lookAt, later.wakeAt]).toEqual([['n1'], NOW + MINUTE]);
   });
 

@@ -6,7 +6,17 @@ import { countOf } from './budget.ts';
 import { isRetried, isSkipped, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { claimOrder } from './claim-order.ts';
 import { claimedStep } from './claimed.ts';
-import type { ChecksRequest, Command, Decision, DrainDecision, JobRef, NodeDecision, PolicyDecision, Verdict } from './command.ts';
+import type {
+  BarredPod,
+  ChecksRequest,
+  Command,
+  Decision,
+  DrainDecision,
+  JobRef,
+  NodeDecision,
+  PolicyDecision,
+  Verdict,
+} from './command.ts';
 import { type Finding, unreadableAnnotations, withFindings } from './conditions.ts';
 import { type Facts, factsOf, type Member } from './facts.ts';
 import { advance } from './flight/advance.ts';
@@ -294,9 +304,14 @@ class Draft {
     this.#settle(node, step.status, step.commands);
   }
 
-  #settle(node: NodeView, status: NodeUpdateStatus, commands: readonly Command[] = []): void {
+  #settle(node: NodeView, status: NodeUpdateStatus, commands: readonly Command[] = [], barred: readonly BarredPod[] = []): void {
     const told = withFindings(status, this.#findings(node, status), this.#now);
-    this.#nodes.push({ node: node.name, status: told, commands: [...upkeep(this.#world, node, status), ...commands] });
+    this.#nodes.push({
+      node: node.name,
+      status: told,
+      commands: [...upkeep(this.#world, node, status), ...commands],
+      ...(barred.length > 0 && { barred }),
+    });
   }
 
   /** What is to be said of a node besides its one reason. */
@@ -307,13 +322,13 @@ class Draft {
     return [...found, ...overdue(policy, status, this.#now), ...tooOldForControlPlane(node.os, this.#world.kubernetes)];
   }
 
-  #block(node: NodeView, { status, commands, due, until }: Blocked): void {
+  #block(node: NodeView, { status, commands, due, until, barred }: Blocked): void {
     if (until !== undefined) this.#wake(until);
     if (this.#lookAtBlocked < (due ? MAX_LOOKED_AT : MAX_BLOCKED_LOOKED_AT)) {
       this.#lookAtBlocked += 1;
       this.#lookAt.add(node.name);
     }
-    this.#settle(node, status, commands);
+    this.#settle(node, status, commands, barred);
   }
 
   #look(name: string): void {

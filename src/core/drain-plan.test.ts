@@ -105,7 +105,7 @@ describe('kubectl drain’s cases', () => {
   });
 
   test('empty node', () => {
-    expect(planDrain([], strict, context)).toEqual({ evict: [], later: [], waitFor: [], leave: [], errors: [], lost: [] });
+    expect(planDrain([], strict, context)).toEqual({ evict: [], later: [], waitFor: [], leave: [], errors: [], barred: [], lost: [] });
   });
 
   test('the warning of --force: what is lost is named', () => {

@@ -1,4 +1,5 @@
 import { isComeback } from './comebacks.ts';
+import type { BarredPod } from './command.ts';
 import { barredBy } from './disruption-budgets.ts';
 import { type DrainContext, type DrainSettings, podKey } from './drain-settings.ts';
 import { matches } from './selector.ts';
@@ -16,6 +17,8 @@ export interface DrainPlan {
   leave: readonly { pod: PodView; reason: LeaveReason }[];
   /** What forbids the drain, grouped by reason as `cannot evict <reason>: ns/pod, ns/pod`. Where there is any, nothing may be evicted. */
   errors: readonly string[];
+  /** The pods that forbid it, each with the reason; what `errors` groups. */
+  barred: readonly BarredPod[];
   /** Among those to be evicted: nobody would create them again. */
   lost: readonly PodView[];
   /** When time alone changes the plan. */
@@ -47,7 +50,7 @@ export function planDrain(pods: readonly PodView[], settings: DrainSettings, con
   const waitFor: PodView[] = [];
   const leave: { pod: PodView; reason: LeaveReason }[] = [];
   const lost: PodView[] = [];
-  const forbidden = new Map<string, string[]>();
+  const barred: BarredPod[] = [];
   let until = Number.POSITIVE_INFINITY;
   for (const pod of [...pods].sort(byName)) {
     const fate = fateOf(pod, settings, context);
@@ -64,11 +67,13 @@ export function planDrain(pods: readonly PodView[], settings: DrainSettings, con
         leave.push({ pod, reason: fate.reason });
         break;
       case 'forbidden':
-        forbidden.set(fate.reason, [...(forbidden.get(fate.reason) ?? []), podKey(pod)]);
+        barred.push({ pod, why: fate.reason });
         break;
     }
   }
-  const errors = [...forbidden].map(([reason, names]) => `cannot evict ${reason}: ${names.join(', ')}`);
+  const errors = [...Map.groupBy(barred, ({ why }) => why)].map(
+    ([why, pods]) => `cannot evict ${why}: ${pods.map(({ pod }) => podKey(pod)).join(', ')}`,
+  );
   const turn = Math.min(...[...evict, ...waitFor].map((pod) => turnOf(pod, context)));
   return {
     evict: evict.filter((pod) => turnOf(pod, context) === turn),
@@ -76,6 +81,7 @@ export function planDrain(pods: readonly PodView[], settings: DrainSettings, con
     waitFor,
     leave,
     errors,
+    barred,
     lost,
     ...(Number.isFinite(until) && { until }),
   };

@@ -7,6 +7,6 @@ export const preflight: Rule = ({ world, facts, node }, now) => {
   if (facts.view.spec.drain.mode === 'None') return pass;
   const pods = world.pods.get(node.name);
   if (pods === undefined) return { reason: 'Preflight', message: 'its pods are being looked at' };
-  const { errors } = planDrain(pods, drainSettings(facts.view.spec), { ...drainContext(world, node, now), budgets: world.budgets });
-  return errors.length === 0 ? pass : { reason: 'CannotEvict', message: errors.join('; ') };
+  const { errors, barred } = planDrain(pods, drainSettings(facts.view.spec), { ...drainContext(world, node, now), budgets: world.budgets });
+  return errors.length === 0 ? pass : { reason: 'CannotEvict', message: errors.join('; '), barred };
 };
