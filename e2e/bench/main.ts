@@ -6,6 +6,7 @@ import { repository } from '../bed/config.ts';
 import { blocked } from './blocked.ts';
 import { budget } from './budget.ts';
 import { benchEnvironment } from './config.ts';
+import { decision } from './decide.ts';
 import { drain } from './drain.ts';
 import { failover } from './failover.ts';
 import { type BenchContext, CannotRunHere, type Family, type Figure, type Note } from './figure.ts';
@@ -16,7 +17,7 @@ import { realNodes } from './nodes/family.ts';
 import { asJson, asMarkdown, asText, type Report } from './report.ts';
 import { rollout } from './rollout.ts';
 
-const families: readonly Family[] = [rollout, budget, blocked, drain, failover, idle, image, realNodes];
+const families: readonly Family[] = [rollout, budget, blocked, drain, failover, idle, decision, image, realNodes];
 const names = families.flatMap(({ figures }) => figures);
 
 const usage = `Measures Lockkeeper on the test bed, prints a table, and writes bench/latest.json and docs/benchmarks.md.

@@ -46,6 +46,22 @@ export const isHeld = (claim: Claim, node: NodeView | undefined): boolean =>
   node?.uid === claim.uid && !((node.annotations[ON_NODE.fence] ?? '') >= claim.id);
 
 /** The claim that a policy holds on a node. */
-export function claimOn(policy: PolicyView, node: NodeView): Claim | undefined {
-  return policy.status.claims?.find((claim) => claim.node === node.name && isHeld(claim, node));
+export function claimOn({ status: { claims } }: PolicyView, node: NodeView): Claim | undefined {
+  return (
+    claims &&
+    byNode(claims)
+      .get(node.name)
+      ?.find((claim) => isHeld(claim, node))
+  );
+}
+
+/** Each node of a policy is asked for: the list is gone through once. */
+const indexed = new WeakMap<readonly Claim[], ReadonlyMap<string, readonly Claim[]>>();
+
+function byNode(claims: readonly Claim[]): ReadonlyMap<string, readonly Claim[]> {
+  const before = indexed.get(claims);
+  if (before !== undefined) return before;
+  const index = Map.groupBy(claims, ({ node }) => node);
+  indexed.set(claims, index);
+  return index;
 }

@@ -20,7 +20,9 @@ export function enter(
   const since = previous.phase === phase && previous.since !== undefined ? previous.since : timestamp(now);
   const message = verdict.message.length > MAX_MESSAGE ? `${verdict.message.slice(0, MAX_MESSAGE - 1)}…` : verdict.message;
   const merged: Record<string, unknown> = { ...previous, ...change, phase, reason: verdict.reason, message, since };
-  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined)) as NodeUpdateStatus;
+  const status: Record<string, unknown> = {};
+  for (const key in merged) if (merged[key] !== undefined) status[key] = merged[key];
+  return status as NodeUpdateStatus;
 }
 
 /** Whether a status was ever written: that of a node that registered anew, or whose NodeUpdate was removed, remembers nothing. */

@@ -27,7 +27,20 @@ export const isRange = (text: string): boolean => semver.validRange(text) !== nu
 export const inRange = (version: string, range: string): boolean => semver.satisfies(version, range);
 
 /** Negative where `a` is the older version, positive where it is the newer, 0 where they are equal. */
-export const compareVersions = (a: string, b: string): number => semver.compareBuild(a, b);
+export const compareVersions = (a: string, b: string): number => (a === b ? 0 : semver.compareBuild(parsed(a), parsed(b)));
+
+/** A fleet runs a handful of versions, and each decision compares them thousands of times. */
+const known = new Map<string, semver.SemVer>();
+const MAX_KNOWN = 256;
+
+function parsed(text: string): semver.SemVer {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  if (known.size >= MAX_KNOWN) known.clear();
+  const version = new semver.SemVer(text);
+  known.set(text, version);
+  return version;
+}
 
 /** The newest of some versions. */
 export function newest(versions: Iterable<string>): string | undefined {
