@@ -34,6 +34,8 @@ export class LetterboxGone extends Error {
 
 const writeBackoff = { baseMs: 500, maxMs: 10_000, jitter: 0.5 };
 const maxFenceTries = 5;
+/** The order may be changed while an answer is written; the next try is made at once, so often. */
+const maxConflicts = 5;
 
 /** Our own NodeHost: one watch of it, and the writes to its status, of which we are the only author. */
 export class Letterbox implements Notebook {
@@ -82,16 +84,23 @@ export class Letterbox implements Notebook {
     this.note(changes);
     const { clock, random, patienceMs = 120_000 } = this.#options;
     const deadline = clock.monotonic() + patienceMs;
+    let conflicts = 0;
     for (let failures = 1; ; failures += 1) {
       if (this.letter === undefined) throw new LetterboxGone('there is no NodeHost of our name');
       try {
-        await this.#patch(this.letter, undefined, signal);
+        // One that arrives long after it was sent must not undo what was written since.
+        await this.#patch(this.letter, signal);
         return;
       } catch (error) {
         signal.throwIfAborted();
         if (isNotFound(error)) throw new LetterboxGone('our NodeHost is gone', { cause: error });
+        if (isConflict(error)) {
+          conflicts += 1;
+          await this.#read(signal).catch(() => signal.throwIfAborted());
+          if (conflicts <= maxConflicts) continue;
+        }
         const waitMs = backoffMs(writeBackoff, failures, random);
-        if (!mayPass(error) || clock.monotonic() + waitMs >= deadline) throw error;
+        if (!(isConflict(error) || mayPass(error)) || clock.monotonic() + waitMs >= deadline) throw error;
         this.#options.logger.warn({ error, waitMs: Math.round(waitMs) }, 'cannot write the status yet');
         await delay(clock, waitMs, signal);
         signal.throwIfAborted();
@@ -112,7 +121,7 @@ export class Letterbox implements Notebook {
       if (tries > 1 && letter.status.answer?.id === answer.id && letter.status.answer.state === answer.state) return true;
       this.note({ answer });
       try {
-        await this.#patch(letter, letter.resourceVersion, signal);
+        await this.#patch(letter, signal);
         return true;
       } catch (error) {
         this.#forgetNoted({ answer });
@@ -125,11 +134,12 @@ export class Letterbox implements Notebook {
     }
   }
 
-  async #patch(letter: Letter, resourceVersion: string | undefined, signal: AbortSignal): Promise<void> {
+  /** Writes what was noted, under the resourceVersion that was seen. */
+  async #patch(letter: Letter, signal: AbortSignal): Promise<void> {
     const sent = this.#noted;
     const status = mergePatchBetween(letter.status, withChanges(letter.status, sent));
     if (status !== undefined) {
-      const patch = { ...(resourceVersion === undefined ? {} : { metadata: { resourceVersion } }), status };
+      const patch = { metadata: { resourceVersion: letter.resourceVersion }, status };
       this.#reflector.observe(await this.#options.client.mergePatch(this.#statusPath, patch, { signal }));
     }
     this.#forgetNoted(sent);
