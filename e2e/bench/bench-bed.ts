@@ -80,7 +80,7 @@ async function prepared(bed: Bed, { say, signal }: BenchContext, { nodes, policy
   for (const name of ['infra-1', 'infra-2']) {
     await bed.addMachine({ name, osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } });
   }
-  const machines = await bed.addMachines(nodes, { labels: workLabel, pods: podsPerNode, host: { timings: noDelay } });
+  const machines = await bed.addMachines(nodes, { zone: 'eu-west-1a', labels: workLabel, pods: podsPerNode, host: { timings: noDelay } });
   const until: BenchBed['until'] = async (condition, timeoutMs = 60_000) => {
     const describe = () => bed.kubectl('get', 'updatepolicies,nodeupdates');
     await bed.eventually(condition, { timeoutMs, intervalMs: 250, signal, describe });

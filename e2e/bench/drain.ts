@@ -5,7 +5,7 @@ import { type BenchBed, onBenchBed } from './bench-bed.ts';
 import { atMost, type BenchContext, type Family, median } from './figure.ts';
 import { columns } from './requests.ts';
 
-const rounds = 3;
+const rounds = 2;
 const deployments = 10;
 const replicas = 50;
 const pods = deployments * replicas;
