@@ -1,22 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Action, Worker } from './testing/actions.ts';
-import type { Setup } from './testing/objects.ts';
+import { aPlainSetup } from './testing/objects.ts';
 import { heal } from './testing/recovery.ts';
 import { play, type Simulation } from './testing/simulation.ts';
 
 /** One node that is drained; its reboot is about to be ordered. The model's watchman sees every boot. */
-const setup: Setup = {
-  nodes: 1,
-  maxUnavailable: 1,
-  failureBudget: 1,
-  second: false,
-  mixed: false,
-  manual: false,
-  calendar: 'always',
-  onClose: 'Finish',
-  grouped: false,
-  minAge: 0,
-};
+const setup = aPlainSetup(1);
 
 const work = (rounds: number, without?: Worker): Action => ({ do: 'work', leader: 0, rounds, without });
 const pause: Action = { do: 'annotateNode', node: 0, key: 'paused', value: 'true' };

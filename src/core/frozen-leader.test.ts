@@ -1,22 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { ON_NODE } from '../api/names.ts';
 import type { Action } from './testing/actions.ts';
-import type { Setup } from './testing/objects.ts';
+import { aPlainSetup } from './testing/objects.ts';
 import { play, type Simulation } from './testing/simulation.ts';
 
 /** Two nodes, one at a time. Controller 0 works; controller 1 is frozen, and thaws with some of its caches far behind. */
-const setup: Setup = {
-  nodes: 2,
-  maxUnavailable: 1,
-  failureBudget: 1,
-  second: false,
-  mixed: false,
-  manual: false,
-  calendar: 'always',
-  onClose: 'Finish',
-  grouped: false,
-  minAge: 0,
-};
+const setup = aPlainSetup(2);
 
 const work = (rounds: number): Action => ({ do: 'work', leader: 0, rounds });
 const pause = (value: 'true' | null): Action => ({ do: 'annotateNode', node: 0, key: 'paused', value });

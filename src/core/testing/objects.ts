@@ -63,6 +63,20 @@ export interface Setup {
   selfNode?: number | undefined;
 }
 
+/** Nodes that go one at a time, by one policy without anything special. */
+export const aPlainSetup = (nodes: number): Setup => ({
+  nodes,
+  maxUnavailable: 1,
+  failureBudget: 1,
+  second: false,
+  mixed: false,
+  manual: false,
+  calendar: 'always',
+  onClose: 'Finish',
+  grouped: false,
+  minAge: 0,
+});
+
 /** The API server's objects of a simulated world. */
 export interface Objects {
   policies: Store<PolicyView>;
