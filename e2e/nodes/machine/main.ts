@@ -57,6 +57,7 @@ async function main(): Promise<void> {
     log: `${settings.logs}.boot.log`,
     env: bootEnvironment(settings),
     cgroups: settings.cgroups,
+    cable: addressesOf(settings.index).cable,
     kept: ['api.sock', 'api.sock.dead'],
     onPanic: () => {
       log('process 1 is gone: the machine reboots');

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -13,6 +13,8 @@ export interface PowerOptions {
   readonly env: Readonly<Record<string, string>>;
   /** The kubelet's folders in the cgroup trees. */
   readonly cgroups: readonly string[];
+  /** The end of the machine's cable that is in the network of this process. */
+  readonly cable: string;
   /** In /run, what a boot begins with. */
   readonly kept: readonly string[];
   /** A boot has ended that nobody ended: its process 1 is gone. */
@@ -78,8 +80,14 @@ export function createPower(options: PowerOptions): Power {
       const ended = once(ending, 'exit');
       ending.stdio[4]?.destroy();
       await ended;
+      unplug(options.cable);
     },
   };
+}
+
+/** The kernel takes its time with the network of a boot that has ended, and kube-proxy's rules in it forward until then. */
+function unplug(cable: string): void {
+  spawnSync('ip', ['link', 'del', cable], { stdio: 'ignore' });
 }
 
 function firstChild(pid: number): number | undefined {
