@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Action, Worker } from './testing/actions.ts';
-import { aPlainSetup } from './testing/objects.ts';
-import { heal } from './testing/recovery.ts';
-import { play, type Simulation } from './testing/simulation.ts';
+import type { Action, Worker } from './simulate/actions.ts';
+import { aPlainSetup } from './simulate/objects.ts';
+import { heal } from './simulate/recovery.ts';
+import { play, type Simulation } from './simulate/simulation.ts';
 
 /** One node that is drained; its reboot is about to be ordered. The model's watchman sees every boot. */
 const setup = aPlainSetup(1);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import type { Scenario } from './testing/actions.ts';
-import { heal, settle } from './testing/recovery.ts';
+import type { Scenario } from './simulate/actions.ts';
+import { heal, settle } from './simulate/recovery.ts';
+import { play } from './simulate/simulation.ts';
 import { scenario } from './testing/scenarios.ts';
-import { play } from './testing/simulation.ts';
 
 const WORLDS = 2_000;
 const SEED = 20260301;

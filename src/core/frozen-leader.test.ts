@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { ON_NODE } from '../api/names.ts';
-import type { Action } from './testing/actions.ts';
-import { aPlainSetup } from './testing/objects.ts';
-import { play, type Simulation } from './testing/simulation.ts';
+import type { Action } from './simulate/actions.ts';
+import { aPlainSetup } from './simulate/objects.ts';
+import { play, type Simulation } from './simulate/simulation.ts';
 
 /** Two nodes, one at a time. Controller 0 works; controller 1 is frozen, and thaws with some of its caches far behind. */
 const setup = aPlainSetup(2);

@@ -1,8 +1,8 @@
 import type { CordonRecord } from '../../api/cordon-record.ts';
 import type { Decision } from '../command.ts';
 import { hooksTimeMs } from '../flight/hooks.ts';
+import type { SimPod } from '../simulate/objects.ts';
 import { instant, type NodeView, type PodView, type World } from '../world.ts';
-import type { SimPod } from './objects.ts';
 
 /** Looks on at what is evicted, deleted and left behind; says what did not hold. */
 export class DrainWatchman {

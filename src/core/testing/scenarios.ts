@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
-import type { Action, Scenario } from './actions.ts';
-import { CALENDARS } from './calendar.ts';
-import { VERSIONS } from './cluster.ts';
-import type { Setup } from './objects.ts';
+import type { Action, Scenario } from '../simulate/actions.ts';
+import { CALENDARS } from '../simulate/calendar.ts';
+import { VERSIONS } from '../simulate/cluster.ts';
+import type { Setup } from '../simulate/objects.ts';
 
 const index = fc.nat({ max: 4 });
 const leader = fc.nat({ max: 1 });

@@ -7,10 +7,10 @@ import type { Claim } from '../../api/update-policy.ts';
 import { assign } from '../assign.ts';
 import type { Command, Decision, HookRun } from '../command.ts';
 import { REASONS } from '../reasons.ts';
+import { mayBegin } from '../simulate/calendar.ts';
+import { bootIDOf, type Machine, type Objects, type SimNode, type SimPod } from '../simulate/objects.ts';
 import { type Instant, instant, type NodeView, type PolicyView, type World } from '../world.ts';
-import { mayBegin } from './calendar.ts';
 import { DrainWatchman } from './drain-watchman.ts';
-import { bootIDOf, type Machine, type Objects, type SimNode, type SimPod } from './objects.ts';
 
 /** One of the design's invariants did not hold. */
 export class Violation extends Error {

@@ -1,6 +1,6 @@
 import type { ScheduleSpec } from '../../api/schedule.ts';
+import { ago, MINUTE } from '../testing/builders.ts';
 import type { Instant } from '../world.ts';
-import { ago, MINUTE } from './builders.ts';
 
 /** Schedules of simulated policies, each of which opens again and again, or for good. */
 export const CALENDARS = ['always', 'windows', 'exclusion'] as const;

@@ -1,6 +1,7 @@
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL } from '../../api/names.ts';
+import { aBudget, aDaemonSetPod, aPod, aPolicy, NOW } from '../testing/builders.ts';
+import { Watchman } from '../testing/watchman.ts';
 import { type DisruptionBudget, type Instant, type JobView, type PolicyView, timestamp } from '../world.ts';
-import { aBudget, aDaemonSetPod, aPod, aPolicy, NOW } from './builders.ts';
 import { scheduleOf } from './calendar.ts';
 import {
   bootIDOf,
@@ -14,7 +15,6 @@ import {
   type SimUpdate,
 } from './objects.ts';
 import { Store } from './store.ts';
-import { Watchman } from './watchman.ts';
 
 /** The namespace of all hooks. */
 export const HOOK_NAMESPACE = 'ops';

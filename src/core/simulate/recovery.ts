@@ -1,10 +1,10 @@
 import { MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
 import { decideRelease } from '../release.ts';
+import { Violation } from '../testing/watchman.ts';
 import { timestamp } from '../world.ts';
 import { type Cluster, VERSIONS } from './cluster.ts';
 import { ControllerModel } from './controller-model.ts';
 import type { Simulation } from './simulation.ts';
-import { Violation } from './watchman.ts';
 
 /** Nothing happens any more, and hardly any time passes: nobody writes for ever. Throws a Violation where somebody does. */
 export function settle(simulation: Simulation, patience = 60): void {

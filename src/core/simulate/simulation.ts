@@ -1,7 +1,7 @@
 import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../../api/names.ts';
+import { MINUTE } from '../testing/builders.ts';
 import type { Action, Scenario, Worker } from './actions.ts';
 import { AgentModel } from './agent-model.ts';
-import { MINUTE } from './builders.ts';
 import { scheduleOf } from './calendar.ts';
 import { Cluster } from './cluster.ts';
 import { ControllerModel } from './controller-model.ts';
