@@ -18,14 +18,22 @@ module.exports = {
       name: 'kube-knows-no-other-room',
       severity: 'error',
       from: { path: '^src/kube/' },
-      to: { path: '^src/(core|controller|agent|cli|dashboard)/' },
+      to: { path: '^src/(core|cluster|controller|agent|cli|dashboard)/' },
+    },
+    {
+      name: 'cluster-only-reads-objects',
+      comment:
+        "src/cluster says what objects of the API server mean, for the controller and for people's own programs: no client, no clock.",
+      severity: 'error',
+      from: { path: '^src/cluster/', pathNot: '\\.test\\.ts$' },
+      to: { pathNot: '^src/(cluster|core|api)/|^node_modules/zod/|^crypto$' },
     },
     {
       name: 'agent-stays-small',
       comment: 'No Kubernetes client library, no web framework, nothing of the controller in the agent.',
       severity: 'error',
       from: { path: '^src/agent/', pathNot: '\\.test\\.ts$|/testing/' },
-      to: { reachable: true, path: '^src/(core|controller|cli)/|node_modules/(@kubernetes|express|pino|prom-client|commander)/' },
+      to: { reachable: true, path: '^src/(core|cluster|controller|cli)/|node_modules/(@kubernetes|express|pino|prom-client|commander)/' },
     },
     {
       name: 'no-product-code-from-tests',

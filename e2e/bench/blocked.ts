@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Budget } from '../../src/cluster/views.ts';
 import { Drainer } from '../../src/controller/drainer.ts';
-import type { Budget } from '../../src/controller/views.ts';
 import { aPod } from '../../src/core/testing/builders.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { systemClock } from '../../src/kube/clock.ts';

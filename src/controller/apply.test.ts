@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Claim } from '../api/update-policy.ts';
+import { nodeHostOf, nodeOf, nodeUpdateOf, policyOf } from '../cluster/views.ts';
 import type { Command, NodeDecision, PolicyDecision } from '../core/command.ts';
 import { aClaim, aDrainContext, aRecord, aWorld, NEW, OLD } from '../core/testing/builders.ts';
 import type { World } from '../core/world.ts';
@@ -10,7 +11,6 @@ import { PodViews } from './pod-views.ts';
 import { type ClusterBed, clusterBed } from './testing/bed.ts';
 import type { Asked } from './testing/fake-cluster.ts';
 import { putHost, putNode, putPolicy, putUpdate } from './testing/objects.ts';
-import { nodeHostOf, nodeOf, nodeUpdateOf, policyOf } from './views.ts';
 
 let bed: ClusterBed;
 let leading: boolean;

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { Check, ObjectCheck, PodsCheck } from '../api/check.ts';
 import type { LabelSelector } from '../api/label-selector.ts';
+import { podOf } from '../cluster/views.ts';
 import { shortened } from '../core/checks.ts';
 import { isScalar, readJSONPath, valuesAt } from '../core/json-path.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -8,7 +9,6 @@ import type { Clock } from '../kube/clock.ts';
 import { ApiError, ApiProtocolError, ApiUnreachableError, isNotFound } from '../kube/errors.ts';
 import { queryFailure } from './prometheus.ts';
 import { type Resource, ResourceNames } from './resource-names.ts';
-import { podOf } from './views.ts';
 
 /** What looking at one check needs. */
 export interface CheckRunnerDeps {

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { standbyPod } from '../cluster/gather.ts';
 import type { Decision } from '../core/command.ts';
 import type { decide } from '../core/decide.ts';
 import type { World } from '../core/world.ts';
@@ -21,7 +22,6 @@ import type { ControllerConfig } from './config.ts';
 import { Drainer } from './drainer.ts';
 import { EventRecorder } from './events.ts';
 import { EvictionWebhooks } from './eviction-webhooks.ts';
-import { standbyPod } from './gather.ts';
 import { HookJobs } from './hook-jobs.ts';
 import { LifecycleSignals } from './lifecycle-signals.ts';
 import { createMetrics } from './metrics.ts';

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import type { Budget } from '../cluster/views.ts';
 import { aPod } from '../core/testing/builders.ts';
 import type { PodView } from '../core/world.ts';
 import { NotLeadingError } from '../kube/elector.ts';
@@ -7,7 +8,6 @@ import { FakeClock, settle } from '../kube/testing/fake-clock.ts';
 import { recordingLogger } from '../kube/testing/fixtures.ts';
 import { Drainer, type DrainerDeps, type WantedDrain } from './drainer.ts';
 import type { EvictionWebhook } from './eviction-webhooks.ts';
-import type { Budget } from './views.ts';
 
 interface Asked {
   pod: string;

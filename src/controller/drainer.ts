@@ -1,4 +1,5 @@
 import type { BlockedPod } from '../api/node-update.ts';
+import type { Budget } from '../cluster/views.ts';
 import type { DrainDecision } from '../core/command.ts';
 import { podKey } from '../core/drain-settings.ts';
 import type { PodView } from '../core/world.ts';
@@ -11,7 +12,6 @@ import { type Requeue, WorkQueue } from '../kube/work-queue.ts';
 import { blockedPod, type EvictionOutcome, mayBeAWebhooks, outcomeOf, selects } from './eviction.ts';
 import { EvictionTurns } from './eviction-turns.ts';
 import type { EvictionWebhook } from './eviction-webhooks.ts';
-import type { Budget } from './views.ts';
 
 /** How a drain evicts. */
 export interface DrainerDeps {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { blockedPodSchema } from '../api/node-update.ts';
+import type { Budget } from '../cluster/views.ts';
 import { aPod } from '../core/testing/builders.ts';
 import type { PodView } from '../core/world.ts';
 import { type ApiError, ApiUnreachableError, apiErrorFrom } from '../kube/errors.ts';
 import { mayBeAWebhooks, outcomeOf, selects } from './eviction.ts';
 import type { EvictionWebhook } from './eviction-webhooks.ts';
-import type { Budget } from './views.ts';
 
 const pod = aPod('web-1', { labels: { app: 'web', tier: 'front' } });
 

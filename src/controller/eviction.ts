@@ -1,10 +1,10 @@
 import type { BlockedPod } from '../api/node-update.ts';
+import type { Budget } from '../cluster/views.ts';
 import { podKey } from '../core/drain-settings.ts';
 import { matches } from '../core/selector.ts';
 import type { PodView } from '../core/world.ts';
 import { ApiError, ApiUnreachableError } from '../kube/errors.ts';
 import type { EvictionWebhook } from './eviction-webhooks.ts';
-import type { Budget } from './views.ts';
 
 /** What the Eviction API's answer means for a pod. */
 export type EvictionOutcome =

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE, OUTDATED_TAINT } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
+import { nodeHostOf, nodeOf, nodeUpdateOf } from '../cluster/views.ts';
 import type { Command, HookRun } from '../core/command.ts';
 import { aDrainContext, aRecord, NEW } from '../core/testing/builders.ts';
 import type { NodeView } from '../core/world.ts';
@@ -11,7 +12,6 @@ import { NodeWriter, StaleDecisionError } from './node-writer.ts';
 import { PodViews } from './pod-views.ts';
 import { type ClusterBed, clusterBed } from './testing/bed.ts';
 import { putHost, putNode, putPod, putUpdate } from './testing/objects.ts';
-import { nodeHostOf, nodeOf, nodeUpdateOf } from './views.ts';
 
 let bed: ClusterBed;
 let leading: boolean;

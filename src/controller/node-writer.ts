@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { type Kind, kindPath, NODE_HOST, NODE_UPDATE } from '../api/kinds.ts';
 import { API_VERSION, MANAGED_LABEL, OUTDATED_TAINT } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
+import { nodeOf } from '../cluster/views.ts';
 import type { Command, HookRun, RefreshSettings } from '../core/command.ts';
 import { planDrain } from '../core/drain-plan.ts';
 import { podKey } from '../core/drain-settings.ts';
@@ -15,7 +16,6 @@ import { makeHookJob } from './hook-runner.ts';
 import { cordonAgainPatch, cordonPatch, fencePatch, mergePatchBetween, orderPatch, sweepPatch, uncordonPatch } from './patches.ts';
 import type { PodViews } from './pod-views.ts';
 import type { Reflectors } from './reflectors.ts';
-import { nodeOf } from './views.ts';
 
 /** The world has moved on since the decision: nothing is wrong, the next pass decides anew. */
 export class StaleDecisionError extends Error {

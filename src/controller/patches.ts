@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { CordonRecord } from '../api/cordon-record.ts';
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
+import type { BareNode } from '../cluster/views.ts';
 import type { Command } from '../core/command.ts';
-import type { BareNode } from './views.ts';
 
 type Json = Record<string, unknown>;
 

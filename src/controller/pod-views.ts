@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import { type BoundPod, podOf } from '../cluster/views.ts';
 import type { PodView } from '../core/world.ts';
 import { Reflector } from '../kube/reflector.ts';
 import type { ReflectorDeps } from './reflectors.ts';
-import { type BoundPod, podOf } from './views.ts';
 
 interface View {
   reflector: Reflector<BoundPod>;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ON_NODE } from '../api/names.ts';
+import type { Self } from '../cluster/gather.ts';
 import type { Decision } from '../core/command.ts';
 import { aClaim, ago, aRecord, MINUTE, NEW, NOW, OLD, proof } from '../core/testing/builders.ts';
 import { NotLeadingError } from '../kube/elector.ts';
@@ -8,7 +9,6 @@ import { Announcer } from './announcer.ts';
 import { Applier } from './apply.ts';
 import { Checks } from './checks.ts';
 import { Drainer } from './drainer.ts';
-import type { Self } from './gather.ts';
 import { HookJobs } from './hook-jobs.ts';
 import { PodViews } from './pod-views.ts';
 import { Reconciler } from './reconciler.ts';

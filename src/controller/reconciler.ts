@@ -1,3 +1,4 @@
+import { gather, type Self } from '../cluster/gather.ts';
 import type { Decision } from '../core/command.ts';
 import { decide } from '../core/decide.ts';
 import type { Instant, KubernetesVersion, RetrySettings, World } from '../core/world.ts';
@@ -8,7 +9,6 @@ import { type Applied, type Applier, policyKey } from './apply.ts';
 import type { BlockedPodEvents } from './blocked-pod-events.ts';
 import type { Checks } from './checks.ts';
 import type { Drainer } from './drainer.ts';
-import { gather, type Self } from './gather.ts';
 import type { HookJobs } from './hook-jobs.ts';
 import type { LifecycleSignals } from './lifecycle-signals.ts';
 import type { PodViews } from './pod-views.ts';
@@ -110,7 +110,7 @@ export class Reconciler {
     const { reflectors, podViews, hookJobs, checks, drainer, self, retry, kubernetes, hookNamespaces, prometheusHosts, now, clock } =
       this.#deps;
     const world = gather({
-      reflectors,
+      objects: reflectors,
       self,
       retry,
       pods: podViews.snapshot(),

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Kind, kindPath, NODE_HOST, NODE_UPDATE, UPDATE_POLICY } from '../api/kinds.ts';
 import { AGENT_ADMISSION_POLICY, PART_OF } from '../api/names.ts';
+import { type Budget, budgetOf, denies, failsClosed, nodeHostOf, nodeOf, nodeUpdateOf, podOf, policyOf } from '../cluster/views.ts';
 import { neverAllows } from '../core/disruption-budgets.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import { type Change, Reflector, type ReflectorOptions } from '../kube/reflector.ts';
-import { type Budget, budgetOf, denies, failsClosed, nodeHostOf, nodeOf, nodeUpdateOf, podOf, policyOf } from './views.ts';
 
 /** What a reflector needs besides what it watches. */
 export interface ReflectorDeps {

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { API_VERSION, COMPONENT_LABEL, PART_OF } from '../api/names.ts';
+import { gather } from '../cluster/gather.ts';
 import { decideRelease, type Left, leftToRelease } from '../core/release.ts';
 import { plannedWrites } from '../core/release-plan.ts';
 import type { World } from '../core/world.ts';
@@ -12,7 +13,6 @@ import { dropLease, leaseAccess, seizeLease } from '../kube/lease.ts';
 import type { Logger } from '../kube/logger.ts';
 import { VERSION } from '../version.ts';
 import { runController } from './controller.ts';
-import { gather } from './gather.ts';
 import { createReflectors } from './reflectors.ts';
 import type { ReleaseConfig } from './release-config.ts';
 
@@ -210,7 +210,7 @@ async function look(client: KubeClient, namespace: string, logger: Logger, signa
   try {
     await reflectors.waitForSync(AbortSignal.any([signal, AbortSignal.timeout(60_000)]));
     return gather({
-      reflectors,
+      objects: reflectors,
       self: undefined,
       retry: RETRY,
       pods: new Map(),

@@ -1,15 +1,7 @@
-import * as z from 'zod/mini';
+import { parseServerVersion } from '../cluster/server-version.ts';
 import type { KubernetesVersion } from '../core/world.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../kube/logger.ts';
-
-// Some providers write `36+`.
-const digits = /^([0-9]{1,3})[+]?$/;
-const part = z.pipe(
-  z.string().check(z.regex(digits)),
-  z.transform((text) => Number.parseInt(text, 10)),
-);
-const versionSchema = z.object({ major: part, minor: part });
 
 /** The control plane's version, asked for whenever a connection to it is new: it is upgraded only across a restart. */
 export class ServerVersion {
@@ -40,7 +32,7 @@ export class ServerVersion {
   }
 
   #take(answer: unknown): void {
-    const parsed = versionSchema.safeParse(answer);
+    const parsed = parseServerVersion(answer);
     if (!parsed.success) {
       this.#logger.warn({ error: parsed.error }, 'the control plane’s version cannot be read');
       return;

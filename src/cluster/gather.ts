@@ -1,8 +1,7 @@
 import { COMPONENT_LABEL } from '../api/names.ts';
 import type { BlockedPod } from '../api/node-update.ts';
-import type { ChecksView, JobView, KubernetesVersion, NodeView, PodView, RetrySettings, World } from '../core/world.ts';
-import type { Reflectors } from './reflectors.ts';
-import type { BareNode } from './views.ts';
+import type { ChecksView, JobView, KubernetesVersion, NodeView, PodView, PolicyView, RetrySettings, World } from '../core/world.ts';
+import type { BareNode, BoundPod, Budget, nodeHostOf, nodeUpdateOf } from './views.ts';
 
 /** Where the controller itself runs; absent out of the cluster. */
 export interface Self {
@@ -11,9 +10,29 @@ export interface Self {
   node: string;
 }
 
-/** What a pass needs besides the caches. */
+/** Objects of one kind by their name, with `namespace/` before it where they have one. */
+export interface Items<T> {
+  readonly items: ReadonlyMap<string, T>;
+}
+
+/** The projections of all that is read cluster-wide. */
+export interface Objects {
+  nodes: Items<BareNode>;
+  policies: Items<PolicyView>;
+  nodeUpdates: Items<ReturnType<typeof nodeUpdateOf>>;
+  nodeHosts: Items<ReturnType<typeof nodeHostOf>>;
+  budgets: Items<Budget>;
+  daemonSets: Items<true>;
+  /** Lockkeeper's own, in its namespace. */
+  ownPods: Items<BoundPod>;
+  /** Whether the agents' ValidatingAdmissionPolicy, and its binding, is in force. */
+  guardPolicy: Items<boolean>;
+  guardBinding: Items<boolean>;
+}
+
+/** What a world is made of besides the objects. */
 export interface GatherInput {
-  reflectors: Reflectors;
+  objects: Objects;
   self: Self | undefined;
   retry: RetrySettings;
   pods: ReadonlyMap<string, readonly PodView[]>;
@@ -25,18 +44,18 @@ export interface GatherInput {
   prometheusHosts: readonly string[];
 }
 
-/** Reads the caches into a World: plain data, nothing of the client's. */
+/** Joins what was read into a World: plain data, nothing of the client's. */
 export function gather(input: GatherInput): World {
-  const { reflectors, self } = input;
-  const agents = agentsByNode(reflectors, self);
+  const { objects, self } = input;
+  const agents = agentsByNode(objects, self);
   return {
-    policies: [...reflectors.policies.items.values()],
-    nodes: [...reflectors.nodes.items.values()].map((node) => viewOf(node, reflectors, agents)),
-    guarded: isGuarded(reflectors),
+    policies: [...objects.policies.items.values()],
+    nodes: [...objects.nodes.items.values()].map((node) => viewOf(node, objects, agents)),
+    guarded: isGuarded(objects),
     ...(self !== undefined && { self }),
-    standby: standbyPod(reflectors, self) !== undefined,
-    budgets: Map.groupBy(reflectors.budgets.items.values(), ({ namespace }) => namespace),
-    daemonSets: new Set(reflectors.daemonSets.items.keys()),
+    standby: standbyPod(objects, self) !== undefined,
+    budgets: Map.groupBy(objects.budgets.items.values(), ({ namespace }) => namespace),
+    daemonSets: new Set(objects.daemonSets.items.keys()),
     pods: input.pods,
     blockedPods: input.blockedPods,
     hookNamespaces: input.hookNamespaces,
@@ -49,7 +68,7 @@ export function gather(input: GatherInput): World {
 }
 
 /** The name of a controller pod that is Ready on another, available node, to which the lease may be handed. */
-export function standbyPod({ ownPods, nodes }: Reflectors, self: Self | undefined): string | undefined {
+export function standbyPod({ ownPods, nodes }: Objects, self: Self | undefined): string | undefined {
   if (self === undefined) return undefined;
   for (const pod of ownPods.items.values()) {
     if (pod.labels[COMPONENT_LABEL] !== 'controller' || !pod.ready || pod.terminating || pod.node === self.node) continue;
@@ -59,12 +78,12 @@ export function standbyPod({ ownPods, nodes }: Reflectors, self: Self | undefine
   return undefined;
 }
 
-function isGuarded({ guardPolicy, guardBinding }: Reflectors): boolean {
+function isGuarded({ guardPolicy, guardBinding }: Objects): boolean {
   return [guardPolicy, guardBinding].every(({ items }) => items.size === 1 && [...items.values()].every((inForce) => inForce));
 }
 
 /** Whether an agent's pod is Ready, by node; undefined where no agent runs as a pod: only out of the cluster that can be meant so. */
-function agentsByNode({ ownPods }: Reflectors, self: Self | undefined): ReadonlyMap<string, boolean> | undefined {
+function agentsByNode({ ownPods }: Objects, self: Self | undefined): ReadonlyMap<string, boolean> | undefined {
   const agents = new Map<string, boolean>();
   for (const pod of ownPods.items.values()) {
     if (pod.labels[COMPONENT_LABEL] === 'agent' && pod.node !== '')
@@ -73,7 +92,7 @@ function agentsByNode({ ownPods }: Reflectors, self: Self | undefined): Readonly
   return agents.size === 0 && self === undefined ? undefined : agents;
 }
 
-function viewOf(node: BareNode, { nodeUpdates, nodeHosts }: Reflectors, agents: ReadonlyMap<string, boolean> | undefined): NodeView {
+function viewOf(node: BareNode, { nodeUpdates, nodeHosts }: Objects, agents: ReadonlyMap<string, boolean> | undefined): NodeView {
   const update = nodeUpdates.items.get(node.name);
   const host = nodeHosts.items.get(node.name);
   return {

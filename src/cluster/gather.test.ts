@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ON_NODE } from '../api/names.ts';
+import { type ClusterBed, clusterBed } from '../controller/testing/bed.ts';
+import { putGuard, putHost, putNode, putOwnPod, putPolicy, putUpdate } from '../controller/testing/objects.ts';
 import { aPod, aRecord } from '../core/testing/builders.ts';
 import { gather, type Self, standbyPod } from './gather.ts';
-import { type ClusterBed, clusterBed } from './testing/bed.ts';
-import { putGuard, putHost, putNode, putOwnPod, putPolicy, putUpdate } from './testing/objects.ts';
 
 let bed: ClusterBed;
 beforeEach(async () => {
@@ -23,7 +23,7 @@ const rest = {
   prometheusHosts: [],
   jobs: new Map([['db/flush', { state: 'Succeeded' as const }]]),
 };
-const world = (who: Self | undefined = undefined) => gather({ reflectors: bed.reflectors, self: who, ...rest });
+const world = (who: Self | undefined = undefined) => gather({ objects: bed.reflectors, self: who, ...rest });
 const nodeNamed = (name: string, who?: Self) => world(who).nodes.find((node) => node.name === name)!;
 
 describe('a world', () => {
@@ -48,7 +48,7 @@ describe('a world', () => {
     await bed.watch();
     const pods = new Map([['a', [aPod('p')]]]);
     const blockedPods = new Map([['a', [{ pod: 'shop/p', reason: 'X' }]]]);
-    const seen = gather({ reflectors: bed.reflectors, self, ...rest, pods, blockedPods });
+    const seen = gather({ objects: bed.reflectors, self, ...rest, pods, blockedPods });
     expect(seen).toMatchObject({ self, pods, blockedPods, policies: [{ name: 'default' }] });
     expect(seen.nodes).toEqual([
       expect.objectContaining({
