@@ -92,10 +92,10 @@ async function aPod(name: string, specs: readonly object[] = [], pod: object = {
     spec: { nodeName: node, terminationGracePeriodSeconds: 0, containers: [{ name: 'main', image: 'none' }] },
   });
   const key = `${name}/${name}`;
-  const ready = !JSON.stringify(pod).includes('bed.lockkeeper.dev/not-ready');
+  const ready = JSON.stringify(pod).includes('bed.lockkeeper.dev/not-ready') ? 'False' : 'True';
   await bed.eventually(async () => {
     const { status } = await bed.client.get<PodObject>(podPath(key));
-    return status?.phase === 'Running' && (!ready || status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True'));
+    return status?.phase === 'Running' && status.conditions?.some((one) => one.type === 'Ready' && one.status === ready);
   });
   for (const [index, spec] of specs.entries()) {
     const created = { metadata: { name: `${name}-${index}` }, spec: { selector: { matchLabels: labels }, ...spec } };
@@ -106,7 +106,7 @@ async function aPod(name: string, specs: readonly object[] = [], pod: object = {
   return key;
 }
 
-type Observed = KubeObject & { status?: { observedGeneration?: number; conditions?: { reason: string }[] } };
+type Observed = KubeObject & { status?: { observedGeneration?: number; currentHealthy?: number; conditions?: { reason: string }[] } };
 const isObserved = ({ metadata, status }: Observed) =>
   status?.observedGeneration === metadata.generation || status?.conditions?.[0]?.reason === 'SyncFailed';
 
@@ -159,6 +159,10 @@ describe('the real Eviction API', () => {
 
   test('keeps a crashing pod behind its budget, and says which policy would let it go; with that policy it goes', async () => {
     const key = await aPod('crashing', [{ minAvailable: 1 }], { annotations: { 'bed.lockkeeper.dev/not-ready': 'true' } });
+    // A budget that still counts the pod as healthy lets it go, as it should.
+    await bed.eventually(
+      async () => (await bed.client.get<Observed>(`${budgetsPath('crashing')}/crashing-0`)).status?.currentHealthy === 0,
+    );
     await drain([key]);
     const { message } = await blockedBy('DisruptionBudget');
     expect(message).toMatch(/0 healthy, 1 needed.*unhealthyPodEvictionPolicy were AlwaysAllow \(it is IfHealthyBudget\)/);
