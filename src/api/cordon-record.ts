@@ -15,6 +15,8 @@ export const cordonRecordSchema = z.object({
   from: z.string(),
   target: z.string(),
   bootID: z.string(),
+  /** The target was urgent at the claim: no window, exclusion or approval was asked. */
+  urgent: z.optional(z.literal(true)),
   /** The order that lay in the letterbox at the cordon: as long as it does, nobody has given the node back. */
   order: z.optional(z.string()),
   at: timeSchema(),

@@ -16,6 +16,11 @@ export const BY_HAND = {
   pinVersion: `${GROUP}/pin-version`,
   /** A version that may be claimed under `approval: Manual`. Policy, NodeUpdate, Node. */
   approvedVersion: `${GROUP}/approved-version`,
+  /**
+   * A version to be brought to its nodes now: of window, exclusions, minAge, waves and approval none holds it. Everything else does.
+   * Policy, NodeUpdate, Node.
+   */
+  urgent: `${GROUP}/urgent`,
   /** Any token: forgets the failures it finds, once for each new token. Policy, NodeUpdate, Node. */
   retry: `${GROUP}/retry`,
   /** Any token: a halted rollout goes on, once for each new token. Policy. */

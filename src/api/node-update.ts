@@ -119,7 +119,16 @@ export const nodeUpdateStatusSchema = z.object({
   conditions: z.optional(conditionsSchema()),
   history: z.optional(
     z
-      .array(z.object({ from: versionText(), to: versionText(), startedAt: timeSchema(), finishedAt: timeSchema(), outcome: shortText() }))
+      .array(
+        z.object({
+          from: versionText(),
+          to: versionText(),
+          startedAt: timeSchema(),
+          finishedAt: timeSchema(),
+          outcome: shortText(),
+          urgent: z.optional(z.literal(true)),
+        }),
+      )
       .check(z.maxLength(10)),
   ),
 });

@@ -359,6 +359,28 @@ describe('our kinds', () => {
   });
 });
 
+describe('who set the annotation urgent', () => {
+  const entry = (manager: string, time: string, name = 'lockkeeper.dev/urgent') => ({
+    manager,
+    time,
+    fieldsV1: { 'f:metadata': { 'f:annotations': { [`f:${name}`]: {} } } },
+  });
+  const annotations = { 'lockkeeper.dev/urgent': '1.26.1' };
+  const first = entry('kubectl-annotate', '2026-01-01T00:00:00Z');
+
+  test.each([
+    ['the program that did, and when', [{ manager: 'helm' }, first], 'kubectl-annotate at 2026-01-01T00:00:00Z'],
+    ['the last of several', [entry('argocd', '2026-01-02T00:00:00Z'), first], 'argocd at 2026-01-02T00:00:00Z'],
+    ['nobody who set another', [entry('helm', '2026-01-01T00:00:00Z', 'lockkeeper.dev/paused')], undefined],
+    ['nobody, where the API server does not tell', undefined, undefined],
+    ['nobody, where it cannot be read', [{ manager: 7 }], undefined],
+  ])('%s', (_, managedFields, expected) => {
+    const raw = { metadata: { ...metadata, annotations, managedFields } };
+    for (const view of [nodeOf(raw), policyOf(raw), nodeUpdateOf(raw)]) expect(view.urgentBy).toBe(expected);
+    expect(nodeOf({ metadata: { ...metadata, managedFields } }).urgentBy).toBeUndefined();
+  });
+});
+
 describe('a budget', () => {
   const budgetMetadata = { name: 'web', namespace: 'shop', uid: 'u', resourceVersion: '1' };
 

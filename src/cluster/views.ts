@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type CordonRecord, cordonRecordSchema } from '../api/cordon-record.ts';
-import { GROUP, KEEP_NODE_ANNOTATIONS, ON_NODE, OUTDATED_TAINT } from '../api/names.ts';
+import { BY_HAND, GROUP, KEEP_NODE_ANNOTATIONS, ON_NODE, OUTDATED_TAINT } from '../api/names.ts';
 import { type NodeHost, nodeHostSchema } from '../api/node-host.ts';
 import { type NodeUpdate, nodeUpdateSchema } from '../api/node-update.ts';
 import { updatePolicySchema } from '../api/update-policy.ts';
@@ -56,6 +56,7 @@ export function nodeOf(raw: unknown): BareNode {
   const os = info === undefined ? undefined : parseOSImage(info.osImage, info.architecture);
   const record = recordOf(annotations[ON_NODE.cordon]);
   const taints = spec?.taints ?? [];
+  const urgentBy = setterOf(raw, annotations, BY_HAND.urgent);
   const lifecycle = LIFECYCLE_CONDITIONS.filter((name) => status?.conditions?.some(({ type }) => type === name));
   return {
     name: metadata.name,
@@ -69,6 +70,7 @@ export function nodeOf(raw: unknown): BareNode {
     bootID: info?.bootID ?? '',
     hostID: spec?.providerID || info?.systemUUID || metadata.uid,
     deleting: metadata.deletionTimestamp !== undefined || taints.some(({ key }) => DELETION_TAINTS.has(key)),
+    ...(urgentBy !== undefined && { urgentBy }),
     ...(taints.some(({ key }) => key === OUTDATED_TAINT) && { outdated: true }),
     ...(os !== undefined && { os }),
     ...(record !== undefined && { record }),
@@ -77,6 +79,32 @@ export function nodeOf(raw: unknown): BareNode {
     ...(typeof record === 'object' &&
       record.drain.waitForVolumeDetach === true && { volumesAttached: (status?.volumesAttached ?? []).map(({ name }) => name).sort() }),
   };
+}
+
+const managedSchema = z.object({
+  metadata: z.object({
+    managedFields: z.optional(
+      z.array(
+        z.object({
+          manager: z.optional(z.string()),
+          time: z.optional(z.string()),
+          fieldsV1: z.optional(
+            z.object({ 'f:metadata': z.optional(z.object({ 'f:annotations': z.optional(z.record(z.string(), z.unknown())) })) }),
+          ),
+        }),
+      ),
+    ),
+  }),
+});
+
+/** By which program an annotation was set last, and when: the API server tells no more of it than that. */
+function setterOf(raw: unknown, annotations: Readonly<Record<string, string>> = {}, name: string): string | undefined {
+  if (!(name in annotations)) return undefined;
+  const read = z.safeParse(managedSchema, raw);
+  const entries = read.success ? (read.data.metadata.managedFields ?? []) : [];
+  const owners = entries.filter(({ fieldsV1 }) => fieldsV1?.['f:metadata']?.['f:annotations']?.[`f:${name}`] !== undefined);
+  const last = owners.reduce<(typeof owners)[number] | undefined>((a, b) => ((b.time ?? '') >= (a?.time ?? '') ? b : a), undefined);
+  return last && `${(last.manager || 'unknown').slice(0, 64)}${last.time === undefined ? '' : ` at ${last.time.slice(0, 64)}`}`;
 }
 
 function recordOf(annotation: string | undefined): CordonRecord | 'unreadable' | undefined {
@@ -203,6 +231,7 @@ function digestOf(containerIDs: readonly string[]): string | undefined {
 /** Projects an UpdatePolicy; the schema has been applied by the API server, and is applied again. */
 export function policyOf(raw: unknown): PolicyView {
   const { metadata, spec, status } = z.parse(updatePolicySchema, raw);
+  const urgentBy = setterOf(raw, metadata.annotations, BY_HAND.urgent);
   return {
     name: metadata.name,
     uid: metadata.uid,
@@ -210,6 +239,7 @@ export function policyOf(raw: unknown): PolicyView {
     generation: metadata.generation ?? 0,
     deleting: metadata.deletionTimestamp !== undefined,
     annotations: oursOf(metadata.annotations),
+    ...(urgentBy !== undefined && { urgentBy }),
     spec,
     status,
   };
@@ -219,9 +249,10 @@ export function policyOf(raw: unknown): PolicyView {
 export type Owned<T> = T & { nodeUID: string; annotations: Readonly<Record<string, string>>; resourceVersion: string };
 
 /** Projects a NodeUpdate. */
-export function nodeUpdateOf(raw: unknown): Owned<Pick<NodeUpdate, 'status'>> {
+export function nodeUpdateOf(raw: unknown): Owned<Pick<NodeUpdate, 'status'>> & { urgentBy?: string } {
   const { metadata, status } = z.parse(nodeUpdateSchema, raw);
-  return { ...owned(metadata), status };
+  const urgentBy = setterOf(raw, metadata.annotations, BY_HAND.urgent);
+  return { ...owned(metadata), status, ...(urgentBy !== undefined && { urgentBy }) };
 }
 
 /** Projects a NodeHost. */

@@ -198,3 +198,32 @@ describe('a policy that is not ready', () => {
     expect(said()).toHaveLength(1);
   });
 });
+
+describe('an urgent version', () => {
+  const condition = (status: 'True' | 'False', message: string) => ({
+    conditions: [{ type: 'Urgent', status, reason: 'Urgent', message, lastTransitionTime: ago(0) }],
+  });
+  const wanted = condition('True', '1.26.1 is wanted now');
+
+  test('is told once, with a line for the audit, beside what else is wrong', () => {
+    const { announcer, events, logger } = bed();
+    const world = aWorld({ nodes: [aNode('a', { update: anUpdate(statusOf('Staged')) })] });
+    const decision = decisionOf({ a: statusOf('Staged', wanted) }, { default: wanted });
+    for (let i = 0; i < 2; i += 1) announcer.announce(world, decision, NOBODY);
+    expect(events.map(({ about: { kind }, type, reason, message }) => [kind, type, reason, message])).toEqual([
+      ['Node', 'Warning', 'Urgent', '1.26.1 is wanted now'],
+      ['UpdatePolicy', 'Warning', 'Urgent', '1.26.1 is wanted now'],
+    ]);
+    expect(logger.lines.map(({ fields }) => fields)).toMatchObject([
+      { action: 'Urgent', about: 'Node', name: 'a' },
+      { action: 'Urgent', about: 'UpdatePolicy', name: 'default', why: '1.26.1 is wanted now' },
+    ]);
+  });
+
+  test('is not told where it does nothing, nor again by the next leader', () => {
+    const { announcer, said } = bed();
+    announcer.announce(aWorld(), decisionOf({}, { default: condition('False', 'every node runs it') }), NOBODY);
+    announcer.announce(aWorld({ policies: [aPolicy({ status: wanted, uid: 'other' })] }), decisionOf({}, { default: wanted }), NOBODY);
+    expect(said()).toEqual([]);
+  });
+});

@@ -1,7 +1,8 @@
 import type { NodeUpdateStatus, Phase } from '../api/node-update.ts';
+import type { Condition } from '../api/primitives.ts';
 import type { UpdatePolicyStatus } from '../api/update-policy.ts';
 import type { Decision } from '../core/command.ts';
-import { annotationProblem } from '../core/conditions.ts';
+import { annotationProblem, NODE_CONDITIONS } from '../core/conditions.ts';
 import { instant, type NodeView, type PolicyView, type World } from '../core/world.ts';
 import type { Logger } from '../kube/logger.ts';
 import type { EventRecorder, EventTarget } from './events.ts';
@@ -21,8 +22,8 @@ export class Announcer {
   readonly #logger: Logger;
   readonly #onChange: (change: PhaseChange) => void;
   readonly #phases = new Map<string, { phase: Phase | undefined; since: string | undefined }>();
-  /** What was last said to be wrong with an object, by its uid; empty where nothing was. */
-  readonly #problems = new Map<string, string>();
+  /** What was last said to be wrong with an object, by its uid and the reason; empty where nothing was. */
+  readonly #problems = new Map<string, Map<string, string>>();
 
   constructor(events: Pick<EventRecorder, 'record'>, logger: Logger, onChange: (change: PhaseChange) => void) {
     this.#events = events;
@@ -45,6 +46,7 @@ export class Announcer {
       if (policy === undefined) continue;
       const about = { kind: 'UpdatePolicy', name, uid: policy.uid } as const;
       this.#problem(about, 'PolicyNotReady', problemOf(policy.status), problemOf(status));
+      this.#urgent(about, policy.status.conditions, status.conditions);
     }
   }
 
@@ -54,6 +56,7 @@ export class Announcer {
     this.#phases.set(node.uid, { phase: status.phase, since: status.since });
     const about = { kind: 'Node', name: node.name, uid: node.uid } as const;
     this.#problem(about, 'InvalidAnnotation', annotationProblem(persisted), annotationProblem(status));
+    this.#urgent(about, persisted?.conditions, status.conditions);
     if (before.phase === status.phase || status.phase === undefined) return;
     const type = isBad(status.phase) ? 'Warning' : 'Normal';
     const message = status.message ?? '';
@@ -89,12 +92,26 @@ export class Announcer {
     this.#onChange({ node, from: before.phase, status, ...(Number.isFinite(seconds) && seconds >= 0 && { seconds }) });
   }
 
-  /** Tells of a problem once, for as long as it is the same; one that was persisted was told by whoever led then. */
-  #problem(about: EventTarget, reason: string, persisted: string, now: string): void {
-    const before = this.#problems.get(about.uid) ?? persisted;
-    this.#problems.set(about.uid, now);
-    if (now !== '' && now !== before) this.#events.record({ about, type: 'Warning', reason, message: now });
+  /** An urgent version passes rules that people made: who asks for it is told where people and auditors look. */
+  #urgent(about: EventTarget, persisted: readonly Condition[] | undefined, now: readonly Condition[] | undefined): void {
+    const told = this.#problem(about, 'Urgent', urgencyIn(persisted), urgencyIn(now));
+    if (told !== undefined) this.#logger.info({ action: 'Urgent', about: about.kind, name: about.name, why: told }, 'acted');
   }
+
+  /** Tells of a problem once, for as long as it is the same; one that was persisted was told by whoever led then. Returns what it told. */
+  #problem(about: EventTarget, reason: string, persisted: string, now: string): string | undefined {
+    const known = this.#problems.get(about.uid) ?? new Map<string, string>();
+    const before = known.get(reason) ?? persisted;
+    this.#problems.set(about.uid, known.set(reason, now));
+    if (now === '' || now === before) return undefined;
+    this.#events.record({ about, type: 'Warning', reason, message: now });
+    return now;
+  }
+}
+
+function urgencyIn(conditions: readonly Condition[] = []): string {
+  const urgent = conditions.find(({ type }) => type === NODE_CONDITIONS.urgent);
+  return urgent?.status === 'True' ? urgent.message : '';
 }
 
 function problemOf(status: UpdatePolicyStatus): string {

@@ -1,3 +1,4 @@
+import type { CordonRecord } from '../api/cordon-record.ts';
 import { kindPath, UPDATE_POLICY } from '../api/kinds.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
@@ -139,6 +140,8 @@ export class Applier {
   }
 }
 
+const recorded = ({ claim, from, target, urgent }: CordonRecord) => ({ claim, from, to: target, ...(urgent && { urgent }) });
+
 /** What the audit trail tells of a command besides its node: a node that has landed says no longer where it came from, its record does. */
 function detailsOf(command: Command, { claim, from, target }: NodeUpdateStatus): object {
   switch (command.type) {
@@ -146,11 +149,11 @@ function detailsOf(command: Command, { claim, from, target }: NodeUpdateStatus):
       return { claim, from, to: command.order.version ?? target, order: command.order.action, orderID: command.order.id };
     case 'OrderReboot': {
       const { order, record } = command;
-      return { claim: record.claim, from: record.from, to: record.target, order: order.action, orderID: order.id, bootID: order.bootID };
+      return { ...recorded(record), order: order.action, orderID: order.id, bootID: order.bootID };
     }
     case 'Cordon':
     case 'Uncordon':
-      return { claim: command.record.claim, from: command.record.from, to: command.record.target };
+      return recorded(command.record);
     case 'RunHook': {
       const { at, namespace, name, cronJob } = command.hook;
       return { claim: command.hook.claim, from, to: target, hook: at, cronJob: `${namespace}/${cronJob}`, job: `${namespace}/${name}` };

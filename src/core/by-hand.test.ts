@@ -11,6 +11,7 @@ describe('readByHand', () => {
     ['an empty value is none', { [BY_HAND.paused]: '', [BY_HAND.pinVersion]: '' }, { paused: false }],
     ['a pin', { [BY_HAND.pinVersion]: '1.26.1' }, { paused: false, pin: '1.26.1' }],
     ['an approval', { [BY_HAND.approvedVersion]: '1.26.1' }, { paused: false, approved: '1.26.1' }],
+    ['an urgent version', { [BY_HAND.urgent]: '1.26.1' }, { paused: false, urgent: '1.26.1' }],
     ['tokens', { [BY_HAND.retry]: 'a', [BY_HAND.resume]: 'b', [BY_HAND.skip]: 'c' }, { paused: false, retry: 'a', resume: 'b', skip: 'c' }],
   ])('%s', (_, annotations, expected) => {
     expect(readByHand(annotations)).toEqual({ ...expected, problems: [] });
@@ -22,6 +23,7 @@ describe('readByHand', () => {
     [BY_HAND.pinVersion, 'v1.26.1'],
     [BY_HAND.pinVersion, 'latest'],
     [BY_HAND.approvedVersion, '>=1.26.1'],
+    [BY_HAND.urgent, 'true'],
     [BY_HAND.retry, 'a'.repeat(257)],
     [BY_HAND.resume, 'a'.repeat(257)],
     [BY_HAND.skip, 'a'.repeat(257)],

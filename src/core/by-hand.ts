@@ -8,6 +8,8 @@ export interface ByHand {
   paused: boolean;
   pin?: string;
   approved?: string;
+  /** The version that is wanted now, whatever the calendar says. */
+  urgent?: string;
   retry?: string;
   resume?: string;
   skip?: string;
@@ -31,6 +33,7 @@ export function readByHand(annotations: Annotations): ByHand {
   const token = (value: string) => (value.length <= MAX_TOKEN ? value : undefined);
   const pin = read(BY_HAND.pinVersion, version, 'a version such as 1.26.1');
   const approved = read(BY_HAND.approvedVersion, version, 'a version such as 1.26.1');
+  const urgent = read(BY_HAND.urgent, version, 'a version such as 1.26.1');
   const retry = read(BY_HAND.retry, token, `at most ${MAX_TOKEN} characters`);
   const resume = read(BY_HAND.resume, token, `at most ${MAX_TOKEN} characters`);
   const skip = read(BY_HAND.skip, token, `at most ${MAX_TOKEN} characters`);
@@ -39,6 +42,7 @@ export function readByHand(annotations: Annotations): ByHand {
     paused: paused ?? false,
     ...(pin !== undefined && { pin }),
     ...(approved !== undefined && { approved }),
+    ...(urgent !== undefined && { urgent }),
     ...(retry !== undefined && { retry }),
     ...(resume !== undefined && { resume }),
     ...(skip !== undefined && { skip }),
@@ -46,7 +50,11 @@ export function readByHand(annotations: Annotations): ByHand {
   };
 }
 
-/** Joins what was asked on a NodeUpdate and on its Node: any pause pauses, the Node's pin, approval and token come first. */
+/** Whether a version is urgent for a node: by its own word, or by its policy's. */
+export const isUrgent = (version: string, node: Pick<ByHand, 'urgent'>, policy: Pick<ByHand, 'urgent'> | undefined): boolean =>
+  node.urgent === version || policy?.urgent === version;
+
+/** Joins what was asked on a NodeUpdate and on its Node: any pause pauses, the Node's pin, versions and tokens come first. */
 export function mergeByHand(node: ByHand, update: ByHand): ByHand {
   return { ...update, ...node, paused: node.paused || update.paused, problems: [...node.problems, ...update.problems] };
 }

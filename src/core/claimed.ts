@@ -2,6 +2,7 @@ import type { CordonRecord } from '../api/cordon-record.ts';
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../api/names.ts';
 import { durationMs } from '../api/primitives.ts';
 import type { Claim } from '../api/update-policy.ts';
+import { isUrgent } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
 import { drainSettings } from './drain-settings.ts';
 import type { Facts, Member } from './facts.ts';
@@ -39,6 +40,7 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     from: node.os.version,
     target: target.version,
     bootID: node.bootID,
+    ...(isUrgent(target.version, member.byHand, facts.byHand) && { urgent: true as const }),
     ...(node.host?.spec.order !== undefined && { order: node.host.spec.order.id }),
     at: timestamp(now),
     ...(evictFrom > now && { evictFrom: timestamp(evictFrom) }),
@@ -85,7 +87,7 @@ function whyNot(world: World, facts: Facts, member: Member): Verdict | undefined
   if (byHand.paused) return { reason: 'Paused', message: `the node was paused: ${back}` };
   const unclear = unreadable(facts, member);
   if (unclear !== undefined) return { ...unclear, message: `${unclear.message}: ${back}` };
-  const shut = whyClosed(facts);
+  const shut = isUrgent(target.version ?? '', byHand, facts.byHand) ? undefined : whyClosed(facts);
   if (shut !== undefined) return { ...shut, message: `${shut.message}: ${back}` };
   if (!world.guarded) return { reason: 'AdmissionPolicyMissing', message: `the agents' admission policy is missing: ${back}` };
   if (node.deleting) return { reason: 'BeingDeleted', message: `the node is being deleted: ${back}` };

@@ -8,6 +8,8 @@ export const NODE_CONDITIONS = {
   annotationsValid: 'AnnotationsValid',
   /** True: the node has been behind its target for longer than its policy's patchDeadline. */
   overdue: 'Overdue',
+  /** True: a version is urgent on the node by its own annotation; False: it is not wanted there. */
+  urgent: 'Urgent',
   /** False: the node's variant is of a Kubernetes that the control plane no longer supports. */
   kubernetesSupported: 'KubernetesSupported',
 } as const;

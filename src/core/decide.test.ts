@@ -468,3 +468,80 @@ test('a node that is pinned to something else does not wait for the zones of its
   expect(claimed).toEqual(['n1', 'n3']);
   expect(reasons['n2']).toBe('AwaitingZone');
 });
+
+describe('an urgent version', () => {
+  const calendar = {
+    windows: [{ cron: '0 2 * * *', duration: '1h', timeZone: 'UTC' }],
+    exclusions: [{ from: ago(MINUTE), to: ago(-MINUTE), reason: 'fair' }],
+    onClose: 'Release' as const,
+  };
+  const spec = { approval: 'Manual' as const, version: { minAge: '168h' }, schedule: calendar, staging: { outsideWindow: false } };
+  const urgent = { [BY_HAND.urgent]: NEW };
+  const hurried = aPolicy({ spec, annotations: urgent });
+  const nodes = (node: typeof aNode = aNode) => ['n1', 'n2'].map((name) => node(name));
+
+  test('is downloaded past the waves, window and exclusion and age notwithstanding', () => {
+    const { of, reasons } = decided(nodes(), hurried);
+    expect(reasons).toEqual({ n1: 'Staging', n2: 'AwaitingStagingSlot' });
+    expect(of('n1')?.commands).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ type: 'SetRefresh', refresh: { refreshInterval: '1h', ignoreWaves: true } }),
+        expect.objectContaining({ type: 'Order', order: expect.objectContaining({ action: 'Stage', version: NEW, ignoreWaves: true }) }),
+      ]),
+    );
+    expect(decided(nodes(), aPolicy({ spec })).reasons).toEqual({ n1: 'ReleaseTooYoung', n2: 'ReleaseTooYoung' });
+  });
+
+  test('is claimed without an approval, one node at a time, and says so', () => {
+    const { claimed, decision } = decided(nodes(aStagedNode), hurried);
+    expect(claimed).toEqual(['n1']);
+    expect(decision.policies[0]?.status.conditions).toContainEqual(expect.objectContaining({ type: 'Urgent', status: 'True' }));
+    const without = { spec: { ...spec, version: {} }, status: { rollouts } };
+    expect(decided(nodes(aStagedNode), aPolicy(without)).reasons).toEqual({ n1: 'AwaitingApproval', n2: 'AwaitingApproval' });
+  });
+
+  test('is not taken back in flight, and is kept in the history', () => {
+    const claim = { ...hurried, status: { rollouts, claims: [aClaim('n1')] } };
+    const { of } = decided([aStagedNode('n1')], claim);
+    const [cordon] = of('n1')?.commands.filter(({ type }) => type === 'Cordon') ?? [];
+    expect(cordon).toMatchObject({ record: { target: NEW, urgent: true } });
+    const draining = inFlightNode('n1', { phase: 'Draining' }, { record: aRecord('n1', { urgent: true }) });
+    const pods = new Map([['n1', [aPod('web')]]]);
+    expect(decided([draining], hurried, { pods }).reasons).toEqual({ n1: 'Draining' });
+    expect(decided([draining], aPolicy({ spec }), { pods }).reasons).toEqual({ n1: 'InExclusion' });
+    const os = { version: NEW, variant: 'aws-k8s-1.31', arch: 'amd64' };
+    const verified = inFlightNode(
+      'n1',
+      { phase: 'Verifying' },
+      { os, bootID: 'boot-2', record: aRecord('n1', { urgent: true, minReadySeconds: 0 }) },
+    );
+    expect(decided([verified], hurried).of('n1')?.status.history).toMatchObject([{ to: NEW, outcome: 'Updated', urgent: true }]);
+  });
+
+  test.each<[string, Partial<PolicyView>, string]>([
+    ['a pause', { annotations: { ...urgent, [BY_HAND.paused]: 'true' } }, 'Paused'],
+    [
+      'a halt',
+      {
+        status: {
+          rollouts: [aRollout({ failed: [{ node: 'n3', hostID: 'host-n3', target: NEW, reason: 'RebootTimeout', at: ago(MINUTE) }] })],
+        },
+      },
+      'Halted',
+    ],
+  ])('does not beat %s', (_, change, reason) => {
+    expect(decided([aStagedNode('n1')], { ...hurried, ...change }).reasons).toEqual({ n1: reason });
+  });
+
+  test('does not beat the groups of its policy; on a node of its own it waits for nobody’s turn', () => {
+    const canary = { name: 'canary', nodeSelector: { matchLabels: { ring: 'canary' } } };
+    const grouped = { ...spec, rollout: { groups: [canary] } };
+    const first = aNode('n0', { labels: { ring: 'canary' } });
+    const policy = aPolicy({ spec: grouped, annotations: urgent });
+    expect(decided([first, aStagedNode('n1')], policy).reasons).toMatchObject({ n1: 'AwaitingGroup' });
+    const named = aStagedNode('n1', { annotations: urgent });
+    const { claimed, of } = decided([first, named], aPolicy({ spec: grouped, status: { rollouts } }));
+    expect(claimed).toEqual(['n1']);
+    expect(of('n1')?.status.conditions).toMatchObject([{ type: 'Urgent', status: 'True' }]);
+  });
+});

@@ -3,7 +3,7 @@ import type { Claim } from '../api/update-policy.ts';
 import { assign, claimOn, isHeld } from './assign.ts';
 import { type Blocked, blocked, isBlockedByPods, lookAgain } from './blocked.ts';
 import { countOf } from './budget.ts';
-import { isRetried, isSkipped, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
+import { isRetried, isSkipped, isUrgent, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { claimOrder } from './claim-order.ts';
 import { claimedStep } from './claimed.ts';
 import type {
@@ -34,6 +34,7 @@ import { standingInFlight, standingOnGround } from './standing.ts';
 import { enter } from './status.ts';
 import { type Standing, type Turn, turnsOf } from './turn.ts';
 import { upkeep } from './upkeep.ts';
+import { urgencyOf, urgentNode } from './urgent.ts';
 import { type Instant, instant, type NodeView, type PolicyView, timestamp, type World } from './world.ts';
 
 /** What holds a node that is begun later by itself: the leader's own waits for it. */
@@ -67,6 +68,10 @@ class Draft {
   readonly #nodes: NodeDecision[] = [];
   /** What of a node's annotations cannot be read, by node. */
   readonly #problems = new Map<string, readonly string[]>();
+  /** What is to be said of the urgent version that a node's own annotation names, by node. */
+  readonly #urgent = new Map<string, readonly Finding[]>();
+  /** Nodes whose policy has an urgent version: they look past their waves for it. */
+  readonly #pastWaves = new Set<string>();
   readonly #drains: DrainDecision[] = [];
   readonly #lookAt = new Set<string>();
   readonly #jobs: JobRef[] = [];
@@ -84,6 +89,7 @@ class Draft {
 
   decidePolicy(policy: PolicyView, nodes: readonly NodeView[]): void {
     const facts = factsOf(policy, nodes, this.#world, this.#now);
+    const hurries = urgencyOf(facts).holds;
     const kept = (policy.status.claims ?? []).filter((claim) => isHeld(claim, this.#nodesByName.get(claim.node)));
     const begun: Claim[] = [];
     const grounded: { member: Member; ground: Ground }[] = [];
@@ -93,6 +99,8 @@ class Draft {
 
     for (const member of facts.members) {
       this.#problems.set(member.node.name, member.byHand.problems);
+      this.#urgent.set(member.node.name, urgentNode(facts, member));
+      if (hurries) this.#pastWaves.add(member.node.name);
       const step = this.#flightStep(facts, member);
       if (step === undefined) {
         const ground = groundOf(this.#world, facts, member, this.#now);
@@ -159,7 +167,7 @@ class Draft {
     if (node.record !== undefined) {
       const tokens = tokensOf(status, byHand, facts.byHand);
       const orphaned = facts.view.deleting || (typeof node.record === 'object' && node.record.policyUID !== facts.view.uid);
-      const closed = facts.view.spec.schedule?.onClose === 'Release' ? whyClosed(facts) : undefined;
+      const closed = facts.view.spec.schedule?.onClose === 'Release' && !isHurried(facts, member) ? whyClosed(facts) : undefined;
       const { onTimeout } = facts.view.spec.drain;
       return this.#recordedStep(node, { status, byHand, retried, tokens, orphaned, closed, onTimeout, policyPaused: facts.paused });
     }
@@ -243,7 +251,9 @@ class Draft {
     const staged = grounded.flatMap(({ member, ground }) => (ground.kind === 'staged' ? [{ member, ground }] : []));
     for (const { member, ground } of staged) {
       const { node } = member;
-      const turn = turns.find(({ rollout }) => rollout.id === ground.rollout);
+      // A node that is named itself waits for no group's and no zone's turn.
+      const named = member.byHand.urgent === ground.version;
+      const turn = named ? undefined : turns.find(({ rollout }) => rollout.id === ground.rollout);
       const candidate = {
         ...this.#candidate(facts, member, ground.version),
         claimed,
@@ -309,14 +319,14 @@ class Draft {
     this.#nodes.push({
       node: node.name,
       status: told,
-      commands: [...upkeep(this.#world, node, status), ...commands],
+      commands: [...upkeep(this.#world, node, status, this.#pastWaves.has(node.name)), ...commands],
       ...(barred.length > 0 && { barred }),
     });
   }
 
   /** What is to be said of a node besides its one reason. */
   #findings(node: NodeView, status: NodeUpdateStatus): Finding[] {
-    const found = unreadableAnnotations(this.#problems.get(node.name) ?? []);
+    const found = [...unreadableAnnotations(this.#problems.get(node.name) ?? []), ...(this.#urgent.get(node.name) ?? [])];
     const policy = this.#world.policies.find(({ name }) => name === status.policy);
     if (policy === undefined) return found;
     return [...found, ...overdue(policy, status, this.#now), ...tooOldForControlPlane(node.os, this.#world.kubernetes)];
@@ -344,5 +354,9 @@ class Draft {
 
 /** Unique for each claim: the node's uid and the time, so that one node's claims sort by time; names the claim's orders too. */
 const claimID = (node: NodeView, now: Instant): string => `${node.uid.slice(0, 13)}-${now.toString(36)}`;
+
+/** A node in flight to a version that is urgent now. */
+const isHurried = ({ byHand }: Facts, { node, byHand: own }: Member): boolean =>
+  typeof node.record === 'object' && isUrgent(node.record.target, own, byHand);
 
 const rolloutOf = ({ rollouts }: Facts, { os }: NodeView) => os && rollouts.find((rollout) => isOf(rollout, os));

@@ -76,6 +76,7 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
       releases,
       pin,
       approved: byHand.approved,
+      urgent: byHand.urgent,
       resumed: byHand.resume !== undefined && byHand.resume !== view.status.tokens?.resume,
       retried: new Set(seen.filter(({ retried }) => retried).map(({ node }) => node.hostID)),
     },

@@ -1,7 +1,7 @@
 import type { Order } from '../api/node-host.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import { isBlockedByPods } from './blocked.ts';
-import { tokensOf } from './by-hand.ts';
+import { isUrgent, tokensOf } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { asReason } from './reasons.ts';
@@ -75,7 +75,8 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
     );
     return { kind: 'staged', status, version, rollout };
   }
-  return staging({ world, node, before, version, ignoreWaves: facts.view.spec.version.ignoreWaves, change: { ...base, ...wanted }, now });
+  const ignoreWaves = facts.view.spec.version.ignoreWaves || isUrgent(version, member.byHand, facts.byHand);
+  return staging({ world, node, before, version, ignoreWaves, change: { ...base, ...wanted }, now });
 }
 
 interface Staging {

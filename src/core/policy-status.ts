@@ -8,6 +8,7 @@ import { countedFailures } from './rollouts.ts';
 import { whyClosed } from './rules/window.ts';
 import { inZone } from './schedule.ts';
 import { isCurrent } from './target.ts';
+import { urgencyOf } from './urgent.ts';
 import { type Instant, timestamp } from './world.ts';
 
 /** A policy's status: the lock, the rollouts, the counts, and the conditions that a person or a GitOps tool reads. */
@@ -136,6 +137,7 @@ function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string
     .join(', ')}; to go on: kubectl annotate updatepolicy ${view.name} --overwrite ${BY_HAND.resume}=$(date +%s)`;
   const progress = progressOf(facts, counts, statuses);
   const window = whyOpen(facts);
+  const urgency = urgencyOf(facts);
   const overdue = carriers(facts, statuses, NODE_CONDITIONS.overdue);
   const tooOld = carriers(facts, statuses, NODE_CONDITIONS.kubernetesSupported);
   return [
@@ -162,6 +164,7 @@ function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string
         ? 'no node is of a Kubernetes that is too old for the control plane'
         : `no update of the OS mends that these nodes are of a Kubernetes too old for the control plane, they must be replaced: ${listed(tooOld)}`,
     ),
+    set('Urgent', urgency.holds, urgency.reason, urgency.message),
     set('Halted', halted, halted ? 'FailureBudgetReached' : 'WithinFailureBudget', halted ? halt : 'the failure budget is not used up'),
   ];
 }

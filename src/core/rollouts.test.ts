@@ -23,6 +23,7 @@ function rollouts(members: readonly NodeView[], change: Partial<RolloutInput> & 
     members,
     pin: undefined,
     approved: undefined,
+    urgent: undefined,
     resumed: false,
     retried: new Set<string>(),
   };
@@ -218,5 +219,45 @@ describe('a halt', () => {
     expect(after[0]?.target).toBe(NEWER);
     expect(countedFailures(after)).toHaveLength(expected);
     expect(isHalted(change.policy, after, 2)).toBe(expected > 0);
+  });
+});
+
+describe('an urgent version', () => {
+  const NEWEST = '1.28.0';
+  const young = { policy: aPolicy({ spec: { version: { minAge: '168h', range: '<2.0.0' } } }) };
+  const both = (available: string[], change: Partial<NodeView> = {}) => [offered('n1', available, change), offered('n2', available)];
+  const running = (version: string) => ({ os: { version, variant: 'aws-k8s-1.31', arch: 'amd64' } });
+  const current = (target: string) => ({ ...young, policy: { ...young.policy, status: { rollouts: [aRollout({ target })] } } });
+
+  test.each<[string, NodeView[], Parameters<typeof rollouts>[1], string[]]>([
+    ['need not be old enough', both([NEW]), { ...young, urgent: NEW }, [NEW]],
+    ['is that one, and no newer one', both([NEW, NEWER]), { urgent: NEW }, [NEW]],
+    ['must have been seen by two', [offered('n1', [NEW]), offered('n2', [])], { urgent: NEW }, []],
+    ['must lie in the range', both(['2.0.0']), { ...young, urgent: '2.0.0' }, []],
+    ['is not the pin', both([NEW, NEWER]), { pin: NEWER, urgent: NEW }, [NEWER]],
+    ['supersedes an older rollout', both([NEW, NEWER]), { ...current(NEW), urgent: NEWER }, [NEWER]],
+    ['is no step back from a newer rollout', both([NEW, NEWER]), { ...current(NEWER), urgent: NEW }, [NEWER]],
+    ['is not superseded while a node needs it', both([NEW, NEWER]), { ...withRollouts(aRollout()), urgent: NEW }, [NEW]],
+    [
+      'is over when every node has it or failed with it',
+      both([NEW, NEWER], running(NEW)).map((node, index) => (index === 0 ? node : { ...node, update: remembers() })),
+      { ...withRollouts(aRollout()), urgent: NEW },
+      [NEWER],
+    ],
+    ['stays the target when the annotation goes', both([NEW, NEWER]), current(NEWER), [NEWER]],
+    [
+      'is nothing to nodes that run a newer one',
+      both([NEWER, NEWEST], running(NEWER)).map((node) => ({ ...node, ...running(NEWER) })),
+      { urgent: NEW },
+      [NEWEST],
+    ],
+  ])('%s', (_, members, change, expected) => {
+    expect(targets(members, change)).toEqual(expected);
+  });
+
+  test('of a rollout under way leaves it as it is', () => {
+    const { status } = withRollouts(aRollout({ groups: [{ name: 'canary', state: 'Finished' }] })).policy;
+    const [rollout] = rollouts(both([NEW]), { policy: aPolicy({ status }), urgent: NEW });
+    expect(rollout).toMatchObject({ id: status.rollouts?.[0]?.id, groups: [{ name: 'canary', state: 'Finished' }] });
   });
 });

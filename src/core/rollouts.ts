@@ -1,7 +1,7 @@
 import type { Rollout } from '../api/update-policy.ts';
 import { countOf } from './budget.ts';
 import { isOf, type Releases, variantsOf } from './releases.ts';
-import { hasMemory } from './status.ts';
+import { failureOf, hasMemory } from './status.ts';
 import { compareVersions, inRange } from './versions.ts';
 import { type Instant, type NodeOS, type NodeView, type PolicyView, timestamp } from './world.ts';
 
@@ -17,6 +17,8 @@ export interface RolloutInput {
   releases: Releases;
   pin: string | undefined;
   approved: string | undefined;
+  /** The version that the policy's annotation wants now. */
+  urgent: string | undefined;
   /** The policy's `resume` token is new: failures so far count no longer. */
   resumed: boolean;
   /** Machines (host IDs) whose `retry` token is new: what failed on them is forgotten. */
@@ -58,6 +60,8 @@ export function isHalted(policy: PolicyView, rollouts: readonly Rollout[], membe
 function chooseTarget(input: RolloutInput, os: NodeOS, previous: Rollout | undefined): string | undefined {
   const { policy, members, releases, pin, approved } = input;
   if (pin !== undefined) return releases.seen(os).has(pin) || previous?.target === pin ? pin : undefined;
+  const hurried = urgentTarget(input, os, previous);
+  if (hurried !== undefined) return hurried;
   const best = releases.wanted(os);
   const current = previous !== undefined && isWanted(policy, pin, previous.target) ? previous.target : undefined;
   if (best === undefined || current === undefined) return best ?? current;
@@ -66,6 +70,23 @@ function chooseTarget(input: RolloutInput, os: NodeOS, previous: Rollout | undef
   const held = policy.spec.approval === 'Manual' && approved === current && !finished;
   return held ? current : best;
 }
+
+/**
+ * The urgent version, as long as a node of the variant still needs it: however young it is and whatever else is wanted by now, but
+ * never in place of a newer one that is being brought to nodes already.
+ */
+function urgentTarget({ policy, urgent, members, releases }: RolloutInput, os: NodeOS, previous: Rollout | undefined): string | undefined {
+  if (urgent === undefined || !isWanted(policy, undefined, urgent) || !members.some((node) => needs(node, os, urgent))) return undefined;
+  if (previous === undefined || !isWanted(policy, undefined, previous.target)) return releases.seen(os).has(urgent) ? urgent : undefined;
+  const order = compareVersions(urgent, previous.target);
+  return order === 0 || (order > 0 && releases.seen(os).has(urgent)) ? urgent : undefined;
+}
+
+const needs = (node: NodeView, os: NodeOS, version: string): boolean =>
+  node.os !== undefined &&
+  isOf(os, node.os) &&
+  compareVersions(node.os.version, version) < 0 &&
+  failureOf(node.update?.status, version) === undefined;
 
 /** A halt outlives what it halted: its failures go along into the next rollout. */
 function begin(os: NodeOS, target: string, previous: Rollout | undefined, halted: boolean, now: Instant): Rollout {

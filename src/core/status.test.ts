@@ -50,9 +50,9 @@ describe('history', () => {
   test('the last ten', () => {
     let status = {};
     for (let run = 0; run < 12; run += 1) {
-      status = { history: withHistory(status, { from: OLD, to: NEW, startedAt: ago(run) }, `run ${run}`, NOW) };
+      status = { history: withHistory(status, { from: OLD, target: NEW, at: ago(run) }, `run ${run}`, NOW) };
     }
-    expect(withHistory(status, { from: OLD, to: NEW, startedAt: ago(0) }, 'last', NOW).map(({ outcome }) => outcome)).toEqual([
+    expect(withHistory(status, { from: OLD, target: NEW, at: ago(0) }, 'last', NOW).map(({ outcome }) => outcome)).toEqual([
       ...Array.from({ length: 9 }, (_, index) => `run ${index + 3}`),
       'last',
     ]);

@@ -1,3 +1,4 @@
+import type { CordonRecord } from '../api/cordon-record.ts';
 import type { Failure, NodeUpdateStatus, Phase } from '../api/node-update.ts';
 import type { Verdict } from './command.ts';
 import { type Instant, instant, type NodeView, timestamp } from './world.ts';
@@ -77,11 +78,12 @@ export function failureOf(status: NodeUpdateStatus | undefined, target: string):
 /** A node's history with one more update that has ended. */
 export function withHistory(
   previous: NodeUpdateStatus,
-  entry: { from: string; to: string; startedAt: string },
+  { from, target: to, at: startedAt, urgent }: Pick<CordonRecord, 'from' | 'target' | 'at' | 'urgent'>,
   outcome: string,
   now: Instant,
 ) {
-  return [...(previous.history ?? []), { ...entry, finishedAt: timestamp(now), outcome }].slice(-MAX_HISTORY);
+  const entry = { from, to, startedAt, finishedAt: timestamp(now), outcome, ...(urgent && { urgent }) };
+  return [...(previous.history ?? []), entry].slice(-MAX_HISTORY);
 }
 
 /** Whether a time that a status carries has passed; one that is absent or unreadable has. */

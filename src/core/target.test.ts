@@ -8,6 +8,8 @@ const OLDER = '1.25.0';
 const usual = aPolicy();
 const backwards = aPolicy({ spec: { version: { allowDowngrade: true } } });
 const none = { paused: false, problems: [] };
+const urgent = (version: string) => ({ ...none, urgent: version });
+const bounded = aPolicy({ spec: { version: { range: '<2.0.0' } } });
 const pinned = (pin: string) => ({ ...none, pin });
 
 describe('targetOf', () => {
@@ -25,6 +27,40 @@ describe('targetOf', () => {
     ['the node’s pin is the rollout’s target', usual, aRollout(), pinned(NEW), undefined, { version: NEW, rollout: 'rollout-1' }],
     ['the node’s pin beats the policy’s', usual, aRollout(), pinned(OLD), NEW, 'UpToDate'],
     ['the node’s pin needs no rollout', usual, undefined, pinned(NEW), undefined, { version: NEW, rollout: `pinned-${NEW}` }],
+    [
+      'the node’s urgent version beats the rollout',
+      usual,
+      aRollout(),
+      urgent('1.26.2'),
+      undefined,
+      { version: '1.26.2', rollout: 'urgent-1.26.2' },
+    ],
+    [
+      'the node’s urgent version is the rollout’s target',
+      usual,
+      aRollout(),
+      urgent(NEW),
+      undefined,
+      { version: NEW, rollout: 'rollout-1' },
+    ],
+    [
+      'the node’s urgent version is older than what runs',
+      usual,
+      aRollout(),
+      urgent(OLDER),
+      undefined,
+      { version: NEW, rollout: 'rollout-1' },
+    ],
+    [
+      'the node’s urgent version lies outside the range',
+      bounded,
+      aRollout(),
+      urgent('2.0.0'),
+      undefined,
+      { version: NEW, rollout: 'rollout-1' },
+    ],
+    ['the node’s urgent version is not its pin', usual, aRollout(), { ...pinned(OLD), urgent: NEW }, undefined, 'UpToDate'],
+    ['the node’s urgent version is not the policy’s pin', usual, aRollout(), urgent('1.26.2'), NEW, { version: NEW, rollout: 'rollout-1' }],
     ['the node’s pin is older', usual, aRollout(), pinned(OLDER), undefined, 'DowngradeNotAllowed'],
     ['the node’s pin is older, by leave', backwards, undefined, pinned(OLDER), undefined, { version: OLDER, rollout: `pinned-${OLDER}` }],
   ])('%s', (_, policy, rollout, node, policyPin, expected) => {

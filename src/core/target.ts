@@ -2,6 +2,7 @@ import type { Rollout } from '../api/update-policy.ts';
 import type { ByHand } from './by-hand.ts';
 import type { Verdict } from './command.ts';
 import type { YoungRelease } from './releases.ts';
+import { isWanted } from './rollouts.ts';
 import { compareVersions } from './versions.ts';
 import { type NodeOS, type PolicyView, timestamp } from './world.ts';
 
@@ -24,7 +25,7 @@ export function targetOf(
   young?: YoungRelease,
 ): Target {
   const pin = node.pin ?? policyPin;
-  const version = node.pin ?? rollout?.target;
+  const version = node.pin ?? urgentOn(policy, os, node, policyPin) ?? rollout?.target;
   if (version === undefined) {
     if (pin === undefined || pin === os.version) return { verdict: nothingNewer(policy, os, pin, young) };
     return {
@@ -44,8 +45,13 @@ export function targetOf(
       },
     };
   }
-  // A node that is pinned to something else takes no part in its variant's rollout, nor waits for its turn there.
-  return { version, rollout: rollout?.target === version ? rollout.id : `pinned-${version}` };
+  // A node that is to get something else takes no part in its variant's rollout, nor waits for its turn there.
+  return { version, rollout: rollout?.target === version ? rollout.id : `${node.pin === version ? 'pinned' : 'urgent'}-${version}` };
+}
+
+/** The version that is urgent on a node by its own annotation, as far as its policy wants it: a node is never brought back by it. */
+function urgentOn(policy: PolicyView, os: NodeOS, { urgent }: ByHand, pin: string | undefined): string | undefined {
+  return urgent !== undefined && isWanted(policy, pin, urgent) && compareVersions(urgent, os.version) > 0 ? urgent : undefined;
 }
 
 /** The verdict of a node that runs the newest version that is wanted now; a newer one may only be too young. */

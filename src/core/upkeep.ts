@@ -4,10 +4,11 @@ import { isOfOtherOperator } from './assign.ts';
 import type { Command } from './command.ts';
 import type { NodeView, World } from './world.ts';
 
-/** What every node of a policy needs before anything else: its objects, its label, how its host is asked for news. */
-export function upkeep(world: World, node: NodeView, status: NodeUpdateStatus): Command[] {
+/** What every node of a policy needs before anything else: its objects, its label, how its host is asked for news: `pastWaves` for an urgent version. */
+export function upkeep(world: World, node: NodeView, status: NodeUpdateStatus, pastWaves: boolean): Command[] {
   const policy = world.policies.find(({ name }) => name === status.policy);
-  const { refreshInterval = '1h', ignoreWaves = false } = policy?.spec.version ?? {};
+  const { refreshInterval = '1h', ignoreWaves: always = false } = policy?.spec.version ?? {};
+  const ignoreWaves = always || pastWaves;
   const refresh = { refreshInterval, ignoreWaves };
   const commands: Command[] = [];
   // In flight a lost letterbox is not replaced: what was asked by the lost one is waited for.

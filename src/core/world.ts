@@ -24,6 +24,8 @@ export interface PolicyView {
   generation: number;
   deleting: boolean;
   annotations: Annotations;
+  /** Who set its annotation `urgent`, and when, as far as the API server tells. */
+  urgentBy?: string;
   spec: UpdatePolicySpec;
   status: UpdatePolicyStatus;
 }
@@ -52,6 +54,8 @@ export interface NodeView {
   hostID: string;
   /** Being deleted, by an administrator or by an autoscaler. */
   deleting: boolean;
+  /** Who set its annotation `urgent`, and when, as far as the API server tells. */
+  urgentBy?: string;
   /** Carries the taint `lockkeeper.dev/outdated`. */
   outdated?: true;
   /** Absent where the node is not Bottlerocket's. */
@@ -61,7 +65,7 @@ export interface NodeView {
   lifecycle?: readonly string[];
   /** Volumes that are attached to it, in the order of their names; only where our record has its drain wait for them. */
   volumesAttached?: readonly string[];
-  update?: { resourceVersion: string; annotations: Annotations; status: NodeUpdateStatus };
+  update?: { resourceVersion: string; annotations: Annotations; urgentBy?: string; status: NodeUpdateStatus };
   host?: { resourceVersion: string; spec: NodeHostSpec; status: NodeHostStatus };
   /** Whether a pod of the agent is Ready there; `unknown` where agents do not run as pods. */
   agent: 'ready' | 'missing' | 'unknown';

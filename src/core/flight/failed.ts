@@ -37,7 +37,7 @@ function uncordonedByHand(flight: Flight): Step {
   const step = landUncordoned(flight, verdict, (seen) =>
     enter(seen, 'RolledBack', verdict, now, {
       ...LANDED,
-      history: withHistory(seen, { from: record.from, to: record.target, startedAt: record.at }, 'UncordonedByHand', now),
+      history: withHistory(seen, record, 'UncordonedByHand', now),
       failures: emptyToAbsent(seen.failures ?? []),
     }),
   );

@@ -45,7 +45,7 @@ function updatedStatus(
     attempts: undefined,
     failedOrder: undefined,
     failures: emptyToAbsent(withoutFailure(status, record.target)),
-    history: withHistory(status, { from: record.from, to: record.target, startedAt: record.at }, 'Updated', now),
+    history: withHistory(status, record, 'Updated', now),
     ...change,
   });
 }
@@ -65,7 +65,7 @@ export function landGivenBack(flight: Flight): Step {
   return afterFinally(flight, next, because, (seen) =>
     enter(seen, next, because, now, {
       ...LANDED,
-      history: withHistory(seen, { from: record.from, to: record.target, startedAt: record.at }, outcomeOf(next), now),
+      history: withHistory(seen, record, outcomeOf(next), now),
     }),
   );
 }

@@ -1,9 +1,10 @@
 import { BY_HAND } from '../../api/names.ts';
-import { pass, type Rule } from './rule.ts';
+import { hurries, pass, type Rule } from './rule.ts';
 
 /** Under `approval: Manual`, holds a node until its version is approved, on the policy, the NodeUpdate or the Node. */
-export const approval: Rule = ({ facts, member, version }) => {
-  if (facts.view.spec.approval !== 'Manual') return pass;
+export const approval: Rule = (candidate) => {
+  const { facts, member, version } = candidate;
+  if (facts.view.spec.approval !== 'Manual' || hurries(candidate)) return pass;
   if (facts.byHand.approved === version || member.byHand.approved === version) return pass;
   return {
     reason: 'AwaitingApproval',

@@ -1,3 +1,4 @@
+import { isUrgent } from '../by-hand.ts';
 import type { Verdict } from '../command.ts';
 import type { Facts, Member } from '../facts.ts';
 import type { Turn } from '../turn.ts';
@@ -24,6 +25,10 @@ export const pass = undefined;
 
 /** Holds a candidate, with the one reason that people read, or passes. Pure. */
 export type Rule = (candidate: Candidate, now: Instant) => Verdict | typeof pass;
+
+/** Whether the version that a candidate would be brought to is urgent for it: what says when to begin does not hold it then. */
+export const hurries = ({ facts, member, version }: Pick<Candidate, 'facts' | 'member' | 'version'>): boolean =>
+  isUrgent(version, member.byHand, facts.byHand);
 
 /** The first rule's verdict that holds a candidate, or pass. */
 export function firstHold(rules: readonly Rule[], candidate: Candidate, now: Instant): Verdict | typeof pass {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { aCandidate, aNode, aPolicy, aWorld, NOW } from '../testing/builders.ts';
+import { BY_HAND } from '../../api/names.ts';
+import { aCandidate, aNode, aPolicy, aWorld, NEW, NOW, OLD } from '../testing/builders.ts';
 import { exclusion } from './exclusion.ts';
 import { stagingWindow } from './staging-window.ts';
 import { whyClosed, window } from './window.ts';
@@ -56,6 +57,19 @@ describe('the schedule holds a node', () => {
     const { facts } = candidate({ windows: windows('0 25 * * *') });
     expect(whyClosed(facts)).toMatchObject({ reason: 'OutsideWindow' });
     expect(facts.problems).toEqual([expect.stringContaining('spec.schedule.windows[0].cron "0 25 * * *"')]);
+  });
+});
+
+describe('an urgent version', () => {
+  test.each([
+    ['passes a shut window and an exclusion', NEW, undefined],
+    ['is that very one', OLD, 'InExclusion'],
+  ])('%s', (_, version, reason) => {
+    const schedule = { ...shut, exclusions: [frozen] };
+    const policy = aPolicy({ spec: { schedule, staging: { outsideWindow: false } }, annotations: { [BY_HAND.urgent]: version } });
+    const of = aCandidate(aWorld({ policies: [policy], nodes: [aNode('n1')] }));
+    expect((exclusion(of, NOW) ?? window(of, NOW))?.reason).toBe(reason);
+    expect(stagingWindow(of, NOW)?.reason).toBe(reason);
   });
 });
 
