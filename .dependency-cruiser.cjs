@@ -5,7 +5,7 @@ module.exports = {
       name: 'core-is-pure',
       comment: 'src/core decides; it reads no clock, no cluster and no file. It may use the kinds and libraries without effects.',
       severity: 'error',
-      from: { path: '^src/core/', pathNot: '\\.test\\.ts$|^src/core/testing/|^src/core/simulate/' },
+      from: { path: '^src/core/', pathNot: '\\.test\\.ts$|^src/core/testing/' },
       to: { pathNot: '^src/core/|^src/api/|^node_modules/(semver|@types/semver|croner)/' },
     },
     {
@@ -38,7 +38,7 @@ module.exports = {
     {
       name: 'no-product-code-from-tests',
       severity: 'error',
-      from: { path: '^src/', pathNot: '\\.test\\.ts$|/testing/|^src/core/simulate/' },
+      from: { path: '^src/', pathNot: '\\.test\\.ts$|/testing/' },
       to: { path: '^(e2e|scripts)/|\\.test\\.ts$|/testing/' },
     },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },

@@ -271,6 +271,9 @@ export const updatePolicySpecSchema = z.object({
 });
 export type UpdatePolicySpec = z.infer<typeof updatePolicySpecSchema>;
 
+/** A spec with the defaults that the API server sets. Throws a ZodError where it is none. */
+export const policySpecOf = (spec: z.input<typeof updatePolicySpecSchema>): UpdatePolicySpec => z.parse(updatePolicySpecSchema, spec);
+
 /** One entry of the lock: a node that may be made unavailable by this policy. */
 export const claimSchema = z.object({
   id: nameSchema(),

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Action, Worker } from './simulate/actions.ts';
-import { aPlainSetup } from './simulate/objects.ts';
 import { heal } from './simulate/recovery.ts';
-import { play, type Simulation } from './simulate/simulation.ts';
+import { aPlainSetup } from './simulate/setup.ts';
+import type { Simulation } from './simulate/simulation.ts';
+import { playWatched } from './testing/watched.ts';
 
 /** One node that is drained; its reboot is about to be ordered. The model's watchman sees every boot. */
 const setup = aPlainSetup(1);
@@ -25,7 +26,7 @@ describe('the worlds of these tests', () => {
     ['ordered', ordered, ['Rebooting', 'Done', true]],
     ['asked', asked, ['Rebooting', 'RebootAsked', true]],
   ])('%s', (_, actions, expected) => {
-    expect(seen(play({ setup, actions }))).toEqual(expected);
+    expect(seen(playWatched({ setup, actions }))).toEqual(expected);
   });
 });
 
@@ -53,7 +54,7 @@ describe('a reboot that was asked', () => {
     ['and does not come about in time', [...asked, late, work(4, 'hosts')], 'Failed'],
     ['and is waited for in vain, of a node that is given back', [...fenceDuringGiveBack, late, work(4, 'hosts')], 'Failed'],
   ])('%s: the node stays cordoned, and is finished when it comes', (_, actions, phase) => {
-    const world = play({ setup, actions });
+    const world = playWatched({ setup, actions });
     expect([seen(world)[0], seen(world)[2]]).toEqual([phase, true]);
     world.act(work(12));
     expect(world.cluster.nodes.get('n0')).toMatchObject({ unschedulable: false, record: undefined, os: { version: '1.1.0' } });

@@ -2,15 +2,15 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { Scenario } from './simulate/actions.ts';
 import { heal, settle } from './simulate/recovery.ts';
-import { play } from './simulate/simulation.ts';
 import { scenario } from './testing/scenarios.ts';
+import { playWatched } from './testing/watched.ts';
 
 const WORLDS = 2_000;
 const SEED = 20260301;
 
 /** Plays one scenario to its end: takes what a failed run prints. */
 function replay(found: Scenario): void {
-  const simulation = play(found);
+  const simulation = playWatched(found);
   settle(simulation);
   heal(simulation);
 }

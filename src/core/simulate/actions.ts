@@ -1,6 +1,7 @@
 import type { Calendar } from './calendar.ts';
 import type { Lags } from './controller-model.ts';
-import type { Flaw, Setup } from './objects.ts';
+import type { Flaw } from './objects.ts';
+import type { Setup } from './setup.ts';
 import type { Lag } from './store.ts';
 
 /** Who may rest while all others work. */

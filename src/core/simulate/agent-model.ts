@@ -1,14 +1,14 @@
 import type { Answer, ErrorCode, NodeHostStatus, Order } from '../../api/node-host.ts';
 import { timestamp } from '../world.ts';
-import { type Cluster, VERSIONS } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
 import { bootIDOf, type Machine, type SimHost } from './objects.ts';
-import { Cache, ConflictError, type Lag } from './store.ts';
+import { ConflictError, type Lag, ObjectCache } from './store.ts';
 
 /** The agent of one machine, by the protocol of its fence; it can be killed, and its machine can boot, between any two steps. */
 export class AgentModel {
   readonly #cluster: Cluster;
   readonly #machine: Machine;
-  readonly #cache: Cache<SimHost>;
+  readonly #cache: ObjectCache<SimHost>;
   #work: Iterator<void> | undefined;
   #fencedHere: string | undefined;
   #asked: string | undefined;
@@ -16,7 +16,7 @@ export class AgentModel {
   constructor(cluster: Cluster, machine: Machine) {
     this.#cluster = cluster;
     this.#machine = machine;
-    this.#cache = new Cache(cluster.hosts);
+    this.#cache = new ObjectCache(cluster.hosts, machine.name);
   }
 
   /** Goes on to its next effect. */
@@ -36,11 +36,9 @@ export class AgentModel {
 
   #letter(): SimHost | undefined {
     const { name } = this.#machine;
-    return this.#cache.items.find((host) => host.nodeUID === this.#cluster.nodes.get(name)?.uid && this.#isOurs(host));
-  }
-
-  #isOurs(host: SimHost): boolean {
-    return this.#cluster.hosts.get(this.#machine.name)?.nodeUID === host.nodeUID;
+    const { value } = this.#cache;
+    const isOurs = value?.nodeUID === this.#cluster.nodes.get(name)?.uid && value?.nodeUID === this.#cluster.hosts.get(name)?.nodeUID;
+    return isOurs ? value : undefined;
   }
 
   *#round(): Generator<void> {
@@ -73,8 +71,8 @@ export class AgentModel {
     const { answer } = status;
     const askedUnder = spec.order?.id === answer?.id ? spec.order?.bootID : status.bootID;
     if (answer?.state === 'RebootAsked' && askedUnder !== undefined && askedUnder !== bootID) changes.answer = { ...answer, state: 'Done' };
-    const available = VERSIONS.slice(0, this.#cluster.released).reverse();
-    if (status.available?.length !== available.length) changes.available = available;
+    const available = this.#cluster.offered(this.#machine);
+    if (status.available?.length !== available.length) changes.available = [...available];
     if (Object.keys(changes).length === 0) return;
     yield;
     this.#write(changes);
@@ -96,8 +94,8 @@ export class AgentModel {
     machine.activated = false;
     machine.staged = undefined;
     yield;
-    const offered = VERSIONS.slice(0, this.#cluster.released).some((released) => released === version);
-    if (machine.flaw === 'failsPrepare' || machine.version === version || !offered) {
+    const offered = this.#cluster.offered(machine);
+    if (machine.flaw === 'failsPrepare' || machine.version === version || !offered.includes(version)) {
       this.#answer(order, 'Failed', {}, 'PrepareFailed');
       return;
     }
@@ -135,7 +133,7 @@ export class AgentModel {
         return;
       }
       if (machine.flaw === 'refusesActivation') {
-        this.#cluster.watchman.updateFailed(machine, order.version);
+        this.#cluster.witness.updateFailed?.(machine, order.version);
         this.#answer(order, 'Failed', {}, 'ActivationFailed');
         return;
       }
@@ -144,7 +142,7 @@ export class AgentModel {
     const { activated, staged: made } = machine;
     yield;
     // Whoever uses the host's update API between its last answer and the request for the reboot is seen by nobody.
-    this.#cluster.watchman.asksForReboot({ ...machine, activated, staged: made }, order);
+    this.#cluster.witness.asksForReboot?.({ ...machine, activated, staged: made }, order);
     this.#asked = order.id;
     machine.asked = order.id;
   }
@@ -156,11 +154,11 @@ export class AgentModel {
     for (let seen: string | undefined = resourceVersion; seen !== undefined; ) {
       try {
         hosts.patch(name, seen, ({ status }) => ({ status: { ...status, answer } }));
-        this.#cache.observe(name);
+        this.#cache.observe();
         return true;
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error;
-        this.#cache.observe(name);
+        this.#cache.observe();
         const letter = this.#letter();
         seen = JSON.stringify(letter?.spec.order) === JSON.stringify(order) ? letter?.resourceVersion : undefined;
       }
@@ -183,6 +181,6 @@ export class AgentModel {
     this.#cluster.hosts.patch(this.#machine.name, undefined, ({ status }) => ({
       status: Object.fromEntries(Object.entries({ ...status, ...changes }).filter(([, value]) => value !== undefined)),
     }));
-    this.#cache.observe(this.#machine.name);
+    this.#cache.observe();
   }
 }

@@ -1,13 +1,17 @@
 import type { ScheduleSpec } from '../../api/schedule.ts';
-import { ago, MINUTE } from '../testing/builders.ts';
-import type { Instant } from '../world.ts';
+import { type Instant, timestamp } from '../world.ts';
+
+const MINUTE = 60_000;
+
+/** When random worlds begin. */
+export const BEGIN = Date.parse('2026-03-01T12:00:00Z');
 
 /** Schedules of simulated policies, each of which opens again and again, or for good. */
 export const CALENDARS = ['always', 'windows', 'exclusion'] as const;
 export type Calendar = (typeof CALENDARS)[number];
 
 const windows = [{ cron: '*/20 * * * *', duration: '7m', timeZone: 'UTC' }];
-const exclusions = [{ from: ago(-10 * MINUTE), to: ago(-50 * MINUTE) }];
+const exclusions = [{ from: timestamp(BEGIN + 10 * MINUTE), to: timestamp(BEGIN + 50 * MINUTE) }];
 
 /** The spec of a calendar. */
 export function scheduleOf(calendar: Calendar, onClose: ScheduleSpec['onClose']): ScheduleSpec {

@@ -3,7 +3,7 @@ import type { ChecksRequest, Decision, DrainDecision, JobRef, PolicyDecision } f
 import { decide } from '../decide.ts';
 import { podKey } from '../drain-settings.ts';
 import type { ChecksView, Instant, JobView, NodeView, World } from '../world.ts';
-import { type Cluster, HOOK_NAMESPACE } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
 import { freshCaches, isSame, NodeWriter } from './node-writer-model.ts';
 import type { SimPod } from './objects.ts';
 import { ConflictError, type Lag } from './store.ts';
@@ -57,7 +57,7 @@ export class ControllerModel {
       for (const { name, uid } of evict) {
         const pod = this.#cluster.pods.get(name);
         if (pod?.uid !== uid || pod.terminating || (pod.guarded !== false && force !== true)) continue;
-        this.#cluster.watchman.evicts(claim, pod);
+        this.#cluster.witness.evicts?.(claim, pod);
         this.#cluster.pods.patch(name, undefined, () => ({ terminating: true }));
       }
   }
@@ -81,7 +81,7 @@ export class ControllerModel {
     const world = this.#gather();
     const decidedAt = this.#cluster.now;
     const decision = this.#decide(world, decidedAt);
-    this.#cluster.watchman.decided(world, decision, decidedAt);
+    this.#cluster.witness.decided?.(world, decision, decidedAt);
     this.looking = decision.lookAt;
     this.watching = decision.jobs;
     this.checking = decision.checks;
@@ -94,59 +94,58 @@ export class ControllerModel {
 
   #gather(): World {
     const { policies, nodes, updates, hosts, pods } = this.#caches;
-    const { guarded, standby, setup, machines } = this.#cluster;
-    const updateOf = new Map(updates.items.map((update) => [update.nodeUID, update]));
-    const hostOf = new Map(hosts.items.map((host) => [host.nodeUID, host]));
-    const looked = new Map(this.looking.map((name) => [name, pods.items.filter(({ node }) => node === name)]));
+    const looked = new Map(this.looking.map((name) => [name, pods.group(name)]));
     return {
+      ...this.#cluster.surroundings(),
       policies: policies.items,
       nodes: nodes.items.map((node): NodeView => {
-        const update = updateOf.get(node.uid);
-        const host = hostOf.get(node.uid);
-        const agent = machines.find(({ name }) => name === node.name)?.agentUp === true ? 'ready' : 'missing';
-        return { ...node, ...(update && { update }), ...(host && { host }), agent };
+        const update = updates.get(node.name);
+        const host = hosts.get(node.name);
+        return {
+          ...node,
+          ...(update?.nodeUID === node.uid && { update }),
+          ...(host?.nodeUID === node.uid && { host }),
+          agent: this.#cluster.agentOf(node.name),
+        };
       }),
-      guarded,
-      ...(setup.selfNode !== undefined && {
-        self: { namespace: 'lockkeeper', pod: 'lockkeeper', node: this.#cluster.pods.get('lockkeeper')?.node ?? '' },
-      }),
-      standby,
-      budgets: new Map([['shop', this.#cluster.budgets]]),
-      daemonSets: new Set(['kube-system/cni']),
       pods: looked,
       blockedPods: new Map(this.#drains.map((drain) => [drain.node, blocked(drain, looked.get(drain.node) ?? [])])),
-      hookNamespaces: [HOOK_NAMESPACE],
       jobs: this.#jobs(),
       checks: this.#checks(),
-      prometheusHosts: [],
-      retry: { baseMs: 30_000, maxMs: 600_000 },
     };
   }
 
   #checks(): Map<string, ChecksView> {
-    const { now: at, checksHold } = this.#cluster;
-    return new Map(this.checking.map(({ policy, generation }) => [policy, { generation, at, ...(!checksHold && { failed: 'a check' }) }]));
+    const { now: at } = this.#cluster;
+    return new Map(
+      this.checking.map(({ policy, generation }) => {
+        const failed = this.#cluster.failedCheck(policy);
+        return [policy, { generation, at, ...(failed !== undefined && { failed }) }];
+      }),
+    );
   }
 
   #jobs(): Map<string, JobView> {
-    const known = new Map(this.#caches.jobs.items.map(({ hook, view }) => [`${hook.namespace}/${hook.name}`, view]));
+    const { jobs } = this.#caches;
     return new Map(
       this.watching.map(({ namespace, name }) => {
         const key = `${namespace}/${name}`;
-        return [key, known.get(key) ?? { state: 'Absent' }];
+        return [key, jobs.get(key)?.view ?? { state: 'Absent' }];
       }),
     );
   }
 
   *#act(world: World, { policies, nodes }: Decision, failed: Set<string>, decidedAt: Instant): Generator<void, boolean> {
     let acted = false;
+    const views = viewsByName(world);
     for (const decision of policies) {
       if (decision.claims === undefined) continue;
       yield;
       acted = this.#attempt(failed, decision.policy, () => this.#writePolicy(world, decision)) || acted;
     }
     for (const decision of nodes) {
-      const view = world.nodes.find(({ name }) => name === decision.node) as NodeView;
+      const view = views.get(decision.node);
+      if (view === undefined || decision.commands.length === 0) continue;
       const writer = new NodeWriter(this.#cluster, this.#caches, world, view, decidedAt);
       for (const command of decision.commands) {
         yield;
@@ -164,9 +163,10 @@ export class ControllerModel {
   }
 
   *#report(world: World, { policies, nodes }: Decision, failed: Set<string>, decidedAt: Instant): Generator<void> {
+    const views = viewsByName(world);
     for (const { node, status } of nodes) {
-      const view = world.nodes.find(({ name }) => name === node) as NodeView;
-      if (failed.has(node) || view.update === undefined || isSame(view.update.status, status)) continue;
+      const view = views.get(node);
+      if (failed.has(node) || view?.update === undefined || isSame(view.update.status, status)) continue;
       yield;
       this.#attempt(failed, node, () => new NodeWriter(this.#cluster, this.#caches, world, view, decidedAt).writeStatus(status));
     }
@@ -183,7 +183,7 @@ export class ControllerModel {
     const before = this.#cluster.policies.get(name);
     const after = this.#cluster.policies.patch(name, view?.resourceVersion, () => ({ status }));
     this.#caches.policies.observe(name);
-    if (before !== undefined) this.#cluster.watchman.policyWritten(world, before, after);
+    if (before !== undefined) this.#cluster.witness.policyWritten?.(world, before, after);
   }
 
   #attempt(failed: Set<string>, name: string, call: () => void): boolean {
@@ -197,6 +197,8 @@ export class ControllerModel {
     }
   }
 }
+
+const viewsByName = ({ nodes }: World): ReadonlyMap<string, NodeView> => new Map(nodes.map((node) => [node.name, node]));
 
 const blocked = ({ evict }: DrainDecision, pods: readonly { uid: string; guarded?: SimPod['guarded'] }[]): BlockedPod[] =>
   evict

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { CordonRecord } from '../../api/cordon-record.ts';
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
 import type { Order } from '../../api/node-host.ts';
@@ -7,7 +6,7 @@ import type { Command, HookRun, RefreshSettings } from '../command.ts';
 import { planDrain } from '../drain-plan.ts';
 import { type Instant, type NodeView, timestamp, type World } from '../world.ts';
 import type { Cluster } from './cluster.ts';
-import type { SimHost, SimNode } from './objects.ts';
+import type { SimHost, SimNode, SimPod } from './objects.ts';
 import { Cache, ConflictError, type Store } from './store.ts';
 
 /** The caches of a controller that has just listed everything. */
@@ -21,7 +20,13 @@ export const freshCaches = ({ policies, nodes, updates, hosts, pods, jobs }: Clu
 });
 
 /** Whether two statuses are equal, so that no write is made. */
-export const isSame = (before: object | undefined, after: object): boolean => isDeepStrictEqual(before, after);
+export function isSame(before: unknown, after: unknown): boolean {
+  if (before === after) return true;
+  if (typeof before !== 'object' || typeof after !== 'object' || before === null || after === null) return false;
+  const [old, present] = [before, after] as [Record<string, unknown>, Record<string, unknown>];
+  const keys = Object.keys(present);
+  return keys.length === Object.keys(old).length && keys.every((key) => key in old && isSame(old[key], present[key]));
+}
 
 /** One node's writes, each under the resourceVersion that the decision saw or that its own last write left. */
 export class NodeWriter {
@@ -30,8 +35,8 @@ export class NodeWriter {
   readonly #world: World;
   readonly #decidedAt: Instant;
   #node: NodeView;
-  /** State of the pods when they were listed for a Reboot order. */
-  #listedAt = 0;
+  /** The node's pods as they were listed for a Reboot order. */
+  #listed: readonly SimPod[] = [];
 
   constructor(cluster: Cluster, caches: ReturnType<typeof freshCaches>, world: World, node: NodeView, decidedAt: Instant) {
     this.#cluster = cluster;
@@ -59,8 +64,9 @@ export class NodeWriter {
           () => this.#checkDrained(command),
           () => this.writeStatus(command.status),
           () => {
-            const [decidedAt, listedAt] = [this.#decidedAt, this.#listedAt];
-            this.#cluster.watchman.ordersReboot(this.#world, this.#node, command, { decidedAt, listedAt });
+            const { order, record } = command;
+            const [decidedAt, listed] = [this.#decidedAt, this.#listed];
+            this.#cluster.witness.ordersReboot?.(this.#world, this.#node, { order, record, decidedAt, listed });
             this.#order(command.order);
           },
         ];
@@ -100,15 +106,14 @@ export class NodeWriter {
     if (isSame(update.status, status)) return;
     const { resourceVersion } = this.#cluster.updates.patch(name, update.resourceVersion, () => ({ status }));
     this.#caches.updates.observe(name);
-    this.#cluster.watchman.statusWritten(name, status);
+    this.#cluster.witness.statusWritten?.(name, status);
     this.#node = { ...this.#node, update: { ...update, resourceVersion, status } };
   }
 
   #checkDrained({ record, context }: Command & { type: 'OrderReboot' }): void {
     const { name } = this.#node;
-    this.#listedAt = this.#cluster.pods.latest;
-    const pods = this.#cluster.pods.items.filter(({ node }) => node === name);
-    const { evict, later, waitFor, errors } = planDrain(pods, record.drain, context);
+    this.#listed = this.#cluster.pods.group(name);
+    const { evict, later, waitFor, errors } = planDrain(this.#listed, record.drain, context);
     if (evict.length + later.length + waitFor.length + errors.length > 0) throw new ConflictError(`pods have come to ${name}`);
   }
 
@@ -119,11 +124,11 @@ export class NodeWriter {
 
   /** As the controller does: a Job that is there already is taken notice of. */
   #makeJob(hook: HookRun): void {
-    const { jobs, now, watchman } = this.#cluster;
+    const { jobs, now, witness } = this.#cluster;
     const key = `${hook.namespace}/${hook.name}`;
     const known = jobs.get(key) !== undefined;
     if (!known) {
-      watchman.makesJob(hook);
+      witness.makesJob?.(hook);
       jobs.put(key, { hook, createdAt: now, view: { state: 'Active', createdAt: timestamp(now) } });
     }
     this.#caches.jobs.observe(key);
@@ -179,7 +184,7 @@ export class NodeWriter {
     const after = this.#cluster.nodes.patch(name, resourceVersion, (node) => change(node) as Partial<SimNode>);
     this.#caches.nodes.observe(name);
     this.#node = { ...this.#node, resourceVersion: after.resourceVersion };
-    if (before !== undefined) this.#cluster.watchman.nodeWritten(before, after, this.#world);
+    if (before !== undefined) this.#cluster.witness.nodeWritten?.(before, after, this.#world);
   }
 
   #patchHost(change: (host: SimHost) => Partial<SimHost>): void {

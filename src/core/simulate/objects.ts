@@ -2,7 +2,6 @@ import type { NodeHostSpec, NodeHostStatus } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { HookRun } from '../command.ts';
 import type { Annotations, Instant, JobView, NodeView, PodView, PolicyView } from '../world.ts';
-import type { Calendar } from './calendar.ts';
 import type { Store } from './store.ts';
 
 export type SimNode = Omit<NodeView, 'update' | 'host' | 'agent'>;
@@ -34,49 +33,6 @@ export interface Machine {
   flaw?: Flaw | undefined;
 }
 
-/** How a simulated world begins. */
-export interface Setup {
-  nodes: number;
-  maxUnavailable: number | string;
-  failureBudget: number | string;
-  /** A second policy, of higher priority, that has the odd nodes. */
-  second: boolean;
-  /** The nodes are of two variants, one after the other. */
-  mixed: boolean;
-  manual: boolean;
-  /** When the policies begin nodes, and what becomes of those in flight then. */
-  calendar: Calendar;
-  onClose: 'Finish' | 'Release';
-  /** The first node is a canary, which soaks, and the others are in two zones. */
-  grouped: boolean;
-  drainMode?: 'Evict' | 'None';
-  onTimeout?: 'Skip' | 'Hold' | 'Force';
-  /** Each node has a pod that tolerates its cordon, and comes straight back. */
-  tolerant?: boolean;
-  /** The policies have hooks of all positions. */
-  hooks?: boolean;
-  /** The policies have a check. */
-  checked?: boolean;
-  /** The policies' minAge, in minutes. */
-  minAge?: number;
-  /** The node that the controllers run on, if any. */
-  selfNode?: number | undefined;
-}
-
-/** Nodes that go one at a time, by one policy without anything special. */
-export const aPlainSetup = (nodes: number): Setup => ({
-  nodes,
-  maxUnavailable: 1,
-  failureBudget: 1,
-  second: false,
-  mixed: false,
-  manual: false,
-  calendar: 'always',
-  onClose: 'Finish',
-  grouped: false,
-  minAge: 0,
-});
-
 /** The API server's objects of a simulated world. */
 export interface Objects {
   policies: Store<PolicyView>;
@@ -86,9 +42,7 @@ export interface Objects {
   pods: Store<SimPod>;
   /** By `namespace/name`. */
   jobs: Store<SimJob>;
-  now: number;
-  /** When each version was released. */
-  releasedAt: ReadonlyMap<string, Instant>;
+  readonly now: Instant;
 }
 
 /** The boot ID that a machine's kubelet reports. */

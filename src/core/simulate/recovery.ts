@@ -1,10 +1,11 @@
 import { MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
 import { decideRelease } from '../release.ts';
-import { Violation } from '../testing/watchman.ts';
 import { timestamp } from '../world.ts';
-import { type Cluster, VERSIONS } from './cluster.ts';
+
 import { ControllerModel } from './controller-model.ts';
+import { type RandomCluster, VERSIONS } from './random-cluster.ts';
 import type { Simulation } from './simulation.ts';
+import { Violation } from './violation.ts';
 
 /** Nothing happens any more, and hardly any time passes: nobody writes for ever. Throws a Violation where somebody does. */
 export function settle(simulation: Simulation, patience = 60): void {
@@ -103,7 +104,7 @@ function markOf({ cluster }: Simulation, { looking, watching, checking }: Contro
   ].join();
 }
 
-function isDone({ policies, nodes, released }: Cluster): boolean {
+function isDone({ policies, nodes, released }: RandomCluster): boolean {
   const target = VERSIONS[released - 1];
   return (
     policies.items.every(({ status }) => (status.claims ?? []).length === 0) &&

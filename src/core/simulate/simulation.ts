@@ -1,30 +1,37 @@
 import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../../api/names.ts';
-import { MINUTE } from '../testing/builders.ts';
 import type { Action, Scenario, Worker } from './actions.ts';
 import { AgentModel } from './agent-model.ts';
 import { scheduleOf } from './calendar.ts';
-import { Cluster } from './cluster.ts';
 import { ControllerModel } from './controller-model.ts';
-import type { Machine, Setup, SimNode } from './objects.ts';
+import type { Machine, SimNode } from './objects.ts';
+import { RandomCluster } from './random-cluster.ts';
+import type { Setup } from './setup.ts';
+import type { Witness } from './witness.ts';
+
+const MINUTE = 60_000;
 
 /** How long a round of everybody's work takes. */
 const ROUND_MS = 4_000;
 
-/** Plays a scenario; throws a Violation as soon as an invariant does not hold. */
-export function play({ setup, actions }: Scenario): Simulation {
-  const simulation = new Simulation(setup);
+/** Makes the witness of a cluster, which may end it by an error. */
+export type Watch = (cluster: RandomCluster) => Witness;
+
+/** Plays a scenario before a witness. */
+export function play({ setup, actions }: Scenario, watch: Watch): Simulation {
+  const simulation = new Simulation(setup, watch);
   for (const action of actions) simulation.act(action);
   return simulation;
 }
 
 /** A cluster with two controllers that both believe they lead, and an agent on each machine. */
 export class Simulation {
-  readonly cluster: Cluster;
+  readonly cluster: RandomCluster;
   readonly #controllers: readonly [ControllerModel, ControllerModel];
   readonly #agents: readonly AgentModel[];
 
-  constructor(setup: Setup) {
-    this.cluster = new Cluster(setup);
+  constructor(setup: Setup, watch: Watch) {
+    this.cluster = new RandomCluster(setup);
+    this.cluster.witness = watch(this.cluster);
     this.#controllers = [new ControllerModel(this.cluster), new ControllerModel(this.cluster)];
     this.#agents = this.cluster.machines.map((machine) => new AgentModel(this.cluster, machine));
   }
@@ -105,11 +112,11 @@ export class Simulation {
     if (cluster.policies.get(action.policy) === undefined) return;
     switch (action.do) {
       case 'deletePolicy':
-        for (const machine of cluster.machines) cluster.watchman.forgive(machine);
+        for (const machine of cluster.machines) cluster.witness.forgive?.(machine);
         cluster.policies.delete(action.policy);
         return;
       case 'annotatePolicy': {
-        if (action.key === 'retry') for (const machine of cluster.machines) cluster.watchman.forgive(machine);
+        if (action.key === 'retry') for (const machine of cluster.machines) cluster.witness.forgive?.(machine);
         const key = BY_HAND[action.key];
         cluster.policies.patch(action.policy, undefined, ({ annotations }) => ({
           annotations: this.#annotated(annotations, key, action.value),
@@ -169,13 +176,13 @@ export class Simulation {
         return;
       case 'cordon':
         patch((node) => {
-          cluster.watchman.personCordons(node);
+          cluster.witness.personCordons?.(node);
           return { unschedulable: true };
         });
         return;
       case 'uncordon':
         patch((node) => {
-          cluster.watchman.personUncordons(node);
+          cluster.witness.personUncordons?.(node);
           return { unschedulable: false };
         });
         return;
@@ -189,7 +196,7 @@ export class Simulation {
         return;
       }
       case 'deleteNode':
-        cluster.watchman.losesMemory(machine);
+        cluster.witness.losesMemory?.(machine);
         cluster.deleteNode(name);
         return;
       case 'register':
@@ -197,14 +204,14 @@ export class Simulation {
         for (const controller of this.#controllers) controller.observeRegistration(name);
         return;
       case 'deleteUpdate':
-        cluster.watchman.losesMemory(machine);
+        cluster.witness.losesMemory?.(machine);
         cluster.updates.delete(name);
         return;
       case 'deleteHost':
         cluster.hosts.delete(name);
         return;
       case 'annotateNode':
-        if (action.key === 'retry') cluster.watchman.forgive(machine);
+        if (action.key === 'retry') cluster.witness.forgive?.(machine);
         patch(({ annotations }) => ({ annotations: this.#annotated(annotations, BY_HAND[action.key], action.value) }));
         return;
     }

@@ -1,33 +1,54 @@
+import { Table } from './table.ts';
+
 /** A write came with a resourceVersion that is no longer the object's, or its object is gone. */
 export class ConflictError extends Error {
   override readonly name = 'ConflictError';
 }
 
-/** Objects of one kind by name, with every state that they were ever in, so that caches can lag behind. */
+/** Objects of one kind by name, with every change that was ever made to them, so that caches can lag behind. */
 export class Store<T extends { resourceVersion: string }> {
-  readonly #states: ReadonlyMap<string, T>[] = [new Map()];
+  readonly groupOf: ((value: T) => string) | undefined;
+  readonly #present: Table<T>;
+  readonly #changes: { name: string; value: T | undefined }[] = [];
+  readonly #histories = new Map<string, (T | undefined)[]>();
 
-  /** Index of the present state. */
-  get latest(): number {
-    return this.#states.length - 1;
+  /** `groupOf` names the group in which a value is found by `group`. */
+  constructor(groupOf?: (value: T) => string) {
+    this.groupOf = groupOf;
+    this.#present = new Table(groupOf);
   }
 
-  at(index: number): ReadonlyMap<string, T> {
-    return this.#states[index] ?? new Map();
+  /** How many changes there were. */
+  get latest(): number {
+    return this.#changes.length;
+  }
+
+  /** The change that led from state `index` to the next. */
+  change(index: number): { name: string; value: T | undefined } | undefined {
+    return this.#changes[index];
+  }
+
+  /** All states of one object, the latest last. */
+  history(name: string): readonly (T | undefined)[] {
+    return this.#histories.get(name) ?? [];
   }
 
   get items(): readonly T[] {
-    return [...this.at(this.latest).values()];
+    return this.#present.items;
+  }
+
+  group(group: string): readonly T[] {
+    return this.#present.group(group);
   }
 
   get(name: string): T | undefined {
-    return this.at(this.latest).get(name);
+    return this.#present.get(name);
   }
 
   /** Creates or replaces an object, whoever wrote it last. */
   put(name: string, value: Omit<T, 'resourceVersion'>): T {
-    const stored = { ...value, resourceVersion: String(this.#states.length) } as T;
-    this.#states.push(new Map(this.at(this.latest)).set(name, stored));
+    const stored = { ...value, resourceVersion: String(this.latest + 1) } as T;
+    this.#set(name, stored);
     return stored;
   }
 
@@ -40,44 +61,89 @@ export class Store<T extends { resourceVersion: string }> {
   }
 
   delete(name: string): void {
-    const rest = new Map(this.at(this.latest));
-    if (rest.delete(name)) this.#states.push(rest);
+    if (this.get(name) !== undefined) this.#set(name, undefined);
+  }
+
+  #set(name: string, value: T | undefined): void {
+    this.#present.set(name, value);
+    this.#changes.push({ name, value });
+    const history = this.#histories.get(name) ?? [];
+    history.push(value);
+    this.#histories.set(name, history);
   }
 }
 
-/** How far a cache moves on: to the present, by one state, or not at all. */
+/** How far a cache moves on: to the present, by one change, or not at all. */
 export type Lag = 'none' | 'one' | 'still';
 
 /** One client's view of a store: behind it as far as it likes, but never behind the client's own writes. */
 export class Cache<T extends { resourceVersion: string }> {
   readonly #store: Store<T>;
-  readonly #own = new Map<string, { index: number; value: T | undefined }>();
-  #index: number;
+  readonly #seen: Table<T>;
+  /** Up to which change an object is known that the client has written, or read anew. */
+  readonly #own = new Map<string, number>();
+  #index = 0;
 
   constructor(store: Store<T>) {
     this.#store = store;
-    this.#index = store.latest;
+    this.#seen = new Table(store.groupOf);
+    this.advance('none');
   }
 
   advance(lag: Lag): void {
     const { latest } = this.#store;
-    if (lag === 'none') this.#index = latest;
-    if (lag === 'one') this.#index = Math.min(latest, this.#index + 1);
-    for (const [name, { index }] of this.#own) if (index <= this.#index) this.#own.delete(name);
+    const end = lag === 'none' ? latest : lag === 'one' ? Math.min(latest, this.#index + 1) : this.#index;
+    for (; this.#index < end; this.#index += 1) {
+      const change = this.#store.change(this.#index);
+      if (change === undefined || (this.#own.get(change.name) ?? 0) > this.#index) continue;
+      this.#seen.set(change.name, change.value);
+    }
+    for (const [name, index] of this.#own) if (index <= this.#index) this.#own.delete(name);
   }
 
   /** The client has just written this object, or read it anew. */
   observe(name: string): void {
-    this.#own.set(name, { index: this.#store.latest, value: this.#store.get(name) });
+    this.#own.set(name, this.#store.latest);
+    this.#seen.set(name, this.#store.get(name));
   }
 
   get items(): readonly T[] {
-    if (this.#own.size === 0) return [...this.#store.at(this.#index).values()];
-    const items = new Map(this.#store.at(this.#index));
-    for (const [name, { value }] of this.#own) {
-      if (value === undefined) items.delete(name);
-      else items.set(name, value);
-    }
-    return [...items.values()];
+    return this.#seen.items;
+  }
+
+  group(group: string): readonly T[] {
+    return this.#seen.group(group);
+  }
+
+  get(name: string): T | undefined {
+    return this.#seen.get(name);
+  }
+}
+
+/** A client's view of one object; behind it as far as it likes, but never behind the client's own writes. */
+export class ObjectCache<T extends { resourceVersion: string }> {
+  readonly #store: Store<T>;
+  readonly #name: string;
+  #index = 0;
+
+  constructor(store: Store<T>, name: string) {
+    this.#store = store;
+    this.#name = name;
+    this.advance('none');
+  }
+
+  advance(lag: Lag): void {
+    const { length } = this.#store.history(this.#name);
+    if (lag === 'none') this.#index = length;
+    if (lag === 'one') this.#index = Math.min(length, this.#index + 1);
+  }
+
+  /** The client has just written the object, or read it anew. */
+  observe(): void {
+    this.advance('none');
+  }
+
+  get value(): T | undefined {
+    return this.#store.history(this.#name)[this.#index - 1];
   }
 }

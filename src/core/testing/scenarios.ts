@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import type { Action, Scenario } from '../simulate/actions.ts';
 import { CALENDARS } from '../simulate/calendar.ts';
-import { VERSIONS } from '../simulate/cluster.ts';
-import type { Setup } from '../simulate/objects.ts';
+import { VERSIONS } from '../simulate/random-cluster.ts';
+import type { Setup } from '../simulate/setup.ts';
 
 const index = fc.nat({ max: 4 });
 const leader = fc.nat({ max: 1 });

@@ -5,17 +5,14 @@ import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import { durationMs } from '../../api/primitives.ts';
 import type { Claim } from '../../api/update-policy.ts';
 import { assign } from '../assign.ts';
-import type { Command, Decision, HookRun } from '../command.ts';
+import type { Decision, HookRun } from '../command.ts';
 import { REASONS } from '../reasons.ts';
 import { mayBegin } from '../simulate/calendar.ts';
 import { bootIDOf, type Machine, type Objects, type SimNode, type SimPod } from '../simulate/objects.ts';
+import { Violation } from '../simulate/violation.ts';
+import type { RebootOrdered, Witness } from '../simulate/witness.ts';
 import { type Instant, instant, type NodeView, type PolicyView, type World } from '../world.ts';
 import { DrainWatchman } from './drain-watchman.ts';
-
-/** One of the design's invariants did not hold. */
-export class Violation extends Error {
-  override readonly name = 'Violation';
-}
 
 const must = (holds: boolean, what: string): void => {
   if (!holds) throw new Violation(what);
@@ -23,9 +20,12 @@ const must = (holds: boolean, what: string): void => {
 
 const mustNot = (what: string | undefined): void => must(what === undefined, what ?? '');
 
+/** A cluster's objects, and when each version was released. */
+type Watched = Objects & { readonly releasedAt: ReadonlyMap<string, Instant> };
+
 /** Looks on at every write and every boot, and judges by what is there and not by what a status says. */
-export class Watchman {
-  readonly #objects: Objects & { readonly now: number };
+export class Watchman implements Witness {
+  readonly #objects: Watched;
   readonly #drains = new DrainWatchman();
   /** Nodes (uid) that a person cordoned while nobody else had. */
   readonly #theirs = new Set<string>();
@@ -43,7 +43,7 @@ export class Watchman {
   /** Jobs that were made. */
   readonly #made = new Set<string>();
 
-  constructor(objects: Objects & { readonly now: number }) {
+  constructor(objects: Watched) {
     this.#objects = objects;
   }
 
@@ -90,16 +90,15 @@ export class Watchman {
     const { policies, nodes } = decision;
     mustNot(this.#drains.forces(world, decision, now));
     mustNot(this.#drains.cordons(world, decision));
+    const uids = new Map(world.nodes.map(({ name, uid }) => [name, uid]));
     for (const { policy, claims } of policies) {
       const kept = claims ?? world.policies.find(({ name }) => name === policy)?.status.claims ?? [];
       for (const { node, uid } of kept)
-        must(
-          world.nodes.some((view) => view.name === node && view.uid === uid),
-          `8: policy ${policy} keeps a claim on ${node} (${uid}), which is gone`,
-        );
+        must(uids.get(node) === uid, `8: policy ${policy} keeps a claim on ${node} (${uid}), which is gone`);
     }
+    const decided = Map.groupBy(nodes, ({ node }) => node);
     for (const name of assign(world.policies, world.nodes).keys()) {
-      const reasons = nodes.filter(({ node }) => node === name).map(({ status }) => status);
+      const reasons = decided.get(name)?.map(({ status }) => status) ?? [];
       must(reasons.length === 1, `10: ${reasons.length} statuses for ${name}`);
       must((reasons[0]?.reason ?? '') in REASONS && reasons[0]?.message !== '', `10: ${name} waits in silence: ${reasons[0]?.reason}`);
     }
@@ -296,13 +295,8 @@ export class Watchman {
       must(policy.status.claims?.some(({ id }) => id === claim) === true, `lock: ${name} is cordoned without a claim`);
   }
 
-  /** Invariant 2, when the order is written; the pods as they were when they were listed for it. */
-  ordersReboot(
-    world: World,
-    view: NodeView,
-    { order, record }: Command & { type: 'OrderReboot' },
-    { decidedAt, listedAt }: { decidedAt: Instant; listedAt: number },
-  ): void {
+  /** Invariant 2, when the order is written. */
+  ordersReboot(world: World, view: NodeView, { order, record, decidedAt, listed }: RebootOrdered): void {
     const schedule = world.policies.find(({ uid }) => uid === record.policyUID)?.spec.schedule;
     must(
       schedule?.onClose !== 'Release' || mayBegin(schedule, decidedAt),
@@ -322,8 +316,7 @@ export class Watchman {
     if (this.#meddledWith.has(node.uid)) return;
     must(node.unschedulable, `2: a reboot is ordered of ${view.name}, which is not cordoned`);
     // A pod that comes between the list and the order is one that no list can find.
-    const there = [...this.#objects.pods.at(listedAt).values()].filter((pod) => pod.node === view.name);
-    const left = this.#drains.leftBehind(there, record, !world.standby);
+    const left = this.#drains.leftBehind(listed, record, !world.standby);
     must(left.length === 0, `2: a reboot is ordered of ${view.name} with ${left} on it`);
     must(order.bootID === record.bootID && order.version === record.target, '2: the order is not the record’s');
     must(view.host?.status.staged?.version === record.target, `2: a reboot of ${view.name} without a proof of ${record.target}`);
