@@ -19,6 +19,10 @@ export interface ByHand {
 
 const MAX_TOKEN = 256;
 
+/** The command that gives an object a new token, to be pasted as it is: each counts once. */
+export const tokenCommand = (kind: 'updatepolicy' | 'node', name: string, annotation: string): string =>
+  `kubectl annotate ${kind} ${name} --overwrite ${annotation}=$(date +%s)`;
+
 /** Reads the annotations that people write. Never throws: an unreadable value is a problem that it names. */
 export function readByHand(annotations: Annotations): ByHand {
   const problems: string[] = [];

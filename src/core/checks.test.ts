@@ -134,10 +134,10 @@ describe('a policy with checks', () => {
     });
 
     test('say what they wait for', () => {
-      const soakUntil = ago(HOUR);
-      expect(soaking(soakUntil, seen('pods of namespace shop: 0 pods are Ready')).message).toBe(
-        `group canary is updated, soaks until ${soakUntil}, and does not finish meanwhile: waits until this check holds: pods of namespace shop: 0 pods are Ready`,
-      );
+      const message = (soakUntil: string) => soaking(soakUntil, seen('pods of namespace shop: 0 pods are Ready')).message;
+      const check = 'waits until this check holds: pods of namespace shop: 0 pods are Ready';
+      expect(message(ago(HOUR))).toBe(`group canary soaked until ${ago(HOUR)}; the next one ${check}`);
+      expect(message(ago(-HOUR))).toBe(`group canary soaks until ${ago(-HOUR)}; besides, the next one ${check}`);
     });
   });
 });

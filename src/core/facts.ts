@@ -6,6 +6,7 @@ import { type ByHand, isRetried, mergeByHand, readByHand, tokensOf } from './by-
 import { checkProblems, checksHold } from './checks.ts';
 import type { Verdict } from './command.ts';
 import { notAllowed } from './flight/hooks.ts';
+import { haltVerdict } from './halt.ts';
 import { isOf, type Releases, releasesOf } from './releases.ts';
 import { isHalted, isWanted, rolloutsOf } from './rollouts.ts';
 import { readSchedule, type ScheduleState } from './schedule.ts';
@@ -27,7 +28,8 @@ export interface Facts {
   paused: boolean;
   /** Whether nodes may be begun as far as the policy's schedule goes. */
   schedule: ScheduleState;
-  halted: boolean;
+  /** Why no node may be begun, where failures have used up the policy's budget. */
+  halt: Verdict | undefined;
   /** Why no node may be begun and no group finish its soak as far as the policy's checks go. */
   checks: Verdict | undefined;
   limit: number;
@@ -37,6 +39,8 @@ export interface Facts {
   skipped: boolean;
   /** Names of members that are unavailable: cordoned by anyone, not Ready, in flight, claimed or soaking. */
   unavailable: ReadonlySet<string>;
+  /** Members that are unavailable and not by us, with why: those that wait for a slot name them. */
+  lost: readonly string[];
   /** Of each group: names of its members. */
   groups: readonly ReadonlySet<string>[];
 }
@@ -103,12 +107,13 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
     problems,
     paused: view.spec.paused || byHand.paused,
     schedule: schedule.stateAt(now),
-    halted: isHalted(view, rollouts, nodes.length),
+    halt: isHalted(view, rollouts, nodes.length) ? haltVerdict(view, rollouts) : undefined,
     checks: checksHold(view, world.checks, now),
     limit: unavailableLimit(view.spec.rollout.maxUnavailable, nodes.length),
     ownNode: world.self?.node,
     skipped: byHand.skip !== undefined && byHand.skip !== view.status.tokens?.skip,
     groups: groups.map((_, index) => new Set(members.filter(({ group }) => group === index).map(({ node }) => node.name))),
+    lost: nodes.flatMap((node) => whyLost(view, node) ?? []),
     unavailable: new Set(nodes.filter((node) => isUnavailable(view, node, now)).map(({ name }) => name)),
   };
 }
@@ -151,6 +156,12 @@ function memberTarget(
     pin,
     releases.tooYoung(os),
   );
+}
+
+function whyLost(policy: PolicyView, node: NodeView): string | undefined {
+  if (node.ready.status && !node.unschedulable) return undefined;
+  if (node.record !== undefined || claimOn(policy, node) !== undefined) return undefined;
+  return node.unschedulable ? `${node.name} (cordoned by somebody else)` : `${node.name} (not ready)`;
 }
 
 function isUnavailable(policy: PolicyView, node: NodeView, now: Instant): boolean {

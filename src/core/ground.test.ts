@@ -111,6 +111,13 @@ describe('groundOf', () => {
     expect(ground({ ...done, annotations: { [BY_HAND.paused]: 'yes' } }).status.reason).toBe('InvalidAnnotation');
   });
 
+  test('what failed before says how to have it tried again', () => {
+    const update = anUpdate({ phase: 'RolledBack', failures: [failure] });
+    expect(ground({ update }).status.message).toMatch(
+      /not tried again by itself; to try it again: kubectl annotate node n1 --overwrite lockkeeper\.dev\/retry=\$\(date \+%s\)$/,
+    );
+  });
+
   test('a landed node keeps nothing of its flight', () => {
     const flown = {
       phase: 'Draining' as const,

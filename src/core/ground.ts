@@ -1,7 +1,8 @@
+import { BY_HAND } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import { isBlockedByPods } from './blocked.ts';
-import { isUrgent, tokensOf } from './by-hand.ts';
+import { isUrgent, tokenCommand, tokensOf } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { asReason } from './reasons.ts';
@@ -44,7 +45,7 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
   }
   const { version, rollout } = target;
   const wanted: StatusChange = { from: running, target: version, behindSince: before.behindSince ?? timestamp(now) };
-  const bad = knownBad(before, version);
+  const bad = knownBad(node, before, version);
   if (bad !== undefined) return settle('RolledBack', bad, wanted);
   if (before.phase === 'Blocked' && !isBlockedByPods(before) && !passed(before.retryAt, now)) {
     const until = instant(before.retryAt ?? '');
@@ -185,9 +186,12 @@ export function stagingBegun(
 
 const toStage = (version: string): Verdict => ({ reason: 'AwaitingStagingSlot', message: `waits to download ${version}` });
 
-function knownBad(status: NodeUpdateStatus, version: string): Verdict | undefined {
+function knownBad({ name }: NodeView, status: NodeUpdateStatus, version: string): Verdict | undefined {
   const failure = failureOf(status, version);
   if (failure === undefined) return undefined;
   const what = failure.message ?? `${version} failed on this machine before (${failure.reason})`;
-  return { reason: 'KnownBad', message: `${what}; not tried again by itself: annotate the node with a new lockkeeper.dev/retry` };
+  return {
+    reason: 'KnownBad',
+    message: `${what}; not tried again by itself; to try it again: ${tokenCommand('node', name, BY_HAND.retry)}`,
+  };
 }

@@ -89,8 +89,25 @@ describe('conditions', () => {
   test('a halt names the nodes, and how to go on', () => {
     const message = condition(statusOf([failed], { status: { rollouts } }), 'Halted')?.message;
     expect(message).toMatch(
-      /^nodes failed: n0 \(RolledBackByHost\); to go on: kubectl annotate updatepolicy default --overwrite lockkeeper.dev\/resume=/,
+      /^halted: the failure budget \(1\) is used up by n0 \(RolledBackByHost, 1\.26\.1\); to go on: kubectl annotate updatepolicy default --overwrite lockkeeper.dev\/resume=/,
     );
+  });
+
+  const saysProgressing = (...statuses: NodeUpdateStatus[]) => condition(statusOf(statuses), 'Progressing');
+  const untested: NodeUpdateStatus = { phase: 'Staged', ...behind, reason: 'GroupUntested', message: 'no node could be updated' };
+  const paused: NodeUpdateStatus = { phase: 'Idle', ...behind, reason: 'Paused', message: 'the node is paused' };
+
+  test('what most nodes wait for is said, in the words of one of them', () => {
+    expect(saysProgressing(paused, staged, staged)).toMatchObject({
+      reason: 'CapacityReached',
+      message: 'n1 and 1 more: waits for its turn',
+    });
+    expect(saysProgressing(paused)).toMatchObject({ reason: 'Paused', message: 'n0: the node is paused' });
+  });
+
+  test('a group that waits for a person is said whatever else waits or downloads', () => {
+    for (const others of [[staged, staged], [{ phase: 'Staging' as const, ...behind }]])
+      expect(saysProgressing(...others, untested)).toMatchObject({ status: 'False', reason: 'GroupUntested', message: untested.message });
   });
 
   test('the time of a transition stays until there is another', () => {

@@ -1,10 +1,8 @@
-import { BY_HAND } from '../api/names.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Condition } from '../api/primitives.ts';
 import type { Claim, Counts, UpdatePolicyStatus } from '../api/update-policy.ts';
 import { conditionOf, NODE_CONDITIONS } from './conditions.ts';
 import type { Facts } from './facts.ts';
-import { countedFailures } from './rollouts.ts';
 import { whyClosed } from './rules/window.ts';
 import { inZone } from './schedule.ts';
 import { isCurrent } from './target.ts';
@@ -123,18 +121,13 @@ const listed = (names: readonly string[]): string =>
   names.length > MAX_LISTED ? `${names.slice(0, MAX_LISTED).join(', ')} and ${names.length - MAX_LISTED} more` : names.join(', ');
 
 function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string, NodeUpdateStatus>, now: Instant): Condition[] {
-  const { view, problems, paused, halted, rollouts } = facts;
+  const { view, problems, paused, halt } = facts;
   const set = (type: string, holds: boolean, reason: string, message: string): Condition => {
     const status = holds ? 'True' : 'False';
     const before = view.status.conditions?.find((condition) => condition.type === type);
     const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timestamp(now);
     return { type, status, reason, message, lastTransitionTime, observedGeneration: view.generation };
   };
-  const failed = countedFailures(rollouts);
-  const halt = `nodes failed: ${failed
-    .map(({ node, reason }) => `${node} (${reason})`)
-    .slice(0, 10)
-    .join(', ')}; to go on: kubectl annotate updatepolicy ${view.name} --overwrite ${BY_HAND.resume}=$(date +%s)`;
   const progress = progressOf(facts, counts, statuses);
   const window = whyOpen(facts);
   const urgency = urgencyOf(facts);
@@ -165,24 +158,43 @@ function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string
         : `no update of the OS mends that these nodes are of a Kubernetes too old for the control plane, they must be replaced: ${listed(tooOld)}`,
     ),
     set('Urgent', urgency.holds, urgency.reason, urgency.message),
-    set('Halted', halted, halted ? 'FailureBudgetReached' : 'WithinFailureBudget', halted ? halt : 'the failure budget is not used up'),
+    set(
+      'Halted',
+      halt !== undefined,
+      halt === undefined ? 'WithinFailureBudget' : 'FailureBudgetReached',
+      halt?.message ?? 'the failure budget is not used up',
+    ),
   ];
 }
 
 function progressOf(
-  { members, paused, halted }: Facts,
+  { view, members, paused, halt }: Facts,
   counts: Counts,
   statuses: ReadonlyMap<string, NodeUpdateStatus>,
 ): { holds: boolean; reason: string; message: string } {
-  if (counts.inFlight > 0 || counts.staging > 0) return { holds: true, reason: 'RollingOut', message: summaryOf(counts) };
+  if (counts.inFlight > 0) return { holds: true, reason: 'RollingOut', message: summaryOf(counts) };
+  const told = members.map(({ node }) => ({ node: node.name, status: statuses.get(node.name) }));
+  const untested = told.find(({ status }) => status?.reason === 'GroupUntested')?.status;
+  if (counts.staging > 0 && untested === undefined) return { holds: true, reason: 'RollingOut', message: summaryOf(counts) };
   if (counts.outdated === 0) return { holds: false, reason: 'UpToDate', message: summaryOf(counts) };
-  if (halted) return { holds: false, reason: 'Halted', message: summaryOf(counts) };
-  if (paused) return { holds: false, reason: 'Paused', message: summaryOf(counts) };
-  const told = members.map(({ node }) => statuses.get(node.name));
-  const waiting =
-    told.find((status) => status?.reason === 'GroupUntested') ??
-    told.find(
-      (status) => status?.phase === 'Staged' || status?.phase === 'Blocked' || (status?.phase === 'Idle' && status.target !== status.from),
-    );
-  return { holds: false, reason: waiting?.reason ?? 'Waiting', message: waiting?.message ?? summaryOf(counts) };
+  if (halt !== undefined) return { holds: false, reason: halt.reason, message: halt.message };
+  if (paused) return { holds: false, reason: 'Paused', message: `policy ${view.name} is paused: ${summaryOf(counts)}` };
+  if (untested !== undefined) return { holds: false, reason: 'GroupUntested', message: untested.message ?? '' };
+  return { holds: false, ...waitOf(told.filter(({ status }) => isWaiting(status))) };
+}
+
+interface Told {
+  node: string;
+  status: NodeUpdateStatus | undefined;
+}
+
+const isWaiting = ({ phase, from, target }: NodeUpdateStatus = {}): boolean => phase !== undefined && (phase !== 'Idle' || from !== target);
+
+/** What most of those that wait are waiting for, in the words of the first of them. */
+function waitOf(waiting: readonly Told[]): { reason: string; message: string } {
+  const groups = [...Map.groupBy(waiting, ({ status }) => status?.reason ?? 'Waiting')];
+  const [reason, nodes] = groups.reduce((most, other) => (other[1].length > most[1].length ? other : most), groups[0] ?? ['Waiting', []]);
+  const [first] = nodes;
+  const more = nodes.length > 1 ? ` and ${nodes.length - 1} more` : '';
+  return { reason, message: first === undefined ? 'waits' : `${first.node}${more}: ${first.status?.message ?? ''}` };
 }

@@ -169,6 +169,16 @@ describe('a group', () => {
     ]);
   });
 
+  test('that is waited for says the same until it is done, and says until when it soaks', () => {
+    const message = (nodes: Given['nodes']) => turn({ groups: [soaking], nodes }).hold?.message;
+    const rest = ['', 'pending'] as const;
+    const two = 'waits for the 2 nodes of group canary: groups go one after the other';
+    expect(message([['canary', 'pending'], ['canary', 'pending'], rest])).toBe(two);
+    expect(message([['canary', 'updated'], ['canary', 'pending'], rest])).toBe(two);
+    expect(message([['canary', 'pending'], rest])).toBe('waits for the node of group canary: groups go one after the other');
+    expect(message([['canary', 'updated'], rest])).toBe(`waits for group canary to soak until ${ago(-HOUR)}`);
+  });
+
   test('that is untested says which nodes, why, and how to go on', () => {
     const { hold } = turn({ groups: [ring('canary')], nodes: [['canary', 'failed']] });
     expect(hold?.message).toContain('n1 (');

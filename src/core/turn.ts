@@ -1,6 +1,7 @@
 import { BY_HAND } from '../api/names.ts';
 import { durationMs } from '../api/primitives.ts';
 import type { GroupState, Rollout } from '../api/update-policy.ts';
+import { tokenCommand } from './by-hand.ts';
 import type { Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { isOf } from './releases.ts';
@@ -63,7 +64,7 @@ function turnOf(facts: Facts, rollout: Rollout, standings: ReadonlyMap<string, S
     states.push(state);
     if (isDone(state.state)) continue;
     current = index;
-    hold = holdOf(facts, state, members, standings, now);
+    hold = holdOf(facts, state, members, now);
   }
   const { groups: _groups, zone: previousZone, ...kept } = rollout;
   const zone = zoneOf(
@@ -105,32 +106,30 @@ function progressOf(
   return soakMs === 0 ? { name, state: 'Finished' } : { name, state: 'Soaking', soakUntil: timestamp(now + soakMs) };
 }
 
-function holdOf(
-  { view, checks }: Facts,
-  { name, state, soakUntil }: GroupProgress,
-  members: readonly Member[],
-  standings: ReadonlyMap<string, Standing>,
-  now: Instant,
-): Verdict {
+function holdOf({ view, checks }: Facts, { name, state, soakUntil }: GroupProgress, members: readonly Member[], now: Instant): Verdict {
   switch (state) {
     case 'Soaking': {
       const until = instant(soakUntil ?? '');
       if (checks?.reason === 'CheckFailed' || (checks !== undefined && until <= now)) {
-        const message = `group ${name} is updated, soaks until ${soakUntil}, and does not finish meanwhile: ${checks.message}`;
+        const message =
+          until > now
+            ? `group ${name} soaks until ${soakUntil}; besides, the next one ${checks.message}`
+            : `group ${name} soaked until ${soakUntil}; the next one ${checks.message}`;
         return { reason: checks.reason, message, ...(until > now && { until }) };
       }
-      return { reason: 'GroupSoaking', message: `group ${name} is updated and soaks until ${soakUntil}`, until };
+      return { reason: 'GroupSoaking', message: `waits for group ${name} to soak until ${soakUntil}`, until };
     }
     case 'Untested': {
       const named = members.slice(0, 5).map(({ node }) => `${node.name} (${node.update?.status.reason ?? 'unknown'})`);
       return {
         reason: 'GroupUntested',
-        message: `no node of group ${name} could be updated: ${named.join(', ')}; mend one, or go on without the group: kubectl annotate updatepolicy ${view.name} --overwrite ${BY_HAND.skip}=$(date +%s)`,
+        message: `no node of group ${name} could be updated: ${named.join(', ')}; mend one, or go on without the group: ${tokenCommand('updatepolicy', view.name, BY_HAND.skip)}`,
       };
     }
     default: {
-      const updated = members.filter(({ node }) => standings.get(node.name) === 'updated').length;
-      return { reason: 'AwaitingGroup', message: `waits for group ${name}: ${updated} of ${members.length} nodes updated` };
+      // Said to all that wait: a count of those that are done would be written to each of them again and again.
+      const whom = members.length === 1 ? 'the node' : `the ${members.length} nodes`;
+      return { reason: 'AwaitingGroup', message: `waits for ${whom} of group ${name}: groups go one after the other` };
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { CordonRecord } from '../../api/cordon-record.ts';
 import { BY_HAND } from '../../api/names.ts';
+import { tokenCommand } from '../by-hand.ts';
 import { isRemembered, rememberEvicted } from '../comebacks.ts';
 import type { Command, Verdict } from '../command.ts';
 import { type DrainPlan, isDaemonSetPod, type LeaveReason, planDrain } from '../drain-plan.ts';
@@ -62,7 +63,7 @@ function emptying(flight: Flight): Step {
 function timedOut(flight: Flight, plan: DrainPlan, remaining: readonly PodView[], what: string): Step {
   const { node, world } = flight;
   const waits = `waits for ${what}`;
-  const giveUp = `to give the node back: kubectl annotate node ${node.name} --overwrite ${BY_HAND.skip}=$(date +%s)`;
+  const giveUp = `to give the node back: ${tokenCommand('node', node.name, BY_HAND.skip)}`;
   const paused: Verdict = { reason: 'Paused', message: `its policy was paused: the node is given back; it ${waits}` };
   switch (flight.onTimeout) {
     case 'Skip':

@@ -45,7 +45,16 @@ describe('capacity', () => {
 
   test('names the limit', () => {
     const world = aWorld({ nodes: [free, ...others({ unschedulable: true }, {})] });
-    expect(capacity(aCandidate(world), NOW)?.message).toBe('waits for its turn: 1 of 3 nodes may be unavailable at once');
+    expect(capacity(aCandidate(world), NOW)?.message).toBe(
+      'waits for its turn: 1 of 3 nodes may be unavailable at once, and so already is n2 (cordoned by somebody else)',
+    );
+  });
+
+  test('names of the nodes that take slots only those that are not begun by us', () => {
+    const taken = others(notReady, { unschedulable: true, record: aRecord('n3') }, {});
+    expect(capacity(aCandidate(aWorld({ nodes: [free, ...taken] })), NOW)?.message).toMatch(/at once, and so already is n2 \(not ready\)$/);
+    const ours = others({ unschedulable: true, record: aRecord('n2') }, {});
+    expect(capacity(aCandidate(aWorld({ nodes: [free, ...ours] })), NOW)?.message).toMatch(/at once$/);
   });
 
   test.each([

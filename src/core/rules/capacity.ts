@@ -1,5 +1,6 @@
 import type { CountOrPercent } from '../../api/update-policy.ts';
 import { countOf } from '../budget.ts';
+import type { Facts } from '../facts.ts';
 import { type Candidate, pass, type Rule } from './rule.ts';
 
 /**
@@ -13,12 +14,20 @@ export const capacity: Rule = (candidate) => {
   if (facts.unavailable.size + begun.length >= facts.limit) {
     return {
       reason: 'CapacityReached',
-      message: `waits for its turn: ${facts.limit} of ${facts.members.length} nodes may be unavailable at once`,
+      message: `waits for its turn: ${facts.limit} of ${facts.members.length} nodes may be unavailable at once${takenByOthers(facts)}`,
     };
   }
   const group = facts.view.spec.rollout.groups[member.group];
   return group?.maxUnavailable === undefined ? pass : withinGroup(candidate, { ...group, maxUnavailable: group.maxUnavailable }, begun);
 };
+
+const MAX_NAMED = 5;
+
+function takenByOthers({ lost }: Facts): string {
+  if (lost.length === 0) return '';
+  const more = lost.length > MAX_NAMED ? ` and ${lost.length - MAX_NAMED} more` : '';
+  return `, and so already ${lost.length === 1 ? 'is' : 'are'} ${lost.slice(0, MAX_NAMED).join(', ')}${more}`;
+}
 
 function withinGroup(
   { facts, member }: Candidate,
