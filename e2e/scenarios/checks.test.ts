@@ -27,7 +27,7 @@ test('a check that fails between two nodes holds the next one until it holds aga
   // Approved, and before the first claim already nothing is begun: the object is not there.
   expect((await phase('node-1', 'Staged', 'CheckFailed')).message).toContain('ConfigMap default/gate: it is not there');
   await refreshed(names);
-  expect(await judge.claims()).toEqual((await judge.claims()).map(({ policy }) => ({ policy, claims: [] })));
+  expect((await judge.claims()).flatMap(({ claims }) => claims)).toEqual([]);
 
   await put('yes');
   await phase('node-1', 'Draining');

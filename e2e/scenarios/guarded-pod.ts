@@ -14,6 +14,8 @@ export interface GuardedPod {
   readonly budget: string;
   /** From now on it may be evicted. */
   open(): Promise<void>;
+  /** From now on its budget wants both pods, and can never allow it: preflight bars the node. */
+  bar(): Promise<void>;
 }
 
 type Budget = KubeObject & { status?: { observedGeneration?: number; currentHealthy?: number; expectedPods?: number } };
@@ -75,6 +77,10 @@ export async function guardNode(
     budget: `default/${name}`,
     async open() {
       await client.patch(budgetPath, { spec: { minAvailable: 0 } });
+    },
+    async bar() {
+      const { metadata } = await client.patch<Budget>(budgetPath, { spec: { minAvailable: 2 } });
+      await eventually(async () => (await client.get<Budget>(budgetPath)).status?.observedGeneration === metadata.generation);
     },
   };
 }

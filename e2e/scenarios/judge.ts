@@ -49,6 +49,16 @@ export interface GivenOrder {
   readonly resourceVersion: number;
 }
 
+/** A claim: from the request that made it to the one that dropped it, in ms since the epoch. */
+export interface ClaimSpan {
+  readonly policy: string;
+  readonly node: string;
+  readonly id: string;
+  readonly from: number;
+  /** Infinity where it still stands. */
+  to: number;
+}
+
 /** Judges a run from the API server's audit log and the watch's history alone. */
 export interface Judge {
   /** The most of the policy's nodes that were unavailable at one instant. */
@@ -60,7 +70,9 @@ export interface Judge {
   /** Accepted evictions: `namespace/name`. */
   evictions(): Promise<string[]>;
   /** The claims of all policies, each time that they were written. */
-  claims(): Promise<{ policy: string; claims: readonly { id: string; node: string }[] }[]>;
+  claims(): Promise<{ policy: string; claims: readonly { id: string; node: string }[]; at: number }[]>;
+  /** Each claim of each node, in the order in which they were made. */
+  spans(): Promise<ClaimSpan[]>;
   /** Each of these nodes was booted once since the start, by one Reboot order, and no other was booted at all. */
   onceEach(machines: readonly CountedMachine[]): Promise<void>;
   /**
@@ -120,10 +132,19 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
         .map(({ objectRef }) => `${objectRef?.namespace}/${objectRef?.name}`);
     },
     async claims() {
-      return (await writes('updatepolicies', 'status')).map(({ responseObject }) => {
+      return (await writes('updatepolicies', 'status')).map(({ responseObject, requestReceivedTimestamp }) => {
         const { metadata, status } = responseObject as KubeObject & { status?: UpdatePolicyStatus };
-        return { policy: metadata.name, claims: status?.claims ?? [] };
+        return { policy: metadata.name, claims: status?.claims ?? [], at: Date.parse(requestReceivedTimestamp) };
       });
+    },
+    async spans() {
+      const spans = new Map<string, ClaimSpan>();
+      for (const { policy, claims, at } of await judge.claims()) {
+        for (const span of spans.values())
+          if (span.policy === policy && span.to === Number.POSITIVE_INFINITY && !claims.some(({ id }) => id === span.id)) span.to = at;
+        for (const { id, node } of claims) if (!spans.has(id)) spans.set(id, { policy, node, id, from: at, to: Number.POSITIVE_INFINITY });
+      }
+      return [...spans.values()];
     },
     async onceEach(machines) {
       const names = machines.map(({ name }) => name).sort();

@@ -67,25 +67,30 @@ describe('a target', () => {
   test('is each variant and architecture its own, by the release that it sees', async () => {
     const kinds = [
       { variant: 'aws-k8s-1.31', arch: 'x86_64' },
-      { variant: 'aws-k8s-1.32', arch: 'x86_64' },
+      { variant: 'aws-k8s-1.31-nvidia', arch: 'x86_64' },
+      { variant: 'aws-k8s-1.32-fips', arch: 'x86_64' },
       { variant: 'aws-k8s-1.31', arch: 'aarch64' },
     ] as const;
     const of = (index: number) => kinds[index % kinds.length]!;
-    const { bed, history, judge, machines, updated } = await start({
-      nodes: 5,
+    const { bed, history, judge, machines, policy, updated } = await start({
+      nodes: 6,
       policy: { rollout: { maxUnavailable: 4 } },
-      machine: (index) => ({ ...of(index), kubelet: { tooFastToNotice: index > 2 } }),
+      machine: (index) => ({ ...of(index), kubelet: { tooFastToNotice: index > 3 } }),
     });
-    // A reboot of node-4 and node-5 is over before anybody sees them not ready: only the boot ID tells.
-    const versions = ['1.26.1', '1.27.0', '1.28.0'];
+    // A reboot of node-5 and node-6 is over before anybody sees them not ready: only the boot ID tells.
+    const versions = ['1.26.1', '1.27.0', '1.28.0', '1.29.0'];
     for (const [index, kind] of kinds.entries()) bed.repository.releases.push({ ...kind, version: versions[index]! });
     await Promise.all(machines.map(({ name }, index) => updated(versions[index % kinds.length]!, [name])));
     await judge.invariants();
     await judge.onceEach(machines);
-    for (const name of ['node-4', 'node-5']) expect(history.of(name).every(({ object }) => isReady(object))).toBe(true);
+    for (const name of ['node-5', 'node-6']) expect(history.of(name).every(({ object }) => isReady(object))).toBe(true);
     expect(machines.map(({ host }) => host.os)).toMatchObject(
       machines.map((_, index) => ({ ...of(index), version: versions[index % kinds.length] })),
     );
+    const rollouts = kinds.map((kind, index) => expect.objectContaining({ ...kind, target: versions[index], updated: index < 2 ? 2 : 1 }));
+    const told = (await policy()).status?.rollouts;
+    expect(told).toHaveLength(kinds.length);
+    expect(told).toEqual(expect.arrayContaining(rollouts));
   }, 120_000);
 });
 
