@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Fleet, type FleetOptions, startFleet } from './fleet.ts';
+import { hurried } from './watched-fleet.ts';
 
 let fleet: Fleet | undefined;
 afterEach(() => fleet?.stop());
@@ -43,6 +44,36 @@ describe('a rolling update', () => {
     expect(judge.mostUnavailable()).toBe(3);
     await judge.invariants();
   }, 180_000);
+});
+
+describe('a policy of few nodes', () => {
+  test('goes on where it has one alone, and of two with 100 % one always stays', async () => {
+    const { bed, judge, machines, nodeUpdate, release, updated } = await start({
+      nodes: 3,
+      policy: { rollout: { maxUnavailable: '100%' } },
+      machine: (index) => ({ name: `node-${index + 1}`, zone: 'eu-west-1a', labels: index === 2 ? { alone: 'true' } : {} }),
+    });
+    await bed.client.apply({
+      apiVersion: 'lockkeeper.dev/v1alpha1',
+      kind: 'UpdatePolicy',
+      metadata: { name: 'alone' },
+      spec: {
+        ...hurried({ rollout: { maxUnavailable: '50%' } }),
+        nodeSelector: { matchLabels: { alone: 'true' } },
+        priority: 1,
+      },
+    });
+    await bed.eventually(async () => (await nodeUpdate('node-3')).policy === 'alone');
+    release('1.26.1');
+    await updated('1.26.1');
+    const held = await judge.spans();
+    expect(held.map(({ policy, node }) => `${policy} ${node}`).sort()).toEqual(['alone node-3', 'fleet node-1', 'fleet node-2']);
+    const [first, second] = held.filter(({ policy }) => policy === 'fleet');
+    expect(first?.to).toBeLessThanOrEqual(second?.from ?? 0);
+    expect(judge.mostUnavailable(['node-3'])).toBe(1);
+    await judge.invariants();
+    await judge.onceEach(machines);
+  }, 120_000);
 });
 
 const labels = { app: 'web' };
