@@ -268,6 +268,18 @@ describe('a node that no policy has', () => {
   test('says so where it was ours once', () => {
     const node = aNode('n1', { update: anUpdate({ phase: 'Staged', policy: 'default', since: ago(MINUTE) }) });
     expect(decided([node], elsewhere).of('n1')).toMatchObject({ commands: [], status: { phase: 'Idle', reason: 'NoPolicy' } });
+  });
+
+  test('is no longer said to be overdue', () => {
+    const overdue = {
+      type: 'Overdue',
+      status: 'True' as const,
+      reason: 'PatchDeadlineExceeded',
+      message: '',
+      lastTransitionTime: ago(MINUTE),
+    };
+    const node = aNode('n1', { update: anUpdate({ phase: 'Staged', policy: 'default', conditions: [overdue] }) });
+    expect(decided([node], elsewhere).of('n1')?.status.conditions).toBeUndefined();
     expect(decided([node], elsewhere).of('n1')?.status).not.toHaveProperty('policy');
   });
 

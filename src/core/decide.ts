@@ -139,7 +139,7 @@ class Draft {
       const status = enter(update.status, 'Idle', { reason: 'NoPolicy', message: 'no policy selects the node' }, this.#now, {
         policy: undefined,
       });
-      this.#nodes.push({ node: node.name, status, commands: [] });
+      this.#nodes.push({ node: node.name, status: withFindings(status, [], this.#now), commands: [] });
       return;
     }
     const byHand = mergeByHand(readByHand(node.annotations), readByHand(update?.annotations ?? {}));
