@@ -147,6 +147,15 @@ describe('a kubeconfig', () => {
     expect(kubeconfigNamespace(path, 'y')).toBeUndefined();
   });
 
+  test('none at all is said so, and no server is made up', () => {
+    const env = jest.replaceProperty(process, 'env', { HOME: directory });
+    try {
+      expect(() => kubeconfigCredentials(undefined)).toThrow('there is no kubeconfig');
+    } finally {
+      env.restore();
+    }
+  });
+
   test('client certificates, no check of the server, passwords', async () => {
     const path = await file(
       'kc',

@@ -70,6 +70,9 @@ function load(path: string | undefined, context: string | undefined): KubeConfig
     config.setCurrentContext(context);
   }
   const cluster = config.getCurrentCluster();
+  // What the library makes up where it finds no kubeconfig and is in no cluster.
+  if (path === undefined && config.getCurrentContext() === 'loaded-context' && cluster?.server === 'http://localhost:8080')
+    throw new CredentialsError('there is no kubeconfig: KUBECONFIG names none, and there is no ~/.kube/config', { retryable: false });
   if (!cluster) throw new CredentialsError('the kubeconfig names no current context with a cluster', { retryable: false });
   if (cluster.proxyUrl) throw new CredentialsError("the kubeconfig's proxy-url is not supported", { retryable: false });
   return config;
