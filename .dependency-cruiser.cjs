@@ -29,6 +29,16 @@ module.exports = {
       to: { pathNot: '^src/(cluster|core|api)/|^node_modules/zod/|^crypto$' },
     },
     {
+      name: 'cli-runs-no-loops',
+      comment: "People's own program reads and plans; what acts stays in the controller.",
+      severity: 'error',
+      from: { path: '^src/cli/', pathNot: '\\.test\\.ts$' },
+      to: {
+        reachable: true,
+        path: '^src/(controller|agent)/|^src/kube/(elector|lease|reflector|work-queue)|node_modules/(express|pino|prom-client)/',
+      },
+    },
+    {
       name: 'agent-stays-small',
       comment: 'No Kubernetes client library, no web framework, nothing of the controller in the agent.',
       severity: 'error',

@@ -24,7 +24,7 @@ e2e: build ## end-to-end tests alone, on control planes of their own; BED=kind: 
 lint: node_modules/.ready ## types, Biome, dependency rules, dead exports, stale CRDs
 	@node scripts/test.ts lint
 
-build: dist/.ready ## the two bundles in dist/
+build: dist/.ready ## the three bundles in dist/: controller, agent, kubectl plugin
 
 crds: node_modules/.ready ## generate crds/ and the chart's copies from src/api
 	@node scripts/generate-crds.ts

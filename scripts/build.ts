@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises';
+import { chmod, rm, stat } from 'node:fs/promises';
 import { build, type Plugin } from 'esbuild';
 
 /** Bundles are ES modules; what they contain of CommonJS still asks for `require`. */
@@ -22,7 +22,11 @@ const requiredBuiltins: Plugin = {
   },
 };
 
-const bundles = { 'dist/lockkeeper.js': 'src/main.ts', 'dist/lockkeeper-agent.js': 'src/agent/main.ts' };
+const bundles = {
+  'dist/lockkeeper.js': 'src/main.ts',
+  'dist/lockkeeper-agent.js': 'src/agent/main.ts',
+  'dist/kubectl-lockkeeper.js': 'src/cli/main.ts',
+};
 
 await Promise.all(Object.keys(bundles).map((file) => rm(file, { force: true })));
 for (const [outfile, entry] of Object.entries(bundles)) {
@@ -41,5 +45,7 @@ for (const [outfile, entry] of Object.entries(bundles)) {
     legalComments: 'none',
     logLevel: 'warning',
   });
+  // Whoever puts it on the PATH runs it by its first line.
+  if (entry.startsWith('src/cli/')) await chmod(outfile, 0o755);
   console.log(`${outfile}  ${Math.round((await stat(outfile)).size / 1024)} kB`);
 }

@@ -1,0 +1,66 @@
+import { API_VERSION } from '../api/names.ts';
+import { CredentialsError } from '../kube/credentials.ts';
+import { ApiError, ApiUnreachableError } from '../kube/errors.ts';
+
+/** What a command's exit code says. */
+export const EXIT = {
+  ok: 0,
+  /** Something went wrong. */
+  failed: 1,
+  /** The command line, a file or the kubeconfig makes no sense. */
+  usage: 2,
+  /** The user lacks a right. */
+  forbidden: 3,
+} as const;
+
+/** A right that the user lacks. */
+export interface Right {
+  verb: 'get' | 'list';
+  /** `pods`, `updatepolicies.lockkeeper.dev`. */
+  resource: string;
+  /** Where it is wanted; absent: in all of the cluster. */
+  namespace?: string;
+}
+
+/** The API server refuses what a command has to read; the message names each right. */
+export class MissingRightsError extends Error {
+  readonly retryable = false;
+  readonly rights: readonly Right[];
+
+  constructor(rights: readonly Right[], role: string) {
+    const lines = rights.map(
+      ({ verb, resource, namespace }) => `  ${verb} ${resource}${namespace === undefined ? ' (cluster-wide)' : ` (in ${namespace})`}`,
+    );
+    super(
+      `you lack ${rights.length === 1 ? 'a right' : 'rights'} in this cluster:\n${lines.join('\n')}\nThe chart's ClusterRole ${role} has all that this command reads; have an administrator bind it to you:\n  kubectl create clusterrolebinding ${role}-NAME --clusterrole=${role} --user=NAME`,
+    );
+    this.name = 'MissingRightsError';
+    this.rights = rights;
+  }
+}
+
+/** The cluster has no Lockkeeper. */
+export class NotInstalledError extends Error {
+  readonly retryable = false;
+
+  constructor() {
+    super(
+      `this cluster does not know the kinds of ${API_VERSION}: install the chart first, or choose another cluster with --context or --kubeconfig`,
+    );
+    this.name = 'NotInstalledError';
+  }
+}
+
+/** What a person is told of an error, and what to do about it. */
+export function explain(error: unknown): string {
+  if (error instanceof ApiUnreachableError)
+    return `cannot reach the API server: ${error.message}${causeOf(error)}\nIs it the right cluster? --context and --kubeconfig choose another one.`;
+  if (error instanceof ApiError && error.status === 401)
+    return 'the API server does not know you: log in again, or choose another user with --context or --kubeconfig';
+  if (error instanceof CredentialsError) return `${error.message}${causeOf(error)}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+function causeOf({ cause }: Error): string {
+  return cause instanceof Error && cause.message !== '' ? `: ${cause.message}` : '';
+}

@@ -1,0 +1,343 @@
+import { describe, expect, test } from '@jest/globals';
+import * as z from 'zod/mini';
+import { type Plan, planSchema } from '../../api/plan.ts';
+import type { Forecast, NodeForecast } from '../simulate/forecast.ts';
+import {
+  aClaim,
+  ago,
+  aHost,
+  aNode,
+  anUpdate,
+  aPod,
+  aPolicy,
+  aRollout,
+  aStagedNode,
+  aWorld,
+  HOUR,
+  inFlightNode,
+  MINUTE,
+  NEW,
+  NOW,
+  OLD,
+} from '../testing/builders.ts';
+import { timestamp, type World } from '../world.ts';
+import { planOf } from './plan.ts';
+
+const at = (minutes: number): number => NOW + minutes * MINUTE;
+
+/** A node that is updated between two minutes from now. */
+const updated = (node: string, from: number, to: number, change: Partial<NodeForecast> = {}): NodeForecast => ({
+  node,
+  policy: 'default',
+  from: OLD,
+  to: NEW,
+  claimedAt: at(from),
+  uncordonedAt: at(to),
+  stays: [{ at: at(to), phase: 'Idle', reason: 'UpToDate', message: `runs ${NEW}` }],
+  ...change,
+});
+
+/** A node that is not. */
+const left = (node: string, reason: NodeForecast['stays'][number]['reason'], message = 'waits'): NodeForecast => ({
+  node,
+  policy: 'default',
+  from: OLD,
+  to: OLD,
+  stays: [{ at: NOW, phase: 'Staged', reason, message }],
+});
+
+function plan(world: Partial<World>, nodes: readonly NodeForecast[]): Plan {
+  const foreseen: Forecast = {
+    startsAt: NOW,
+    nodes,
+    left: nodes.filter(({ stays }) => stays.at(-1)?.reason !== 'UpToDate').map(({ node }) => node),
+  };
+  const seen = aWorld(world);
+  const pods = new Map(seen.nodes.map(({ name }) => [name, seen.pods.get(name) ?? []]));
+  return z.parse(planSchema, planOf({ ...seen, pods }, { now: NOW, foresee: () => foreseen }));
+}
+
+const only = (made: Plan) => made.policies[0]!;
+const names = (made: Plan) => only(made).warnings.map(({ name }) => name);
+
+describe('a plan', () => {
+  test('lists nodes in the order in which they are claimed, with group, zone, times, and why each waits now', () => {
+    const policy = aPolicy({
+      spec: { rollout: { groups: [{ name: 'canary', nodeSelector: { matchLabels: { ring: 'canary' } } }], soak: '5m' } },
+    });
+    const nodes = [aStagedNode('a', { labels: { 'topology.kubernetes.io/zone': 'z1' } }), aStagedNode('b', { labels: { ring: 'canary' } })];
+    const stays = [
+      { at: at(5), phase: 'Soaking' as const, reason: 'Soaking' as const, message: '' },
+      { at: at(10), phase: 'Idle' as const, reason: 'UpToDate' as const, message: '' },
+    ];
+    const made = only(plan({ policies: [policy], nodes }, [updated('b', 0, 5, { stays }), updated('a', 10, 15)]));
+    expect(made).toMatchObject({
+      name: 'default',
+      source: 'InCluster',
+      timeZone: 'UTC',
+      nodes: 2,
+      upToDate: 0,
+      targets: [{ variant: 'aws-k8s-1.31', arch: 'amd64', to: NEW }],
+      startsAt: timestamp(NOW),
+      endsAt: timestamp(at(15)),
+      complete: true,
+      held: [],
+      warnings: [],
+    });
+    expect(made.steps).toEqual([
+      {
+        order: 1,
+        node: 'b',
+        group: 'canary',
+        from: OLD,
+        to: NEW,
+        inFlight: false,
+        startsAt: timestamp(NOW),
+        endsAt: timestamp(at(5)),
+        now: { phase: 'Staged', reason: 'Claimed', message: expect.any(String) },
+      },
+      expect.objectContaining({
+        order: 2,
+        node: 'a',
+        zone: 'z1',
+        startsAt: timestamp(at(10)),
+        now: expect.objectContaining({ reason: 'AwaitingGroup' }),
+      }),
+    ]);
+  });
+
+  test('ends when the last node has soaked', () => {
+    const stays = [
+      { at: at(5), phase: 'Soaking' as const, reason: 'Soaking' as const, message: '' },
+      { at: at(65), phase: 'Idle' as const, reason: 'UpToDate' as const, message: '' },
+    ];
+    expect(only(plan({ nodes: [aStagedNode('a')] }, [updated('a', 0, 5, { stays })])).endsAt).toBe(timestamp(at(65)));
+  });
+
+  test('a node in flight began when it was claimed', () => {
+    const policy = aPolicy({ status: { claims: [aClaim('a', { at: ago(3 * MINUTE) })], rollouts: [aRollout()] } });
+    const made = only(plan({ policies: [policy], nodes: [inFlightNode('a', { phase: 'Draining' })] }, [updated('a', 0, 5)]));
+    expect(made.steps).toMatchObject([{ node: 'a', inFlight: true, startsAt: ago(3 * MINUTE), from: OLD }]);
+  });
+
+  test('a blocked node is named with its pods and budgets, though others go first', () => {
+    const budget = {
+      namespace: 'shop',
+      name: 'web',
+      selector: {},
+      observed: true,
+      disruptionsAllowed: 0,
+      currentHealthy: 2,
+      desiredHealthy: 2,
+      expectedPods: 2,
+    };
+    const made = plan(
+      {
+        nodes: [aStagedNode('a'), aStagedNode('b')],
+        pods: new Map([['b', [aPod('web-1')]]]),
+        budgets: new Map([['shop', [budget]]]),
+      },
+      [updated('a', 0, 5), left('b', 'CapacityReached')],
+    );
+    expect(only(made)).toMatchObject({ complete: false, steps: [{ node: 'a' }] });
+    expect(only(made).held).toEqual([
+      expect.objectContaining({
+        node: 'b',
+        to: NEW,
+        reason: 'CannotEvict',
+        pods: [{ pod: 'shop/web-1', why: expect.stringContaining('PodDisruptionBudget shop/web') }],
+      }),
+    ]);
+    expect(only(made).warnings).toMatchObject([{ name: 'NodesHeld', endless: true, nodes: ['b'] }]);
+  });
+
+  test('what waits for an approval is planned as if it were approved, and says so; the node itself says what it waits for', () => {
+    const policy = aPolicy({ spec: { approval: 'Manual' } });
+    let asked: World | undefined;
+    const world = aWorld({ policies: [policy], nodes: [aStagedNode('a')], pods: new Map([['a', []]]) });
+    const made = planOf(world, {
+      now: NOW,
+      foresee: (seen) => {
+        asked = seen;
+        return { startsAt: NOW, nodes: [updated('a', 0, 5)], left: [] };
+      },
+    });
+    expect(asked?.nodes[0]?.annotations).toMatchObject({ 'lockkeeper.dev/approved-version': NEW });
+    expect(made.assumptions).toContainEqual({ name: 'Approved', policy: 'default', message: `${NEW} is approved now` });
+    expect(only(made).steps[0]?.now.reason).toBe('AwaitingApproval');
+  });
+
+  test('the median of updates that ended well is what a node takes; without any it is assumed, and said', () => {
+    const history = [3, 7, 5].map((minutes) => ({
+      from: OLD,
+      to: NEW,
+      startedAt: ago(HOUR),
+      finishedAt: ago(HOUR - minutes * MINUTE),
+      outcome: 'Updated',
+    }));
+    const failed = { from: OLD, to: NEW, startedAt: ago(HOUR), finishedAt: ago(0), outcome: 'RolledBack' };
+    const done = aNode('done', {
+      update: anUpdate({ history: [...history, failed] }),
+      os: { version: NEW, variant: 'aws-k8s-1.31', arch: 'amd64' },
+    });
+    const order = { id: 'stage-1', action: 'Stage' as const, version: NEW };
+    const answer = { id: 'stage-1', state: 'Done' as const, startedAt: ago(10 * MINUTE), finishedAt: ago(8 * MINUTE) };
+    const staged = aStagedNode('a', { host: aHost({ answer, staged: { version: NEW, provenAt: ago(0), lastCommandAt: ago(0) } }, order) });
+    const measured = plan({ nodes: [staged, done] }, [updated('a', 0, 5)]).assumptions;
+    expect(measured).toContainEqual(expect.objectContaining({ name: 'UpdateDuration', seconds: 300, samples: 3 }));
+    expect(measured).toContainEqual(expect.objectContaining({ name: 'StagingDuration', seconds: 120, samples: 1 }));
+    const [assumed] = plan({ nodes: [aStagedNode('a')] }, [updated('a', 0, 5)]).assumptions;
+    expect(assumed).toEqual({
+      name: 'UpdateDuration',
+      policy: 'default',
+      variant: 'aws-k8s-1.31',
+      arch: 'amd64',
+      seconds: 400,
+      message: 'from cordon to uncordon',
+    });
+  });
+
+  test('a cluster that is up to date has nothing to do, and nothing to warn of', () => {
+    const node = aNode('a', { os: { version: NEW, variant: 'aws-k8s-1.31', arch: 'amd64' } });
+    expect(
+      only(
+        plan({ nodes: [node] }, [{ node: 'a', policy: 'default', stays: [{ at: NOW, phase: 'Idle', reason: 'UpToDate', message: '' }] }]),
+      ),
+    ).toMatchObject({
+      upToDate: 1,
+      steps: [],
+      held: [],
+      warnings: [],
+      complete: true,
+    });
+  });
+});
+
+describe('warns', () => {
+  const staged = aStagedNode('a');
+  const schedule = (duration: string, onClose: 'Finish' | 'Release') => ({
+    windows: [{ cron: '0 2 * * *', duration, timeZone: 'UTC' }],
+    onClose,
+  });
+
+  test.each([
+    ['of a pause', { policies: [aPolicy({ spec: { paused: true } })] }, left('a', 'Paused'), ['Paused']],
+    [
+      'of a paused node',
+      { nodes: [aStagedNode('a', { annotations: { 'lockkeeper.dev/paused': 'true' } })] },
+      left('a', 'Paused'),
+      ['NodesHeld'],
+    ],
+    [
+      'of a spec that cannot be read',
+      { policies: [aPolicy({ spec: { schedule: { windows: [{ cron: '0 2 * * *', duration: '4h', timeZone: 'Mars/Phobos' }] } } })] },
+      left('a', 'PolicyNotReady'),
+      ['PolicyNotReady'],
+    ],
+    [
+      'of a schedule without a time to come',
+      {
+        policies: [
+          aPolicy({
+            spec: {
+              schedule: {
+                windows: [{ cron: '0 2 * * *', duration: '1h', timeZone: 'UTC' }],
+                exclusions: [{ from: '2020-01-01T00:00:00Z', to: '9999-12-31T23:59:59Z' }],
+              },
+            },
+          }),
+        ],
+      },
+      left('a', 'InExclusion'),
+      ['NeverOpens'],
+    ],
+    [
+      'of windows that lie too far ahead',
+      {
+        policies: [
+          aPolicy({
+            spec: {
+              schedule: {
+                windows: [{ cron: '0 0 2 1 1 *', duration: '1h', timeZone: 'UTC' }],
+                exclusions: [{ from: '2020-01-01T00:00:00Z', to: '2999-01-01T00:00:00Z' }],
+              },
+            },
+          }),
+        ],
+      },
+      left('a', 'InExclusion'),
+      ['BeyondHorizon'],
+    ],
+    [
+      'of a window that is too short',
+      { policies: [aPolicy({ spec: { schedule: schedule('5m', 'Finish') } })] },
+      updated('a', 0, 5),
+      ['WindowTooShort'],
+    ],
+    [
+      'of a window in which no node can be finished',
+      { policies: [aPolicy({ spec: { schedule: schedule('5m', 'Release') } })] },
+      left('a', 'OutsideWindow'),
+      ['WindowTooShort', 'BeyondHorizon'],
+    ],
+    ['not of one that is long enough', { policies: [aPolicy({ spec: { schedule: schedule('7m', 'Release') } })] }, updated('a', 0, 5), []],
+    [
+      'of slots that nothing frees',
+      { nodes: [staged, aNode('b', { unschedulable: true, os: { version: NEW, variant: 'aws-k8s-1.31', arch: 'amd64' } })] },
+      left('a', 'CapacityReached'),
+      ['NoCapacity'],
+    ],
+    ['of a group that nobody could test', {}, left('a', 'GroupUntested', 'no node of group canary could be updated'), ['GroupUntested']],
+    [
+      'of a check that fails now',
+      { nodes: [aStagedNode('a', { update: anUpdate({ phase: 'Staged', reason: 'CheckFailed', message: 'web is not ready' }) })] },
+      updated('a', 0, 5),
+      ['CheckFailed'],
+    ],
+    [
+      'of a deadline that is missed',
+      {
+        policies: [aPolicy({ spec: { patchDeadline: '1h' } })],
+        nodes: [aStagedNode('a', { update: anUpdate({ behindSince: ago(59 * MINUTE) }) })],
+      },
+      updated('a', 0, 5),
+      ['PatchDeadlineMissed'],
+    ],
+    ['of nodes that no update helps', { kubernetes: { major: 1, minor: 36 } }, updated('a', 0, 5), ['KubernetesTooOld']],
+  ] as [string, Partial<World>, NodeForecast, string[]][])('%s', (_, world, forecast, expected) => {
+    expect(names(plan({ nodes: [staged], ...world }, [forecast]))).toEqual(expected);
+  });
+
+  test('of a halt, with its nodes and the command that resumes it', () => {
+    const failed = [{ node: 'b', hostID: 'host-b', target: NEW, reason: 'RebootTimeout', at: ago(HOUR) }];
+    const made = plan({ policies: [aPolicy({ status: { rollouts: [aRollout({ failed })] } })], nodes: [staged] }, [left('a', 'Halted')]);
+    expect(only(made).warnings).toMatchObject([{ name: 'Halted', endless: true, nodes: ['b'] }]);
+    expect(only(made).warnings[0]?.message).toContain('lockkeeper.dev/resume=$(date +%s)');
+  });
+
+  test('of an autoscaler that goes on adding nodes below the target: by those that joined since, updated or not', () => {
+    const policy = aPolicy({ status: { rollouts: [aRollout({ startedAt: ago(HOUR) })] } });
+    const history = [{ from: OLD, to: NEW, startedAt: ago(MINUTE), finishedAt: ago(0), outcome: 'Updated' }];
+    const late = { createdAt: ago(MINUTE) };
+    const os = { version: NEW, variant: 'aws-k8s-1.31', arch: 'amd64' };
+    const nodes = [
+      aStagedNode('old'),
+      aStagedNode('late', late),
+      aNode('late-updated', { ...late, os, update: anUpdate({ history }) }),
+      aNode('late-new', { ...late, os }),
+    ];
+    const made = plan({ policies: [policy], nodes }, [updated('old', 0, 5), updated('late', 5, 10)]);
+    expect(only(made).warnings).toMatchObject([{ name: 'NodesJoinBelowTarget', endless: true, nodes: ['late', 'late-updated'] }]);
+    // A rollout that has not begun yet has nobody who came later.
+    expect(names(plan({ nodes }, [updated('old', 0, 5)]))).toEqual([]);
+  });
+
+  test('of what no one policy has to do with: agents that nothing limits, nodes that nobody keeps up to date', () => {
+    const policy = aPolicy({ spec: { nodeSelector: { matchLabels: { pool: 'workers' } } } });
+    const made = plan({ guarded: false, policies: [policy], nodes: [staged] }, []);
+    expect(made.warnings).toMatchObject([
+      { name: 'AdmissionPolicyMissing', endless: true },
+      { name: 'NodesWithoutPolicy', endless: false, nodes: ['a'] },
+    ]);
+  });
+});
