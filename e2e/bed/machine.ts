@@ -21,6 +21,8 @@ import { podPath } from './pod-object.ts';
 export interface KubeletBehaviour {
   /** The node stays not ready, whatever the host does. */
   neverReturns?: boolean;
+  /** The node does not get ready on these versions of the OS, though its kubelet and what runs over the host's network are back. */
+  neverReadyOn?: readonly string[];
   /** How much later than the host the kubelet is back. */
   slowMs?: number;
   /** The reboot is over before anybody sees the node not ready: only its boot ID tells. */
@@ -225,18 +227,20 @@ export class Machine {
   }
 
   async #up(): Promise<void> {
-    await this.#report('True');
+    const { neverReadyOn = [] } = this.kubelet;
+    const broken = neverReadyOn.some((version) => this.#facts.osImage === bottlerocketImage(version, this.#variant));
+    await this.#report(broken ? 'False' : 'True', true);
     await this.#annotatePods(null);
     this.#parts.processes.nodeUp(this.name);
   }
 
-  async #report(status: NodeCondition['status']): Promise<void> {
+  async #report(status: NodeCondition['status'], up = status === 'True'): Promise<void> {
     const write = async () => {
       const { bootID, osImage } = this.#facts;
       const seen = (await this.node()).status.conditions?.find((condition) => condition.type === 'Ready');
       const conditions = seen?.status === status ? [] : [readyCondition(status, now())];
       // What a kubelet that is down cannot report is not reported.
-      const nodeInfo = status === 'True' ? { bootID, osImage } : {};
+      const nodeInfo = up ? { bootID, osImage } : {};
       await this.#parts.api.patch(`${this.path}/status`, { status: { conditions, nodeInfo } }, 'strategic');
     };
     await persist(write, { signal: this.#ending.signal });

@@ -20,6 +20,7 @@ const phaseColors: Record<string, (text: string) => string> = {
   Draining: color.yellow,
   Rebooting: color.magenta,
   Verifying: color.yellow,
+  RollingBack: color.red,
   Uncordoning: color.yellow,
   Blocked: color.red,
   RolledBack: color.red,

@@ -236,17 +236,22 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
     }
   }
 
-  /** One record and one reboot deadline for each claim: whoever takes over goes by the clocks that run. */
+  /** One record and one reboot deadline for each claim, and one of each for its way back: whoever takes over goes by the clocks that run. */
   async function judgeDeadlines(): Promise<void> {
     const seen = new Map<string, Set<string>>();
     const note = (what: string, value: string) => seen.set(what, (seen.get(what) ?? new Set()).add(value));
     for (const { object } of history.versions) {
       const record = object.metadata.annotations?.[cordonAnnotation];
-      if (record !== undefined) note(`${object.metadata.name} record of ${JSON.parse(record).claim}`, record);
+      if (record === undefined) continue;
+      const { claim, rollback } = JSON.parse(record) as { claim: string; rollback?: { at: string; bootID: string } };
+      note(`${object.metadata.name} record of ${claim}, ${rollback === undefined ? 'there' : `back under ${rollback.bootID}`}`, record);
+      if (rollback !== undefined) note(`${object.metadata.name} rollback of ${claim}`, rollback.at);
     }
     for (const { responseObject } of await writes('nodeupdates', 'status')) {
       const { metadata, status } = responseObject as KubeObject & { status?: NodeUpdateStatus };
-      if (status?.deadlines?.reboot !== undefined) note(`${metadata.name} reboot deadline of ${status.claim}`, status.deadlines.reboot);
+      const { claim, phase, deadlines } = status ?? {};
+      if (deadlines?.reboot === undefined) continue;
+      note(`${metadata.name} reboot deadline of ${claim}${phase === 'RollingBack' ? ', back' : ''}`, deadlines.reboot);
     }
     for (const [what, values] of seen) expect({ what, values: values.size }).toEqual({ what, values: 1 });
   }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import { AgentBed, release } from './testing/agent-bed.ts';
+import { AgentBed, release, unopened } from './testing/agent-bed.ts';
 import type { CrashPlan } from './testing/crash.ts';
 
 jest.setTimeout(300_000);
@@ -75,6 +75,36 @@ describe('killed at every request, and started again', () => {
       expect(await savedOnHost()).toEqual({});
       expect(wrong).toEqual([]);
       expect(bed.asked('POST /actions/activate-update')).toBe(0);
+      return died;
+    });
+    expect(crashes).toBeGreaterThan(40);
+  });
+
+  test('back to an older version, against its wave: there by one reboot, and the settings are what they were', async () => {
+    const back = { id: 's1', action: 'Stage', version: '1.26.0', ignoreWaves: true };
+    const crashes = await forEachCrash(async (crash) => {
+      bed = await new AgentBed({
+        version: '1.26.1',
+        releases: [unopened('1.26.0'), release('1.26.1'), release('1.27.0')],
+        timings: { renderMs: 0 },
+      }).start();
+      const wrong: unknown[] = [];
+      bed.onHostRequest = (request) => {
+        const changes = request === 'PATCH /settings?tx=lockkeeper';
+        if (changes && restored() && bed.status.savedSettings === undefined) wrong.push('settings changed before they were recorded');
+        if (request === 'POST /actions/activate-update' && !restored()) wrong.push('activated with settings of ours in force');
+      };
+      bed.order(back);
+      const staged = () => bed.status.answer?.id === 's1' && bed.status.answer.state === 'Done';
+      const died = await live(crash, staged);
+      await live(undefined, staged);
+      bed.order({ id: 'r1', action: 'Reboot', version: '1.26.0', bootID: bed.bootID });
+      const done = () => bed.status.answer?.id === 'r1' && bed.status.answer.state === 'Done';
+      await live(undefined, done);
+      expect(wrong).toEqual([]);
+      expect(bed.host.os.version).toBe('1.26.0');
+      expect(bed.host.rebootCount).toBe(1);
+      expect(restored()).toBe(true);
       return died;
     });
     expect(crashes).toBeGreaterThan(40);

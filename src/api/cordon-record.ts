@@ -41,6 +41,15 @@ export const cordonRecordSchema = z.object({
   readyDaemonSets: z.array(z.string()).check(z.maxLength(256)),
   /** What ran in those pods then (`PodView.containers`): none of it outlives the reboot. */
   daemonSetContainers: z.optional(z.array(z.string()).check(z.maxLength(256))),
+  /** The way back of a node whose target could not be verified: begun under that boot, which ran the target. */
+  rollback: z.optional(
+    z.object({
+      at: timeSchema(),
+      bootID: z.string(),
+      /** What ran in DaemonSet pods by then, besides: none of it outlives the next reboot either. */
+      daemonSetContainers: z.optional(z.array(z.string()).check(z.maxLength(256))),
+    }),
+  ),
   /** The policy's hooks at the claim. */
   hooks: z.optional(recordedHooksSchema()),
   /** What we changed, as it was before: null stands for absent. */

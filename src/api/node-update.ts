@@ -10,6 +10,7 @@ export const PHASES = [
   'Draining',
   'Rebooting',
   'Verifying',
+  'RollingBack',
   'Uncordoning',
   'Soaking',
   'Blocked',

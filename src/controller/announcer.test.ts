@@ -131,7 +131,7 @@ describe('a change of phase', () => {
   test.each([...PHASES])('to %s is a warning just where a person should look', (phase) => {
     const { announcer, events } = bed();
     announcer.announce(worldOf(aNode('a', { update: anUpdate() })), decisionOf({ a: statusOf(phase) }), NOBODY);
-    expect(events[0]!.type).toBe(['Blocked', 'RolledBack', 'Failed'].includes(phase) ? 'Warning' : 'Normal');
+    expect(events[0]!.type).toBe(['Blocked', 'RollingBack', 'RolledBack', 'Failed'].includes(phase) ? 'Warning' : 'Normal');
   });
 
   test('has no length where the times cannot be read, or go back', () => {

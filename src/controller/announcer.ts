@@ -122,6 +122,7 @@ function problemOf(status: UpdatePolicyStatus): string {
 function isBad(phase: Phase): boolean {
   switch (phase) {
     case 'Blocked':
+    case 'RollingBack':
     case 'RolledBack':
     case 'Failed':
       return true;

@@ -152,6 +152,7 @@ function detailsOf(command: Command, { claim, from, target }: NodeUpdateStatus):
       return { ...recorded(record), order: order.action, orderID: order.id, bootID: order.bootID };
     }
     case 'Cordon':
+    case 'UpdateRecord':
     case 'Uncordon':
       return recorded(command.record);
     case 'RunHook': {

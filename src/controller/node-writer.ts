@@ -13,7 +13,16 @@ import type { Logger } from '../kube/logger.ts';
 import type { Reflector } from '../kube/reflector.ts';
 import type { HookJobs } from './hook-jobs.ts';
 import { makeHookJob } from './hook-runner.ts';
-import { cordonAgainPatch, cordonPatch, fencePatch, mergePatchBetween, orderPatch, sweepPatch, uncordonPatch } from './patches.ts';
+import {
+  cordonAgainPatch,
+  cordonPatch,
+  fencePatch,
+  mergePatchBetween,
+  orderPatch,
+  recordPatch,
+  sweepPatch,
+  uncordonPatch,
+} from './patches.ts';
 import type { PodViews } from './pod-views.ts';
 import type { Reflectors } from './reflectors.ts';
 
@@ -81,6 +90,8 @@ export class NodeWriter {
         return this.#orderReboot(command);
       case 'Cordon':
         return this.#patchNode(cordonPatch(this.#node, command));
+      case 'UpdateRecord':
+        return this.#patchNode(recordPatch(this.#node, command.record));
       case 'CordonAgain':
         return this.#patchNode(cordonAgainPatch(this.#node));
       case 'Uncordon':

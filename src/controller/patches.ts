@@ -34,6 +34,11 @@ export function cordonPatch(node: BareNode, { record, annotations, labels }: Omi
   };
 }
 
+/** Changes our record on a node in flight, and nothing else. */
+export const recordPatch = (node: BareNode, record: CordonRecord): Json => ({
+  metadata: { resourceVersion: node.resourceVersion, annotations: { [ON_NODE.cordon]: JSON.stringify(record) } },
+});
+
 /** Cordons a node again that carries our record. */
 export const cordonAgainPatch = (node: BareNode): Json => ({
   metadata: { resourceVersion: node.resourceVersion },

@@ -73,9 +73,9 @@ const missing = (ours: Values, present: Values) => Object.fromEntries(Object.ent
 
 function givenUp({ node, status }: Member, claim: Claim, verdict: Verdict, now: Instant): Step {
   const cancel: Command[] =
-    node.host === undefined || node.host.spec.order?.id === cancelOrderID(claim.id)
+    node.host === undefined || node.host.spec.order?.id === cancelOrderID({ claim: claim.id })
       ? []
-      : [{ type: 'Order', order: { id: cancelOrderID(claim.id), action: 'Cancel' } }];
+      : [{ type: 'Order', order: { id: cancelOrderID({ claim: claim.id }), action: 'Cancel' } }];
   return { status: enter(status, 'Idle', verdict, now), commands: [...cancel, { type: 'Fence', claim: claim.id }] };
 }
 

@@ -23,6 +23,8 @@ export type Command =
   /** A Reboot order: only if a fresh list of the node's pods shows nothing left to evict; then the status (with the deadline), then the order. */
   | { type: 'OrderReboot'; order: Order; record: CordonRecord; context: DrainContext; status: NodeUpdateStatus }
   | { type: 'Cordon'; record: CordonRecord; annotations: Readonly<Record<string, string>>; labels: Readonly<Record<string, string>> }
+  /** The record of a node in flight has changed: its way back begins, or is given up. */
+  | { type: 'UpdateRecord'; record: CordonRecord }
   /** Somebody uncordoned a node in flight: cordon it again, the record stays. */
   | { type: 'CordonAgain' }
   /** Restore what the record says where it is still ours, remove the record, leave the fence. */

@@ -15,7 +15,7 @@ describe('lifecycleOf', () => {
   });
 
   test('a node that is let alone carries none', () => {
-    const busy = new Set(['Staged', 'Draining', 'Rebooting', 'Verifying', 'Failed', 'Uncordoning']);
+    const busy = new Set(['Staged', 'Draining', 'Rebooting', 'Verifying', 'RollingBack', 'Failed', 'Uncordoning']);
     for (const phase of PHASES) expect({ phase, none: lifecycleOf(phase).length === 0 }).toEqual({ phase, none: !busy.has(phase) });
   });
 });

@@ -13,6 +13,7 @@ export function lifecycleOf(phase: Phase | undefined): readonly LifecycleConditi
       return ['MaintenanceInProgress', 'DrainInProgress'];
     case 'Rebooting':
     case 'Verifying':
+    case 'RollingBack':
     case 'Failed':
       return ['MaintenanceInProgress', 'Drained'];
     case 'Uncordoning':

@@ -65,6 +65,7 @@ function countsOf({ members, unavailable }: Facts, statuses: ReadonlyMap<string,
       case 'Draining':
       case 'Rebooting':
       case 'Verifying':
+      case 'RollingBack':
       case 'Uncordoning':
       case 'Soaking':
         counts.inFlight += 1;

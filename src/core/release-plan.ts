@@ -1,6 +1,6 @@
 import type { CordonRecord } from '../api/cordon-record.ts';
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS, MANAGED_LABEL, ON_NODE, OUTDATED_TAINT } from '../api/names.ts';
-import { cancelled, hasRebooted, rebootOrderID } from './flight/flight.ts';
+import { cancelled, hasRebooted, rebootOrderID, returnOf } from './flight/flight.ts';
 import { hostNeeds } from './release.ts';
 import type { NodeView, World } from './world.ts';
 
@@ -25,7 +25,7 @@ function writesTo(node: NodeView, claimed: boolean): string[] {
   if (record === 'unreadable') return [];
   const lines = [
     ...orders(node, claimed),
-    ...(record === undefined ? fence(node, claimed) : uncordon(node, record)),
+    ...(record === undefined ? fence(node, claimed) : uncordon(node, returnOf(record))),
     ...sweep(node, claimed),
   ];
   const told = update?.status.reason === 'Released' || update?.status.phase === undefined;
@@ -35,7 +35,7 @@ function writesTo(node: NodeView, claimed: boolean): string[] {
 function orders({ name, host, record, ...rest }: NodeView, claimed: boolean): string[] {
   if (host === undefined) return [];
   const node = { name, host, ...rest };
-  const flight = typeof record === 'object' ? { node, record } : undefined;
+  const flight = typeof record === 'object' ? { node, record: returnOf(record) } : undefined;
   const due =
     flight === undefined
       ? claimed || hostNeeds(node) === 'cancel'

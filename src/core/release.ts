@@ -2,7 +2,7 @@ import { MANAGED_LABEL, ON_NODE } from '../api/names.ts';
 import type { NodeHostStatus } from '../api/node-host.ts';
 import type { Command, Decision, NodeDecision, Verdict } from './command.ts';
 import { decide } from './decide.ts';
-import { cancelOrderID, inFlight } from './flight/flight.ts';
+import { cancelOrderID, hasRebooted, inFlight, returnOf } from './flight/flight.ts';
 import { enter, LANDED } from './status.ts';
 import type { Instant, NodeView, World } from './world.ts';
 
@@ -51,9 +51,9 @@ function nodeDecision(node: NodeView, decided: NodeDecision | undefined, claimed
 
 /** A node in flight comes home as it would if its policy were gone; once it has rebooted, nothing but its hooks is waited for. */
 function homebound(node: NodeView, decided: NodeDecision, now: Instant): NodeDecision {
-  const { record, bootID, update } = node;
+  const { record, update } = node;
   const commands = decided.commands.filter((command) => !setsUp(command));
-  const rebooted = typeof record === 'object' && bootID !== '' && bootID !== record.bootID;
+  const rebooted = typeof record === 'object' && hasRebooted({ node, record: returnOf(record) });
   if (!rebooted || decided.status.phase === 'Uncordoning' || commands.some(({ type }) => type === 'Uncordon'))
     return { ...decided, commands };
   const verdict: Verdict = { reason: 'TakenBack', message: 'given back after its reboot, without waiting for more' };
@@ -72,7 +72,7 @@ function groundCommands(node: NodeView, now: Instant): Command[] {
   // Without any agent left there is nobody to wait for.
   if (host === 'nothing' || (host === 'answer' && node.agent === 'unknown')) return carriesOurs(node) ? [{ type: 'Sweep' }] : [];
   const claim = `${node.uid.slice(0, 13)}-${now.toString(36)}`;
-  return host === 'cancel' ? [{ type: 'Order', order: { id: cancelOrderID(claim), action: 'Cancel' } }] : [];
+  return host === 'cancel' ? [{ type: 'Order', order: { id: cancelOrderID({ claim }), action: 'Cancel' } }] : [];
 }
 
 /** What a host still needs to be as it was before us: a Cancel, its agent's answer to one, or nothing. */

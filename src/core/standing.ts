@@ -17,6 +17,7 @@ export function standingInFlight(
   rollout: Rollout | undefined,
 ): Standing {
   switch (phase) {
+    case 'RollingBack':
     case 'Failed':
     case 'RolledBack':
       return 'failed';

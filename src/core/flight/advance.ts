@@ -1,12 +1,13 @@
 import type { NodeUpdateStatus, Phase } from '../../api/node-update.ts';
 import { draining } from './draining.ts';
 import { failed } from './failed.ts';
-import { cancelled, type Flight, hasRebooted, rebootOrdered, type Step } from './flight.ts';
+import { cancelled, type Flight, hasRebooted, rebootOrdered, type Step, wayBack } from './flight.ts';
 import { uncordoning } from './outcomes.ts';
 import { rebooting } from './rebooting.ts';
+import { rollingBack } from './rolling-back.ts';
 import { verifying } from './verifying.ts';
 
-type FlightPhase = 'Draining' | 'Rebooting' | 'Verifying' | 'Failed' | 'Uncordoning';
+type FlightPhase = 'Draining' | 'Rebooting' | 'Verifying' | 'RollingBack' | 'Failed' | 'Uncordoning';
 
 /**
  * One step in the flight of a node that carries our record. Any pass may be the first after a crash: the phase that was persisted is
@@ -23,10 +24,12 @@ export function advance(seen: Flight): Step {
       return rebooting(flight);
     case 'Verifying':
       return verifying(flight);
+    case 'RollingBack':
+      return rollingBack(flight);
     case 'Failed':
       return failed(flight);
     case 'Uncordoning':
-      return uncordoning(flight);
+      return uncordoning(wayBack(flight));
   }
 }
 
@@ -54,6 +57,11 @@ function believed({ status, record }: Flight): NodeUpdateStatus {
 function phaseOf(flight: Flight): FlightPhase {
   const { status, node } = flight;
   const persisted = inFlightPhase(status.phase);
+  if (flight.record.rollback !== undefined) {
+    const back = wayBack(flight);
+    if (persisted === 'Failed' || persisted === 'Uncordoning') return persisted;
+    return cancelled(back) && !hasRebooted(back) ? 'Uncordoning' : 'RollingBack';
+  }
   const lost = persisted === undefined && node.host === undefined;
   const phase =
     persisted === undefined || persisted === 'Draining' ? (rebootOrdered(flight) || lost ? 'Rebooting' : 'Draining') : persisted;
@@ -66,6 +74,7 @@ function inFlightPhase(phase: Phase | undefined): FlightPhase | undefined {
     case 'Draining':
     case 'Rebooting':
     case 'Verifying':
+    case 'RollingBack':
     case 'Failed':
     case 'Uncordoning':
       return phase;

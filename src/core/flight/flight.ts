@@ -26,6 +26,8 @@ export interface Flight {
   /** Of the policy as it is now: what it says of a drain that takes too long, and whether it is paused. */
   onTimeout: UpdatePolicySpec['drain']['onTimeout'];
   policyPaused: boolean;
+  /** On the way back: the record as it is, of the update that failed. */
+  there?: CordonRecord;
   now: Instant;
 }
 
@@ -39,8 +41,13 @@ export interface Step {
   until?: Instant | undefined;
 }
 
-export const rebootOrderID = (record: { claim: string }): string => `${record.claim}.reboot`;
-export const cancelOrderID = (claim: string): string => `${claim}.cancel`;
+/** The way back has orders of its own, and anew under each boot that it begins under: none that was answered before is meant. */
+const orderPrefix = ({ claim, rollback }: Pick<CordonRecord, 'claim' | 'rollback'>): string =>
+  rollback === undefined ? claim : `${claim}.back-${rollback.bootID.slice(0, 36)}`;
+
+export const rebootOrderID = (record: Pick<CordonRecord, 'claim' | 'rollback'>): string => `${orderPrefix(record)}.reboot`;
+export const stageOrderID = (record: Pick<CordonRecord, 'claim' | 'rollback'>): string => `${orderPrefix(record)}.stage`;
+export const cancelOrderID = (record: Pick<CordonRecord, 'claim' | 'rollback'>): string => `${orderPrefix(record)}.cancel`;
 
 /** The node runs under another boot ID than the one that its update began with. */
 export const hasRebooted = ({ node, record }: Pick<Flight, 'node' | 'record'>): boolean =>
@@ -61,18 +68,38 @@ export const rebootAsked = (flight: Flight): boolean => rebootAnswer(flight)?.st
 /** Until when another boot ID is waited for; by the record alone where the status that held it is lost. */
 export function rebootDeadline({ status, record }: Flight): Instant {
   const deadline = status.deadlines?.reboot;
-  return deadline === undefined ? instant(record.drainDeadline) + record.rebootTimeoutMs : instant(deadline);
+  if (deadline !== undefined) return instant(deadline);
+  const before = record.rollback === undefined ? instant(record.drainDeadline) : stagingDeadline(record.rollback);
+  return before + record.rebootTimeoutMs;
 }
+
+/** How long a node on its way back may take to stage what it ran before. */
+const ROLLBACK_STAGING_MS = 30 * 60_000;
+
+/** Until when a node on its way back must have staged what it ran before. */
+export const stagingDeadline = ({ at }: NonNullable<CordonRecord['rollback']>): Instant => instant(at) + ROLLBACK_STAGING_MS;
+
+/** What a record says of the way back: from what the node runs to what it ran, under the boot under which that began. The record itself where it has none. */
+export function returnOf(record: CordonRecord): CordonRecord {
+  const { rollback, from, target, daemonSetContainers = [] } = record;
+  if (rollback === undefined) return record;
+  const ended = [...daemonSetContainers, ...(rollback.daemonSetContainers ?? [])];
+  return { ...record, from: target, target: from, bootID: rollback.bootID, daemonSetContainers: ended };
+}
+
+/** A flight as its way back, where that has begun. */
+export const wayBack = (flight: Flight): Flight =>
+  flight.record.rollback === undefined ? flight : { ...flight, record: returnOf(flight.record), there: flight.record };
 
 /** Our Cancel lies in the letterbox: the node is on its way back whatever its status says. */
 export const cancelled = ({ node, record }: Pick<Flight, 'node' | 'record'>): boolean =>
-  node.host?.spec.order?.id === cancelOrderID(record.claim);
+  node.host?.spec.order?.id === cancelOrderID(record);
 
 /** Cancels whatever lies in the letterbox; nothing where another boot has made every order void, or where it is cancelled already. */
 export const cancel = (flight: Flight): Command[] =>
   hasRebooted(flight) || flight.node.host === undefined || cancelled(flight)
     ? []
-    : [{ type: 'Order', order: { id: cancelOrderID(flight.record.claim), action: 'Cancel' } }];
+    : [{ type: 'Order', order: { id: cancelOrderID(flight.record), action: 'Cancel' } }];
 
 /** A step that only explains. */
 export const stay = (status: NodeUpdateStatus, verdict: Verdict, more: Omit<Partial<Step>, 'status'> = {}): Step => ({

@@ -130,7 +130,8 @@ describe('hooks AfterReboot', () => {
     const ready = { status: false, since: ago(MINUTE) };
     expect(did(step(verified, { ...booted, ready }))).toEqual([]);
     const late = { ...verified, deadlines: { verify: timestamp(NOW + 10 * MINUTE) } };
-    expect(step(late, { ...booted, ready }).status).toMatchObject({ phase: 'Failed', reason: 'VerificationTimeout' });
+    const alone = { ...booted, ready, host: aHost() };
+    expect(step(late, alone).status).toMatchObject({ phase: 'Failed', reason: 'VerificationTimeout' });
   });
 
   test('have their time on top of the reboot’s', () => {

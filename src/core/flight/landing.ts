@@ -56,7 +56,7 @@ export const wasUpdated = ({ status, node, record }: Flight): boolean =>
 
 /** A node that is given back without success: the hooks Finally, then the uncordon. */
 export function landGivenBack(flight: Flight): Step {
-  const { record, now, status } = flight;
+  const { record, there = record, now, status } = flight;
   const next = status.next ?? 'Idle';
   const because: Verdict = {
     reason: asReason(status.because?.reason ?? status.reason) ?? 'TakenBack',
@@ -65,7 +65,7 @@ export function landGivenBack(flight: Flight): Step {
   return afterFinally(flight, next, because, (seen) =>
     enter(seen, next, because, now, {
       ...LANDED,
-      history: withHistory(seen, record, outcomeOf(next), now),
+      history: withHistory(seen, there, outcomeOf(next), now),
     }),
   );
 }

@@ -21,9 +21,10 @@ export const LOOK_AT_MACHINE = 'look whether the machine has booted and its kube
 
 /** Marks a node in flight as Failed: it stays cordoned, keeps its slot, and says what a person can do. */
 export function fail(flight: Flight, verdict: Verdict): Step {
-  const { record, node, now, status } = flight;
-  const failures = withFailure(status, node, record.target, verdict, now);
-  return stay(enter(status, 'Failed', verdict, now, { ...inFlight(flight), drain: undefined, deadlines: undefined, failures }), verdict);
+  const { record, there = record, node, now, status } = flight;
+  const failures = withFailure(status, node, there.target, verdict, now);
+  const change = { ...inFlight({ record: there }), drain: undefined, deadlines: undefined, failures };
+  return stay(enter(status, 'Failed', verdict, now, change), verdict);
 }
 
 /**

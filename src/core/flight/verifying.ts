@@ -1,11 +1,12 @@
 import type { Verdict } from '../command.ts';
-import { isDaemonSetPod } from '../drain-plan.ts';
 import { enter, withFailure } from '../status.ts';
-import { instant, type PodView, timestamp } from '../world.ts';
+import { instant, timestamp } from '../world.ts';
 import { type Flight, inFlight, keepCordoned, type Step, stay } from './flight.ts';
 import { beginHooks, hooksBegun, hooksTimeMs, runHooks, withHooks } from './hooks.ts';
 import { landUpdated } from './landing.ts';
 import { fail, giveBack } from './outcomes.ts';
+import { type Waits, whatItWaitsFor } from './readiness.ts';
+import { beginRollback, canGoBack } from './rolling-back.ts';
 
 /** Verifying: the node runs under another boot; it must run the target, be Ready long enough, and have its DaemonSets back; then the hooks AfterReboot. */
 export function verifying(flight: Flight): Step {
@@ -27,6 +28,7 @@ export function verifying(flight: Flight): Step {
   // The hooks' time is on top: until they begin, the node is given no more than its own.
   const until = instant(deadline) - (begun ? 0 : hooksMs);
   if (waits !== undefined && until <= now) {
+    if (canGoBack(flight)) return beginRollback(flight, waits.message);
     return fail(flight, {
       reason: 'VerificationTimeout',
       message: `it runs ${record.target}, but ${waits.message}: put it right, and it is verified again; or annotate the node with a new lockkeeper.dev/retry`,
@@ -69,34 +71,4 @@ function wait(
   const verdict: Verdict = { reason, message };
   const change = { ...inFlight(flight), drain: undefined, deadlines: { drain: record.drainDeadline, verify: deadline } };
   return stay(enter(status, 'Verifying', verdict, now, change), verdict, { commands: keepCordoned(flight), lookAt: true, until });
-}
-
-interface Waits {
-  message: string;
-  until?: number;
-}
-
-function whatItWaitsFor({ node, record, world, now }: Flight, began: number): Waits | undefined {
-  if (!node.ready.status) return { message: 'waits for the node to be Ready' };
-  const readyAt = Math.max(began, instant(node.ready.since) || 0) + record.minReadySeconds * 1000;
-  if (record.minReadySeconds > 0 && readyAt > now)
-    return { message: `waits for the node to be Ready for ${record.minReadySeconds} s`, until: readyAt };
-  if (record.readyDaemonSets.length === 0) return undefined;
-  const pods = world.pods.get(node.name);
-  if (pods === undefined) return { message: 'lists the pods on the node' };
-  const wanted = new Set(record.readyDaemonSets);
-  const ended = new Set(record.daemonSetContainers);
-  // A kubelet reports its node at once after a boot, and its pods a moment later: until then they look as they did before.
-  const isBack = ({ ready, containers }: PodView) => ready && !(containers !== undefined && ended.has(containers));
-  const missing = pods.filter(
-    (pod) => isDaemonSetPod(pod) && !isBack(pod) && !pod.terminating && wanted.has(`${pod.namespace}/${pod.controller?.name ?? ''}`),
-  );
-  return missing.length === 0
-    ? undefined
-    : {
-        message: `waits for DaemonSet pods to be Ready again: ${missing
-          .slice(0, 5)
-          .map((pod) => `${pod.namespace}/${pod.name}`)
-          .join(', ')}`,
-      };
 }

@@ -80,6 +80,8 @@ export class NodeWriter {
               labels: { ...labels, ...command.labels },
             })),
         ];
+      case 'UpdateRecord':
+        return [() => this.#patchNode(() => ({ record: command.record }))];
       case 'CordonAgain':
         return [() => this.#patchNode(() => ({ unschedulable: true }))];
       case 'Uncordon':

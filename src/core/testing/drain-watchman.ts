@@ -65,7 +65,7 @@ export class DrainWatchman {
   }
 
   /** Invariant 2: what a finished drain has left on the node, and must not have. */
-  leftBehind(pods: readonly SimPod[], { claim, drain }: CordonRecord, ridesThrough: boolean): readonly string[] {
+  leftBehind(pods: readonly SimPod[], { claim, drain }: Pick<CordonRecord, 'claim' | 'drain'>, ridesThrough: boolean): readonly string[] {
     if (drain.mode === 'None') return [];
     const mayStay = ({ name, uid, controller, toleratesCordon }: SimPod): boolean => {
       if (controller?.kind === 'DaemonSet' || (name === 'lockkeeper' && ridesThrough)) return true;

@@ -31,7 +31,7 @@ export class Watchman implements Witness {
   readonly #theirs = new Set<string>();
   /** Nodes (uid) that a person uncordoned while they were in flight. */
   readonly #meddledWith = new Set<string>();
-  /** Reboot orders of failed nodes that a person uncordoned all the same. */
+  /** Claims of failed nodes that a person uncordoned all the same. */
   readonly #letGo = new Set<string>();
   /** Until when a rollout's canary soaks, as it was written first. */
   readonly #soaking = new Map<string, number>();
@@ -82,7 +82,7 @@ export class Watchman implements Witness {
   evicts(claim: string, pod: SimPod): void {
     const record = this.#objects.nodes.get(pod.node)?.record;
     // A leader that was frozen may evict for a claim that is long over.
-    if (typeof record === 'object' && record.claim === claim) mustNot(this.#drains.evicts(claim, pod));
+    if (typeof record === 'object' && record.claim === claim) mustNot(this.#drains.evicts(drainOf(record), pod));
   }
 
   /** Invariants 4, 8 and 10: gone nodes hold no claim; every node of a policy has one reason. */
@@ -247,7 +247,7 @@ export class Watchman implements Witness {
     if (typeof record !== 'object') return;
     this.#finallyRan(name, record);
     this.#soakIsKept(before, record);
-    if (!before.unschedulable && this.#meddledWith.has(uid)) this.#letGo.add(`${record.claim}.reboot`);
+    if (!before.unschedulable && this.#meddledWith.has(uid)) this.#letGo.add(record.claim);
     this.#meddledWith.delete(uid);
     for (const [key, value] of Object.entries(record.prior.annotations)) {
       const wanted = before.annotations[key] === KEEP_NODE_ANNOTATIONS[key] ? (value ?? undefined) : before.annotations[key];
@@ -299,7 +299,7 @@ export class Watchman implements Witness {
   ordersReboot(world: World, view: NodeView, { order, record, decidedAt, listed }: RebootOrdered): void {
     const schedule = world.policies.find(({ uid }) => uid === record.policyUID)?.spec.schedule;
     must(
-      schedule?.onClose !== 'Release' || mayBegin(schedule, decidedAt),
+      schedule?.onClose !== 'Release' || record.rollback !== undefined || mayBegin(schedule, decidedAt),
       `5: a reboot of ${view.name} is ordered although the schedule has closed, and releases`,
     );
     const attached = this.#drains.stillAttached(world, view, record, decidedAt);
@@ -316,7 +316,7 @@ export class Watchman implements Witness {
     if (this.#meddledWith.has(node.uid)) return;
     must(node.unschedulable, `2: a reboot is ordered of ${view.name}, which is not cordoned`);
     // A pod that comes between the list and the order is one that no list can find.
-    const left = this.#drains.leftBehind(listed, record, !world.standby);
+    const left = this.#drains.leftBehind(listed, { claim: drainOf(record), drain: record.drain }, !world.standby);
     must(left.length === 0, `2: a reboot is ordered of ${view.name} with ${left} on it`);
     must(order.bootID === record.bootID && order.version === record.target, '2: the order is not the record’s');
     must(view.host?.status.staged?.version === record.target, `2: a reboot of ${view.name} without a proof of ${record.target}`);
@@ -335,11 +335,8 @@ export class Watchman implements Witness {
   #isHeld({ name }: Machine, orderID: string): void {
     const node = this.#objects.nodes.get(name);
     // The order of a node that has been deleted since can no longer be taken back.
-    if (node === undefined || !orderID.startsWith(`${node.uid}-`) || this.#letGo.has(orderID)) return;
-    must(
-      typeof node.record === 'object' && `${node.record.claim}.reboot` === orderID,
-      `2: ${name} is rebooted without our record of that claim`,
-    );
+    if (node === undefined || !orderID.startsWith(`${node.uid}-`) || this.#letGo.has(orderID.split('.')[0] ?? '')) return;
+    must(typeof node.record === 'object' && rebootOf(node.record) === orderID, `2: ${name} is rebooted without our record of that claim`);
     must(node.unschedulable || this.#meddledWith.has(node.uid), `2: ${name} is rebooted while it is not cordoned`);
   }
 
@@ -363,6 +360,12 @@ export class Watchman implements Witness {
     must(count <= 1 + (this.#forgiven.get(hostID) ?? 0), `6: ${target} failed on ${name} ${count} times, and nobody asked for a retry`);
   }
 }
+
+/** The drain before the reboot there, and what is evicted before the one back. */
+const drainOf = ({ claim, rollback }: CordonRecord): string => `${claim}${rollback === undefined ? '' : `.back-${rollback.bootID}`}`;
+
+/** The one Reboot order that a record stands for: of the way there, or of the way back under the boot that this began under. */
+const rebootOf = (record: CordonRecord): string => `${drainOf(record)}.reboot`;
 
 const membersOf = (world: World, policy: PolicyView): NodeView[] => {
   const assigned = assign(world.policies, world.nodes);
