@@ -4,6 +4,9 @@ import type { Cluster } from './cluster.ts';
 import { bootIDOf, type Machine, type SimHost } from './objects.ts';
 import { ConflictError, type Lag, ObjectCache } from './store.ts';
 
+/** More effects than any order has. */
+const MANY = 10;
+
 /** The agent of one machine, by the protocol of its fence; it can be killed, and its machine can boot, between any two steps. */
 export class AgentModel {
   readonly #cluster: Cluster;
@@ -25,6 +28,11 @@ export class AgentModel {
     this.#cache.advance(lag);
     this.#work ??= this.#round();
     if (this.#work.next().done === true) this.#work = undefined;
+  }
+
+  /** Does all that there is to do now. */
+  work(): void {
+    for (let step = 0; step < MANY; step += 1) this.step('none');
   }
 
   /** The program ends, and all that it only remembered. */

@@ -1,4 +1,5 @@
-import type { Instant, JobView, PolicyView, World } from '../world.ts';
+import { podKey } from '../drain-settings.ts';
+import type { Instant, JobView, NodeView, PolicyView, World } from '../world.ts';
 import { timestamp } from '../world.ts';
 import { bootIDOf, type Machine, type Objects, type SimHost, type SimJob, type SimNode, type SimPod, type SimUpdate } from './objects.ts';
 import { Store } from './store.ts';
@@ -36,6 +37,12 @@ export abstract class Cluster implements Objects {
   /** Which check of a policy (by its uid) fails, if any. */
   abstract failedCheck(policy: string): string | undefined;
 
+  /** How many changes of objects there were. */
+  get changes(): number {
+    const { policies, nodes, updates, hosts, pods, jobs } = this;
+    return policies.latest + nodes.latest + updates.latest + hosts.latest + pods.latest + jobs.latest;
+  }
+
   /** A number that was never given before. */
   serial(): number {
     this.#serial += 1;
@@ -52,8 +59,16 @@ export abstract class Cluster implements Objects {
   }
 
   /** What is known of the agent's pod on a node. */
-  agentOf(node: string): 'ready' | 'missing' {
+  agentOf(node: string): NodeView['agent'] {
     return this.machineOf(node)?.agentUp === true ? 'ready' : 'missing';
+  }
+
+  putPod(pod: Omit<SimPod, 'resourceVersion'>): void {
+    this.pods.put(podKey(pod), pod);
+  }
+
+  patchPod(pod: SimPod, change: Partial<SimPod>): void {
+    this.pods.patch(podKey(pod), undefined, () => change);
   }
 
   /** The Node goes, and with it what it owns, and its pods. */
@@ -77,20 +92,19 @@ export abstract class Cluster implements Objects {
     const { activated, staged, flaw } = machine;
     if (activated && staged !== undefined && flaw !== 'rollsBack') machine.version = staged;
     Object.assign(machine, { boot: machine.boot + 1, activated: false, staged: undefined, asked: undefined, reported: false });
-    for (const pod of this.pods.group(machine.name)) if (pod.ready) this.pods.patch(pod.name, undefined, () => ({ ready: false }));
+    for (const pod of this.pods.group(machine.name)) if (pod.ready) this.patchPod(pod, { ready: false });
   }
 
   /** The kubelet reports; nothing where its node is not registered. */
-  report(machine: Machine): void {
+  report(machine: Machine, ready = machine.flaw !== 'staysNotReady'): void {
     const node = this.nodes.get(machine.name);
     if (node === undefined || machine.asked !== undefined) return;
     const bootID = bootIDOf(machine);
-    const ready = machine.flaw !== 'staysNotReady';
     machine.reported = true;
     if (node.bootID === bootID && node.ready.status === ready) return;
     this.nodes.patch(machine.name, undefined, () => ({
       bootID,
-      os: { version: machine.version, variant: machine.variant, arch: 'amd64' },
+      os: { version: machine.version, variant: machine.variant, arch: machine.arch },
       ready: { status: ready, since: timestamp(this.now) },
     }));
   }
@@ -105,7 +119,7 @@ export abstract class Cluster implements Objects {
   /** Kubelets end what terminates and start what is new; what is gone comes back elsewhere. Its volume, of its name, is detached a while later. */
   workPods(): void {
     for (const { name, volumesAttached = [] } of this.nodes.items) {
-      const used = volumesAttached.filter((volume) => this.pods.get(volume)?.node === name);
+      const used = volumesAttached.filter((volume) => this.pods.get(`shop/${volume}`)?.node === name);
       if (used.length < volumesAttached.length) this.nodes.patch(name, undefined, () => ({ volumesAttached: used }));
     }
     for (const pod of this.pods.items) {
@@ -113,7 +127,7 @@ export abstract class Cluster implements Objects {
       if (machine?.reported === false) continue;
       if (pod.terminating) this.removePod(pod);
       else if (pod.node === '') this.#bind(pod);
-      else if (!pod.ready) this.pods.patch(pod.name, undefined, () => ({ ready: true }));
+      else if (!pod.ready) this.patchPod(pod, { ready: true });
     }
   }
 
@@ -132,9 +146,9 @@ export abstract class Cluster implements Objects {
 
   /** The pod is gone; its controller makes another, which waits for a node. */
   protected removePod(pod: SimPod): void {
-    this.pods.delete(pod.name);
+    this.pods.delete(podKey(pod));
     if (pod.controller?.kind !== 'ReplicaSet') return;
-    this.pods.put(pod.name, { ...pod, uid: `${pod.name}-${this.serial()}`, node: '', ready: false, terminating: false, guarded: false });
+    this.putPod({ ...pod, uid: `${pod.name}-${this.serial()}`, node: '', ready: false, terminating: false, guarded: false });
   }
 
   #bind(pod: SimPod): void {
@@ -144,7 +158,7 @@ export abstract class Cluster implements Objects {
     );
     const node = fit[this.serial() % Math.max(1, fit.length)];
     if (node === undefined) return;
-    this.pods.patch(pod.name, undefined, () => ({ node: node.name }));
+    this.patchPod(pod, { node: node.name });
     if (pod.attachable === undefined || node.volumesAttached?.includes(pod.name)) return;
     this.nodes.patch(node.name, undefined, ({ volumesAttached = [] }) => ({ volumesAttached: [...volumesAttached, pod.name] }));
   }

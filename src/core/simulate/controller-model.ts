@@ -21,12 +21,12 @@ export class ControllerModel {
   #caches;
   #work: Iterator<void> | undefined;
   /** Nodes whose pods the next pass sees: listing them is news to it. */
-  looking: readonly string[] = [];
+  #looking: readonly string[] = [];
   #drains: readonly DrainDecision[] = [];
   /** Jobs that the next pass sees. */
-  watching: readonly JobRef[] = [];
+  #watching: readonly JobRef[] = [];
   /** Checks that the next pass sees. */
-  checking: readonly ChecksRequest[] = [];
+  #checking: readonly ChecksRequest[] = [];
   /** When the last pass wanted to look again. */
   wakeAt: Instant | undefined;
 
@@ -51,14 +51,19 @@ export class ControllerModel {
     return this.#work !== undefined;
   }
 
+  /** Stands for what the next pass will see besides the objects. */
+  get attention(): string {
+    return [...this.#looking, ...this.#watching.map(({ name }) => name), ...this.#checking.map(({ policy }) => policy)].join();
+  }
+
   /** Evicts what the last decision wanted evicted, as far as budgets allow, or deletes it. */
   evict(): void {
     for (const { claim, evict, force } of this.#drains)
-      for (const { name, uid } of evict) {
-        const pod = this.#cluster.pods.get(name);
-        if (pod?.uid !== uid || pod.terminating || (pod.guarded !== false && force !== true)) continue;
+      for (const wanted of evict) {
+        const pod = this.#cluster.pods.get(podKey(wanted));
+        if (pod?.uid !== wanted.uid || pod.terminating || (pod.guarded !== false && force !== true)) continue;
         this.#cluster.witness.evicts?.(claim, pod);
-        this.#cluster.pods.patch(name, undefined, () => ({ terminating: true }));
+        this.#cluster.patchPod(pod, { terminating: true });
       }
   }
 
@@ -66,9 +71,9 @@ export class ControllerModel {
   restart(): void {
     this.#work = undefined;
     this.#caches = freshCaches(this.#cluster);
-    this.looking = [];
-    this.watching = [];
-    this.checking = [];
+    this.#looking = [];
+    this.#watching = [];
+    this.#checking = [];
     this.#drains = [];
   }
 
@@ -82,9 +87,9 @@ export class ControllerModel {
     const decidedAt = this.#cluster.now;
     const decision = this.#decide(world, decidedAt);
     this.#cluster.witness.decided?.(world, decision, decidedAt);
-    this.looking = decision.lookAt;
-    this.watching = decision.jobs;
-    this.checking = decision.checks;
+    this.#looking = decision.lookAt;
+    this.#watching = decision.jobs;
+    this.#checking = decision.checks;
     this.#drains = decision.drains;
     this.wakeAt = decision.wakeAt;
     const failed = new Set<string>();
@@ -94,7 +99,7 @@ export class ControllerModel {
 
   #gather(): World {
     const { policies, nodes, updates, hosts, pods } = this.#caches;
-    const looked = new Map(this.looking.map((name) => [name, pods.group(name)]));
+    const looked = new Map(this.#looking.map((name) => [name, pods.group(name)]));
     return {
       ...this.#cluster.surroundings(),
       policies: policies.items,
@@ -118,7 +123,7 @@ export class ControllerModel {
   #checks(): Map<string, ChecksView> {
     const { now: at } = this.#cluster;
     return new Map(
-      this.checking.map(({ policy, generation }) => {
+      this.#checking.map(({ policy, generation }) => {
         const failed = this.#cluster.failedCheck(policy);
         return [policy, { generation, at, ...(failed !== undefined && { failed }) }];
       }),
@@ -128,7 +133,7 @@ export class ControllerModel {
   #jobs(): Map<string, JobView> {
     const { jobs } = this.#caches;
     return new Map(
-      this.watching.map(({ namespace, name }) => {
+      this.#watching.map(({ namespace, name }) => {
         const key = `${namespace}/${name}`;
         return [key, jobs.get(key)?.view ?? { state: 'Absent' }];
       }),

@@ -21,7 +21,11 @@ export interface Machine {
   name: string;
   hostID: string;
   variant: string;
+  arch: string;
+  /** Counts from 1. */
   boot: number;
+  /** The boot ID of the first boot, where it is given. */
+  firstBootID?: string;
   version: string;
   staged?: string | undefined;
   activated: boolean;
@@ -39,6 +43,7 @@ export interface Objects {
   nodes: Store<SimNode>;
   updates: Store<SimUpdate>;
   hosts: Store<SimHost>;
+  /** By `namespace/name`. */
   pods: Store<SimPod>;
   /** By `namespace/name`. */
   jobs: Store<SimJob>;
@@ -46,4 +51,5 @@ export interface Objects {
 }
 
 /** The boot ID that a machine's kubelet reports. */
-export const bootIDOf = ({ hostID, boot }: Machine): string => `${hostID}-boot-${boot}`;
+export const bootIDOf = ({ hostID, boot, firstBootID }: Machine): string =>
+  boot === 1 && firstBootID !== undefined ? firstBootID : `${hostID}-boot-${boot}`;

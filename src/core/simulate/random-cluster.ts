@@ -42,7 +42,7 @@ export class RandomCluster extends Cluster {
     if (setup.second) this.createPolicy('b');
     if (setup.selfNode !== undefined) {
       const node = `n${setup.selfNode % setup.nodes}`;
-      this.pods.put('lockkeeper', { ...replicaSetPod('lockkeeper', { namespace: 'lockkeeper' }), node, guarded: false });
+      this.putPod({ ...replicaSetPod('lockkeeper', { namespace: 'lockkeeper' }), node, guarded: false });
     }
   }
 
@@ -52,7 +52,7 @@ export class RandomCluster extends Cluster {
       guarded,
       standby,
       ...(setup.selfNode !== undefined && {
-        self: { namespace: 'lockkeeper', pod: 'lockkeeper', node: this.pods.get('lockkeeper')?.node ?? '' },
+        self: { namespace: 'lockkeeper', pod: 'lockkeeper', node: this.pods.get('lockkeeper/lockkeeper')?.node ?? '' },
       }),
       budgets: new Map([['shop', this.#budgets()]]),
       daemonSets: new Set(['kube-system/cni']),
@@ -110,11 +110,11 @@ export class RandomCluster extends Cluster {
       bootID: bootIDOf(machine),
       hostID,
       deleting: false,
-      os: { version: machine.version, variant: machine.variant, arch: 'amd64' },
+      os: { version: machine.version, variant: machine.variant, arch: machine.arch },
       volumesAttached: [`web-${name}`],
     });
-    this.pods.put(`cni-${name}`, { ...daemonSetPod(`cni-${name}`), node: name, guarded: false });
-    this.pods.put(`web-${name}`, {
+    this.putPod({ ...daemonSetPod(`cni-${name}`), node: name, guarded: false });
+    this.putPod({
       ...replicaSetPod(`web-${name}`, { labels: { app: `web-${name}` }, attachable: 1 }),
       uid: `web-${this.serial()}`,
       node: name,
@@ -127,7 +127,7 @@ export class RandomCluster extends Cluster {
   #putTolerant(node: string): void {
     const name = `log-${node}`;
     const controller = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name };
-    this.pods.put(name, {
+    this.putPod({
       ...replicaSetPod(name, { labels: { app: name }, controller, toleratesCordon: true }),
       uid: `log-${this.serial()}`,
       node,
@@ -174,7 +174,7 @@ export class RandomCluster extends Cluster {
   addNakedPod(node: string): void {
     if (this.nodes.get(node) === undefined) return;
     const { controller: _, ...pod } = replicaSetPod(`bare-${node}`);
-    this.pods.put(pod.name, { ...pod, node, guarded: false });
+    this.putPod({ ...pod, node, guarded: false });
   }
 }
 
@@ -182,6 +182,7 @@ const machineAt = ({ mixed }: Setup, index: number): Machine => ({
   name: `n${index}`,
   hostID: `host-${index}`,
   variant: mixed && index % 2 === 1 ? 'metal-k8s' : 'aws-k8s',
+  arch: 'amd64',
   boot: 1,
   version: VERSIONS[0],
   activated: false,

@@ -1,4 +1,5 @@
 import { MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
+import { podKey } from '../drain-settings.ts';
 import { decideRelease } from '../release.ts';
 import { timestamp } from '../world.ts';
 
@@ -83,8 +84,8 @@ function repair(simulation: Simulation): void {
     simulation.act({ do: 'kubelet', node });
   }
   for (const pod of cluster.pods.items) {
-    if (pod.controller === undefined) cluster.pods.delete(pod.name);
-    else cluster.pods.patch(pod.name, undefined, () => ({ guarded: false }));
+    if (pod.controller === undefined) cluster.pods.delete(podKey(pod));
+    else cluster.patchPod(pod, { guarded: false });
   }
   for (const policy of ['a', 'b'] as const) {
     simulation.act({ do: 'pausePolicy', policy, paused: false });
@@ -94,15 +95,7 @@ function repair(simulation: Simulation): void {
   }
 }
 
-function markOf({ cluster }: Simulation, { looking, watching, checking }: ControllerModel): string {
-  const { policies, nodes, updates, hosts, pods, jobs } = cluster;
-  return [
-    ...[policies, nodes, updates, hosts, pods, jobs].map(({ latest }) => latest),
-    ...looking,
-    ...watching.map(({ name }) => name),
-    ...checking.map(({ policy }) => policy),
-  ].join();
-}
+const markOf = ({ cluster }: Simulation, { attention }: ControllerModel): string => `${cluster.changes} ${attention}`;
 
 function isDone({ policies, nodes, released }: RandomCluster): boolean {
   const target = VERSIONS[released - 1];

@@ -167,9 +167,8 @@ export class Simulation {
         machine.flaw = action.flaw ?? undefined;
         return;
       case 'guardPod':
-        for (const pod of cluster.pods.items)
-          if (pod.node === name && pod.controller?.kind === 'ReplicaSet')
-            cluster.pods.patch(pod.name, undefined, () => ({ guarded: action.guarded }));
+        for (const pod of cluster.pods.group(name))
+          if (pod.controller?.kind === 'ReplicaSet') cluster.patchPod(pod, { guarded: action.guarded });
         return;
       case 'nakedPod':
         cluster.addNakedPod(name);
@@ -252,7 +251,7 @@ export class Simulation {
     cluster.workJobs();
     cluster.collect();
     for (const [index, machine] of cluster.machines.entries()) {
-      if (without !== 'agents') for (let step = 0; step < 8; step += 1) this.#agent(index).step('none');
+      if (without !== 'agents') this.#agent(index).work();
       if (without === 'hosts') continue;
       this.#boot(index, false);
       cluster.report(machine);

@@ -5,11 +5,17 @@ export class ConflictError extends Error {
   override readonly name = 'ConflictError';
 }
 
+/** An object as it is from then on; undefined where it was removed. */
+interface Change<T> {
+  name: string;
+  value: T | undefined;
+}
+
 /** Objects of one kind by name, with every change that was ever made to them, so that caches can lag behind. */
 export class Store<T extends { resourceVersion: string }> {
   readonly groupOf: ((value: T) => string) | undefined;
   readonly #present: Table<T>;
-  readonly #changes: { name: string; value: T | undefined }[] = [];
+  readonly #changes: Change<T>[] = [];
   readonly #histories = new Map<string, (T | undefined)[]>();
 
   /** `groupOf` names the group in which a value is found by `group`. */
@@ -24,8 +30,13 @@ export class Store<T extends { resourceVersion: string }> {
   }
 
   /** The change that led from state `index` to the next. */
-  change(index: number): { name: string; value: T | undefined } | undefined {
+  change(index: number): Change<T> | undefined {
     return this.#changes[index];
+  }
+
+  /** The changes that there were since state `index`. */
+  since(index: number): readonly Change<T>[] {
+    return this.#changes.slice(index);
   }
 
   /** All states of one object, the latest last. */
