@@ -120,6 +120,7 @@ describe('a group', () => {
     release('1.26.1');
     await phase('node-6', 'Staged', 'GroupUntested');
     const untested = await told('Progressing', 'False', 'GroupUntested');
+    expect(await bed.kubectl('get', 'updatepolicies', '-o', 'wide')).toContain(untested.message);
     expect(untested.message).toContain('no node of group canary could be updated: node-1 (Paused)');
     await refreshed(machines.map(({ name }) => name));
     expect((await judge.claims()).flatMap(({ claims }) => claims)).toEqual([]);

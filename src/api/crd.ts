@@ -53,7 +53,7 @@ export class SchemaError extends Error {
 
 const age: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since its creation.' };
 const text = (name: string, jsonPath: string, description: string): PrinterColumn => ({ name, type: 'string', jsonPath, description });
-const condition = (type: string, field: 'status' | 'reason') => `.status.conditions[?(@.type=="${type}")].${field}`;
+const condition = (type: string, field: 'status' | 'reason' | 'message') => `.status.conditions[?(@.type=="${type}")].${field}`;
 
 /** The three kinds, as their CRDs show them. */
 export const kindDefinitions: readonly KindDefinition[] = [
@@ -69,6 +69,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
       text('Paused', condition('Paused', 'status'), 'Whether no new node is begun.'),
       text('Open', condition('WindowOpen', 'status'), 'Whether nodes may be begun as far as the schedule goes.'),
       age,
+      { ...text('Message', condition('Progressing', 'message'), 'What it waits for, for people.'), priority: 1 },
     ],
   },
   {

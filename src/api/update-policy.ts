@@ -304,7 +304,17 @@ export const rolloutSchema = z.object({
   startedAt: timeSchema(),
   updated: z.int(),
   groups: z.optional(
-    z.array(z.object({ name: nameSchema(), state: z.enum(GROUP_STATES), soakUntil: z.optional(timeSchema()) })).check(z.maxLength(32)),
+    z
+      .array(
+        z.object({
+          name: nameSchema(),
+          state: z.enum(GROUP_STATES),
+          soakUntil: z.optional(timeSchema()),
+          nodes: z.optional(z.int()),
+          updated: z.optional(z.int()),
+        }),
+      )
+      .check(z.maxLength(32)),
   ),
   zone: z.optional(z.string().check(z.maxLength(63))),
   failed: z
@@ -329,7 +339,7 @@ describeFields(rolloutSchema, {
   target: 'The version that they are brought to; it never changes, a newer one is a new rollout.',
   startedAt: 'When it began.',
   updated: 'How many nodes it has brought to the target.',
-  groups: 'How far each group of the policy has come; Untested: none of its nodes could be updated.',
+  groups: 'How far each group of the policy has come, and how many of its nodes are updated; Untested: none of them could be.',
   zone: 'The zone that it has come to, within the group whose turn it is.',
   failed: 'The hosts on which it failed, known by hostID so that one that registers anew does not start over.',
 });

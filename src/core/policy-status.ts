@@ -3,6 +3,7 @@ import type { Condition } from '../api/primitives.ts';
 import type { Claim, Counts, UpdatePolicyStatus } from '../api/update-policy.ts';
 import { conditionOf, NODE_CONDITIONS } from './conditions.ts';
 import type { Facts } from './facts.ts';
+import { progressOf, summaryOf } from './progress.ts';
 import { whyClosed } from './rules/window.ts';
 import { inZone } from './schedule.ts';
 import { isCurrent } from './target.ts';
@@ -26,7 +27,7 @@ export function policyStatus(
   };
   return {
     observedGeneration: view.generation,
-    summary: summaryOf(counts),
+    summary: summaryOf(counts, rollouts),
     counts,
     window: windowOf(facts),
     ...(facts.releases.known.length > 0 && { releases: [...facts.releases.known] }),
@@ -83,16 +84,6 @@ function countsOf({ members, unavailable }: Facts, statuses: ReadonlyMap<string,
     }
   }
   return counts;
-}
-
-function summaryOf(counts: Counts): string {
-  const parts = [`${counts.updated}/${counts.nodes} up to date`];
-  if (counts.inFlight > 0) parts.push(`${counts.inFlight} in flight`);
-  if (counts.staging > 0) parts.push(`${counts.staging} downloading`);
-  if (counts.staged > 0) parts.push(`${counts.staged} staged`);
-  if (counts.blocked > 0) parts.push(`${counts.blocked} blocked`);
-  if (counts.failed > 0) parts.push(`${counts.failed} failed`);
-  return parts.join(', ');
 }
 
 function windowOf({ schedule: { open, nextChange } }: Facts): UpdatePolicyStatus['window'] {
@@ -166,36 +157,4 @@ function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string
       halt?.message ?? 'the failure budget is not used up',
     ),
   ];
-}
-
-function progressOf(
-  { view, members, paused, halt }: Facts,
-  counts: Counts,
-  statuses: ReadonlyMap<string, NodeUpdateStatus>,
-): { holds: boolean; reason: string; message: string } {
-  if (counts.inFlight > 0) return { holds: true, reason: 'RollingOut', message: summaryOf(counts) };
-  const told = members.map(({ node }) => ({ node: node.name, status: statuses.get(node.name) }));
-  const untested = told.find(({ status }) => status?.reason === 'GroupUntested')?.status;
-  if (counts.staging > 0 && untested === undefined) return { holds: true, reason: 'RollingOut', message: summaryOf(counts) };
-  if (counts.outdated === 0) return { holds: false, reason: 'UpToDate', message: summaryOf(counts) };
-  if (halt !== undefined) return { holds: false, reason: halt.reason, message: halt.message };
-  if (paused) return { holds: false, reason: 'Paused', message: `policy ${view.name} is paused: ${summaryOf(counts)}` };
-  if (untested !== undefined) return { holds: false, reason: 'GroupUntested', message: untested.message ?? '' };
-  return { holds: false, ...waitOf(told.filter(({ status }) => isWaiting(status))) };
-}
-
-interface Told {
-  node: string;
-  status: NodeUpdateStatus | undefined;
-}
-
-const isWaiting = ({ phase, from, target }: NodeUpdateStatus = {}): boolean => phase !== undefined && (phase !== 'Idle' || from !== target);
-
-/** What most of those that wait are waiting for, in the words of the first of them. */
-function waitOf(waiting: readonly Told[]): { reason: string; message: string } {
-  const groups = [...Map.groupBy(waiting, ({ status }) => status?.reason ?? 'Waiting')];
-  const [reason, nodes] = groups.reduce((most, other) => (other[1].length > most[1].length ? other : most), groups[0] ?? ['Waiting', []]);
-  const [first] = nodes;
-  const more = nodes.length > 1 ? ` and ${nodes.length - 1} more` : '';
-  return { reason, message: first === undefined ? 'waits' : `${first.node}${more}: ${first.status?.message ?? ''}` };
 }

@@ -165,7 +165,7 @@ describe('a group', () => {
 
   test('soaks from the moment it is finished', () => {
     expect(turn({ groups: [soaking], nodes: [['canary', 'updated']] }).rollout.groups).toEqual([
-      { name: 'canary', state: 'Soaking', soakUntil: ago(-HOUR) },
+      { name: 'canary', state: 'Soaking', soakUntil: ago(-HOUR), nodes: 1, updated: 1 },
     ]);
   });
 
@@ -177,6 +177,23 @@ describe('a group', () => {
     expect(message([['canary', 'updated'], ['canary', 'pending'], rest])).toBe(two);
     expect(message([['canary', 'pending'], rest])).toBe('waits for the node of group canary: groups go one after the other');
     expect(message([['canary', 'updated'], rest])).toBe(`waits for group canary to soak until ${ago(-HOUR)}`);
+  });
+
+  test('counts its nodes and those that are updated, also where it is finished or not begun', () => {
+    const nodes: Given['nodes'] = [
+      ['canary', 'updated'],
+      ['canary', 'pending'],
+      ['early', 'updated'],
+      ['early', 'pending'],
+      ['early', 'failed'],
+      ['late', 'held'],
+    ];
+    const found = turn({ groups: [ring('canary'), ring('early'), ring('late')], nodes, known: done });
+    expect(found.rollout.groups).toEqual([
+      { name: 'canary', state: 'Finished', nodes: 2, updated: 1 },
+      { name: 'early', state: 'Updating', nodes: 3, updated: 1 },
+      { name: 'late', state: 'Waiting', nodes: 1, updated: 0 },
+    ]);
   });
 
   test('that is untested says which nodes, why, and how to go on', () => {

@@ -42,6 +42,7 @@ function turnOf(facts: Facts, rollout: Rollout, standings: ReadonlyMap<string, S
   const peers = facts.members.filter(({ node }) => node.os !== undefined && isOf(rollout, node.os));
   const known = new Map(rollout.groups?.map((group) => [group.name, group]));
   const before = groups.findIndex(({ name }) => !isDone(known.get(name)?.state));
+  const members = groups.map((_, index) => peers.filter((member) => member.group === index));
   const states: GroupProgress[] = [];
   let current = groups.length;
   let hold: Verdict | undefined;
@@ -55,8 +56,7 @@ function turnOf(facts: Facts, rollout: Rollout, standings: ReadonlyMap<string, S
       states.push({ name: group.name, state: 'Waiting' });
       continue;
     }
-    const members = peers.filter((member) => member.group === index);
-    const state = progressOf(group, previous, members, standings, {
+    const state = progressOf(group, previous, members[index] ?? [], standings, {
       skipped: skipped && index === before,
       held: facts.checks !== undefined,
       now,
@@ -64,8 +64,9 @@ function turnOf(facts: Facts, rollout: Rollout, standings: ReadonlyMap<string, S
     states.push(state);
     if (isDone(state.state)) continue;
     current = index;
-    hold = holdOf(facts, state, members, now);
+    hold = holdOf(facts, state, members[index] ?? [], now);
   }
+  const counted = states.map((state, index): GroupProgress => ({ ...state, ...countsOf(members[index] ?? [], standings) }));
   const { groups: _groups, zone: previousZone, ...kept } = rollout;
   const zone = zoneOf(
     facts,
@@ -74,12 +75,17 @@ function turnOf(facts: Facts, rollout: Rollout, standings: ReadonlyMap<string, S
     (before === -1 ? groups.length : before) === current ? previousZone : undefined,
   );
   return {
-    rollout: { ...kept, ...(states.length > 0 && { groups: states }), ...(zone !== undefined && zone !== '' && { zone }) },
+    rollout: { ...kept, ...(counted.length > 0 && { groups: counted }), ...(zone !== undefined && zone !== '' && { zone }) },
     group: current,
     ...(hold !== undefined && { hold }),
     ...(zone !== undefined && { zone }),
   };
 }
+
+const countsOf = (members: readonly Member[], standings: ReadonlyMap<string, Standing>) => ({
+  nodes: members.length,
+  updated: members.filter(({ node }) => standings.get(node.name) === 'updated').length,
+});
 
 const isUntested = ({ groups = [] }: Rollout): boolean => groups.some(({ state }) => state === 'Untested');
 
