@@ -1,10 +1,12 @@
 import * as z from 'zod/mini';
+import { API_VERSION } from '../api/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import { type Query, resourceOf } from '../kube/paths.ts';
 import { NotInstalledError, type Right } from './errors.ts';
 
 const PAGE = 500;
+const OURS = `/apis/${API_VERSION}/`;
 const identitySchema = z.object({ metadata: z.object({ name: z.string(), namespace: z.optional(z.string()) }) });
 
 /** Lists what a command needs page by page, and remembers every right that it was refused, so that all are told at once. */
@@ -52,7 +54,7 @@ export class ListReader {
     try {
       return await ask();
     } catch (error) {
-      if (isNotFound(error)) throw new NotInstalledError();
+      if (isNotFound(error) && path.startsWith(OURS)) throw new NotInstalledError();
       if (!(error instanceof ApiError && error.status === 403)) throw error;
       const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1];
       this.missing.push({ verb, resource: nameOf(path), ...(namespace !== undefined && { namespace: decodeURIComponent(namespace) }) });

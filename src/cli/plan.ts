@@ -21,7 +21,7 @@ export interface PlanOptions {
 
 /** What the command needs of the machine that it runs on. */
 export interface PlanDeps {
-  client: (options: PlanOptions) => KubeClient;
+  client: (options: PlanOptions) => Promise<KubeClient>;
   /** The text of a file, or of stdin for `-`. */
   readFile: (name: string) => Promise<string>;
   print: (text: string) => void;
@@ -71,7 +71,7 @@ Examples:
 export async function runPlan(options: PlanOptions, { client: connect, readFile, print, colors, clock, signal }: PlanDeps): Promise<void> {
   const files: PolicyFile[] = [];
   for (const name of options.filename ?? []) files.push(...readPolicies(await readFile(name), name === '-' ? 'stdin' : name));
-  const client = connect(options);
+  const client = await connect(options);
   try {
     const { world, warnings } = await readWorld(client, options.namespace, signal);
     const { policies, sources } = withPolicies(world.policies, files);

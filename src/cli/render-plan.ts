@@ -76,7 +76,7 @@ function stepLines({ steps, timeZone }: PolicyPlan, colors: Colors): string[] {
     to,
     inFlight ? 'in flight' : local(startsAt, timeZone),
     endsAt === undefined ? '-' : lasting(instant(endsAt) - instant(startsAt)),
-    `${now.phase}: ${now.reason}`,
+    now.phase === now.reason ? now.phase : `${now.phase}: ${now.reason}`,
   ]);
   return ['', ...table(heads, rows, (cell, _, row) => (row === -1 ? colors.dim(cell) : cell))];
 }

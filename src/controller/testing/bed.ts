@@ -7,6 +7,8 @@ import { FakeCluster } from './fake-cluster.ts';
 /** A cluster in this process with a client, and reflectors that a test may run. */
 export interface ClusterBed {
   cluster: FakeCluster;
+  /** Where it listens. */
+  server: URL;
   client: KubeClient;
   logger: ReturnType<typeof recordingLogger>;
   deps: { client: KubeClient; clock: typeof systemClock; random: () => number; logger: ReturnType<typeof recordingLogger> };
@@ -22,7 +24,8 @@ export interface ClusterBed {
 export async function clusterBed(): Promise<ClusterBed> {
   const cluster = new FakeCluster();
   const logger = recordingLogger();
-  const client = new KubeClient({ credentials: testCredentials(await cluster.start()), userAgent: 'test' });
+  const server = await cluster.start();
+  const client = new KubeClient({ credentials: testCredentials(server), userAgent: 'test' });
   const deps = { client, clock: systemClock, random: () => 0, logger };
   const told = { changes: 0, budgets: [] as string[] };
   const reflectors = createReflectors(deps, 'lockkeeper', {
@@ -35,6 +38,7 @@ export async function clusterBed(): Promise<ClusterBed> {
   let running: Promise<unknown> = Promise.resolve();
   return {
     cluster,
+    server,
     client,
     logger,
     deps,

@@ -1,0 +1,56 @@
+import { Command, CommanderError } from 'commander';
+import picocolors from 'picocolors';
+import { KubeClient } from '../kube/client.ts';
+import { systemClock } from '../kube/clock.ts';
+import { CredentialsError } from '../kube/credentials.ts';
+import { VERSION } from '../version.ts';
+import { EXIT, explain, MissingRightsError } from './errors.ts';
+import { type PlanOptions, planCommand, runPlan } from './plan.ts';
+import { PolicyFileError } from './policy-file.ts';
+import { readText } from './read-text.ts';
+
+/** What the program has of the process that it is. */
+export interface Terminal {
+  stdin: NodeJS.ReadableStream;
+  stdout: { write: (text: string) => void; isTTY?: boolean };
+  stderr: { write: (text: string) => void };
+  signal: AbortSignal;
+}
+
+/** Parses a command line and runs what it asks for; resolves with the exit code. */
+export async function run(argv: readonly string[], { stdin, stdout, stderr, signal }: Terminal): Promise<number> {
+  const colors = picocolors.createColors(stdout.isTTY === true && picocolors.isColorSupported);
+  const plan = planCommand((options) =>
+    runPlan(options, {
+      client: connect,
+      readFile: (name) => readText(name === '-' ? stdin : name),
+      print: (text) => stdout.write(text),
+      colors,
+      clock: systemClock,
+      signal,
+    }),
+  );
+  const program = new Command('kubectl lockkeeper')
+    .description("Shows what Lockkeeper does with the operating systems of a cluster's nodes.")
+    .version(VERSION)
+    .addCommand(plan);
+  for (const command of [program, plan])
+    command
+      .exitOverride()
+      .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text), getOutHelpWidth: () => 100 });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    stderr.write(`error: ${explain(error)}\n`);
+    if (error instanceof MissingRightsError) return EXIT.forbidden;
+    return error instanceof PolicyFileError || (error instanceof CredentialsError && !error.retryable) ? EXIT.usage : EXIT.failed;
+  }
+}
+
+async function connect({ kubeconfig, context }: PlanOptions): Promise<KubeClient> {
+  // Kubernetes' own library is most of the program, and help needs none of it.
+  const { kubeconfigCredentials } = await import('../kube/kubeconfig.ts');
+  return new KubeClient({ credentials: kubeconfigCredentials(kubeconfig, context), userAgent: `kubectl-lockkeeper/${VERSION}` });
+}
