@@ -7,9 +7,8 @@ import type { World } from '../core/world.ts';
 import { KubeClient } from '../kube/client.ts';
 import { systemClock } from '../kube/clock.ts';
 import { Elector } from '../kube/elector.ts';
-import { inClusterCredentials } from '../kube/in-cluster.ts';
-import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
 import type { Logger } from '../kube/logger.ts';
+import { programCredentials } from '../kube/program-credentials.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { VERSION } from '../version.ts';
 import { Announcer } from './announcer.ts';
@@ -55,10 +54,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
   const clock = systemClock;
   const logger = calmLogger(log, clock);
   const random = Math.random;
-  const credentials =
-    config.kubeconfig === undefined
-      ? inClusterCredentials({ ...config.inCluster, clock })
-      : kubeconfigCredentials(config.kubeconfig, config.context, clock);
+  const credentials = await programCredentials(config, clock);
   const now = (): number => clock.now() + client.clockOffsetMs;
   const metrics = createMetrics(now);
   const client = new KubeClient({

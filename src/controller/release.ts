@@ -7,10 +7,9 @@ import type { World } from '../core/world.ts';
 import { KubeClient } from '../kube/client.ts';
 import { delay, systemClock } from '../kube/clock.ts';
 import { isNotFound } from '../kube/errors.ts';
-import { inClusterCredentials } from '../kube/in-cluster.ts';
-import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
 import { dropLease, leaseAccess, seizeLease } from '../kube/lease.ts';
 import type { Logger } from '../kube/logger.ts';
+import { programCredentials } from '../kube/program-credentials.ts';
 import { VERSION } from '../version.ts';
 import { runController } from './controller.ts';
 import { createReflectors } from './reflectors.ts';
@@ -44,10 +43,7 @@ export async function runRelease(
   signal: AbortSignal,
 ): Promise<boolean> {
   const clock = systemClock;
-  const credentials =
-    config.kubeconfig === undefined
-      ? inClusterCredentials({ ...config.inCluster, clock })
-      : kubeconfigCredentials(config.kubeconfig, config.context, clock);
+  const credentials = await programCredentials(config, clock);
   const client = new KubeClient({ credentials, userAgent: `lockkeeper-release/${VERSION}`, clock, logger });
   try {
     await refuseWithoutKinds(client, signal);
