@@ -326,4 +326,20 @@ describe('the reboot request', () => {
     expect(bed.host.rebootCount).toBe(1);
     expect(bed.status.version).toBe('1.26.0');
   });
+
+  test('alone, and refused by its fence: what is staged stays proven', async () => {
+    await startBed();
+    bed.startAgent();
+    await bed.carryOut(stage);
+    bed.kube.fault = (request) => {
+      if (request.method !== 'PATCH' || !JSON.stringify(request.body).includes('RebootAsked')) return undefined;
+      bed.kube.fault = () => undefined;
+      bed.order(cancel());
+      return undefined;
+    };
+    bed.order(reboot('r1', '1.26.0'));
+    await bed.answered('c1', 'Done');
+    expect(bed.asked('POST /actions/reboot')).toBe(0);
+    expect(bed.status.staged?.version).toBe('1.26.1');
+  });
 });

@@ -60,7 +60,7 @@ export class Reboots {
     const alone = (await this.#os(signal)) === order.version;
     if (!fenced) {
       await this.#check(order, alone, signal);
-      if (!(await this.#fence(order, signal))) return;
+      if (!(await this.#fence(order, alone, signal))) return;
     }
     if (!alone && !(await this.#makeReady(order, signal))) return;
     await this.#ask(order, signal);
@@ -87,14 +87,17 @@ export class Reboots {
       throw orderFailedBy(error, 'ProofLost');
     }
     if (!alone) throw new OrderFailed('ProofLost', `there is no proof that ${order.version} is what is staged`);
-    // Nothing will be activated, so the host could not show later whether the reboot was asked for: keep no proof that seems to say so.
-    update.notebook.note({ staged: null });
   }
 
-  async #fence(order: RebootOrder, signal: AbortSignal): Promise<boolean> {
+  async #fence(order: RebootOrder, alone: boolean, signal: AbortSignal): Promise<boolean> {
     const { clock, logger, notebook } = this.#update;
     const answer = answerTo(order, 'RebootAsked', notebook.status.answer, clock.now());
+    const { staged } = notebook.status;
+    // Nothing will be activated, so the host could not show later whether the reboot was asked for: keep no proof that seems to say so.
+    if (alone && staged) notebook.note({ staged: null });
     const held = await this.#letterbox.fence(order, answer, signal);
+    // No reboot follows: what is staged is still of use.
+    if (!held && alone && staged) notebook.note({ staged });
     if (held) this.#fencedHere = order.id;
     logger.info({ order: order.id, version: order.version, held }, held ? 'reboot fenced' : 'the order has changed: no reboot');
     return held;

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { recordedHooksSchema } from './hook.ts';
-import { nameSchema, timeSchema } from './primitives.ts';
+import { nameSchema, textSchema, timeSchema } from './primitives.ts';
 import { podSelectorSchema } from './update-policy.ts';
 
 /**
@@ -17,6 +17,8 @@ export const cordonRecordSchema = z.object({
   bootID: z.string(),
   /** The target was urgent at the claim: no window, exclusion or approval was asked. */
   urgent: z.optional(z.literal(true)),
+  /** The `reboot` tokens that this reboot answers, whatever version it is for. */
+  reboot: z.optional(z.object({ reboot: z.optional(textSchema()), policyReboot: z.optional(textSchema()) })),
   /** The order that lay in the letterbox at the cordon: as long as it does, nobody has given the node back. */
   order: z.optional(z.string()),
   at: timeSchema(),
@@ -61,3 +63,6 @@ export const cordonRecordSchema = z.object({
   }),
 });
 export type CordonRecord = z.infer<typeof cordonRecordSchema>;
+
+/** A record of a reboot by hand: it names the version that runs, and nothing is activated. */
+export const isRebootOnly = ({ from, target }: Pick<CordonRecord, 'from' | 'target'>): boolean => from === target;

@@ -23,6 +23,8 @@ export const BY_HAND = {
   urgent: `${GROUP}/urgent`,
   /** Any token: forgets the failures it finds, once for each new token. Policy, NodeUpdate, Node. */
   retry: `${GROUP}/retry`,
+  /** Any token: one reboot without a new version, once for each new token, by all rules but those of versions. Policy, NodeUpdate, Node. */
+  reboot: `${GROUP}/reboot`,
   /** Any token: a halted rollout goes on, once for each new token. Policy. */
   resume: `${GROUP}/resume`,
   /**

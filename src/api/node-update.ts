@@ -116,7 +116,15 @@ export const nodeUpdateStatusSchema = z.object({
   /** The last order that failed and was counted, so that no failure is counted twice. */
   failedOrder: z.optional(shortText()),
   failures: z.optional(z.array(failureSchema).check(z.maxLength(16))),
-  tokens: z.optional(z.object({ retry: z.optional(textSchema()), policyRetry: z.optional(textSchema()), skip: z.optional(textSchema()) })),
+  tokens: z.optional(
+    z.object({
+      retry: z.optional(textSchema()),
+      policyRetry: z.optional(textSchema()),
+      skip: z.optional(textSchema()),
+      reboot: z.optional(textSchema()),
+      policyReboot: z.optional(textSchema()),
+    }),
+  ),
   conditions: z.optional(conditionsSchema()),
   history: z.optional(
     z

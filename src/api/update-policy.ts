@@ -396,7 +396,14 @@ export const updatePolicyStatusSchema = z.object({
   releases: z.optional(z.array(releaseSchema).check(z.maxLength(256))),
   claims: z.optional(z.array(claimSchema).check(z.maxLength(5000))),
   rollouts: z.optional(z.array(rolloutSchema).check(z.maxLength(64))),
-  tokens: z.optional(z.object({ retry: z.optional(textSchema()), resume: z.optional(textSchema()), skip: z.optional(textSchema()) })),
+  tokens: z.optional(
+    z.object({
+      retry: z.optional(textSchema()),
+      resume: z.optional(textSchema()),
+      skip: z.optional(textSchema()),
+      reboot: z.optional(textSchema()),
+    }),
+  ),
   conditions: z.optional(conditionsSchema()),
 });
 export type UpdatePolicyStatus = z.infer<typeof updatePolicyStatusSchema>;

@@ -53,6 +53,32 @@ describe('mergeByHand', () => {
   });
 });
 
+describe('tokens of a Node and of its NodeUpdate', () => {
+  const merged = (node: string | undefined, update: string | undefined) =>
+    mergeByHand(
+      readByHand(node === undefined ? {} : { [BY_HAND.retry]: node }),
+      readByHand(update === undefined ? {} : { [BY_HAND.retry]: update }),
+    );
+
+  test('each counts once, whichever else is there', () => {
+    let tokens: ReturnType<typeof tokensOf>;
+    const acts = (node: string | undefined, update: string | undefined) => {
+      const asked = merged(node, update);
+      const due = isRetried({ tokens }, asked, undefined);
+      tokens = tokensOf({ tokens }, asked, undefined);
+      return due;
+    };
+    expect([acts('a', undefined), acts('a', 'b'), acts('a', 'b'), acts(undefined, 'b'), acts('c', 'b'), acts('c', 'd')]).toEqual([
+      true,
+      true,
+      false,
+      false,
+      true,
+      true,
+    ]);
+  });
+});
+
 describe('skip tokens', () => {
   test.each([
     ['no token', {}, undefined, false],

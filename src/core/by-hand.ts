@@ -11,6 +11,8 @@ export interface ByHand {
   /** The version that is wanted now, whatever the calendar says. */
   urgent?: string;
   retry?: string;
+  /** Asks for one reboot without a new version. */
+  reboot?: string;
   resume?: string;
   skip?: string;
   /** One sentence for each annotation whose value cannot be read. */
@@ -39,6 +41,7 @@ export function readByHand(annotations: Annotations): ByHand {
   const approved = read(BY_HAND.approvedVersion, version, 'a version such as 1.26.1');
   const urgent = read(BY_HAND.urgent, version, 'a version such as 1.26.1');
   const retry = read(BY_HAND.retry, token, `at most ${MAX_TOKEN} characters`);
+  const reboot = read(BY_HAND.reboot, token, `at most ${MAX_TOKEN} characters`);
   const resume = read(BY_HAND.resume, token, `at most ${MAX_TOKEN} characters`);
   const skip = read(BY_HAND.skip, token, `at most ${MAX_TOKEN} characters`);
   const paused = read(BY_HAND.paused, (value) => (value === 'true' ? true : value === 'false' ? false : undefined), '"true" or "false"');
@@ -48,6 +51,7 @@ export function readByHand(annotations: Annotations): ByHand {
     ...(approved !== undefined && { approved }),
     ...(urgent !== undefined && { urgent }),
     ...(retry !== undefined && { retry }),
+    ...(reboot !== undefined && { reboot }),
     ...(resume !== undefined && { resume }),
     ...(skip !== undefined && { skip }),
     problems,
@@ -58,22 +62,45 @@ export function readByHand(annotations: Annotations): ByHand {
 export const isUrgent = (version: string, node: Pick<ByHand, 'urgent'>, policy: Pick<ByHand, 'urgent'> | undefined): boolean =>
   node.urgent === version || policy?.urgent === version;
 
-/** Joins what was asked on a NodeUpdate and on its Node: any pause pauses, the Node's pin, versions and tokens come first. */
+/** Joins what was asked on a NodeUpdate and on its Node: any pause pauses, any token counts, the Node's versions come first. */
 export function mergeByHand(node: ByHand, update: ByHand): ByHand {
-  return { ...update, ...node, paused: node.paused || update.paused, problems: [...node.problems, ...update.problems] };
+  const merged = { ...update, ...node, paused: node.paused || update.paused, problems: [...node.problems, ...update.problems] };
+  for (const name of ['retry', 'reboot', 'skip'] as const) {
+    const tokens = [node[name], update[name]].filter((token) => token !== undefined);
+    if (tokens.length === 2) merged[name] = tokens.join(BETWEEN);
+  }
+  return merged;
+}
+
+/** Stands between the tokens of a Node and of its NodeUpdate; in an annotation's value it is a token's end, too. */
+const BETWEEN = '\n';
+
+/** Whether one of the tokens that are there has not been acted upon. */
+function isNew(tokens: string | undefined, acted = ''): boolean {
+  const known = new Set(acted.split(BETWEEN));
+  return tokens?.split(BETWEEN).some((token) => !known.has(token)) === true;
 }
 
 /** Whether a `retry` token, of a node or of its policy, has not been acted upon yet. */
 export function isRetried({ tokens }: NodeUpdateStatus, node: ByHand, policy: ByHand | undefined): boolean {
-  return (
-    (node.retry !== undefined && node.retry !== tokens?.retry) || (policy?.retry !== undefined && policy.retry !== tokens?.policyRetry)
-  );
+  return isNew(node.retry, tokens?.retry) || isNew(policy?.retry, tokens?.policyRetry);
+}
+
+/** Tokens that ask for a reboot, as a node's status keeps them once it has rebooted. */
+export type RebootTokens = Pick<NonNullable<NodeUpdateStatus['tokens']>, 'reboot' | 'policyReboot'>;
+
+/** The `reboot` tokens, of a node and of its policy, where one has not been acted upon yet. */
+export function rebootAskedBy({ tokens }: NodeUpdateStatus, node: ByHand, policy: ByHand | undefined): RebootTokens | undefined {
+  const reboot = isNew(node.reboot, tokens?.reboot) ? node.reboot : undefined;
+  const policyReboot = isNew(policy?.reboot, tokens?.policyReboot) ? policy?.reboot : undefined;
+  if (reboot === undefined && policyReboot === undefined) return undefined;
+  return { ...(reboot !== undefined && { reboot }), ...(policyReboot !== undefined && { policyReboot }) };
 }
 
 /** Whether a `skip` token of a node has not been acted upon yet. */
-export const isSkipped = ({ tokens }: NodeUpdateStatus, { skip }: ByHand): boolean => skip !== undefined && skip !== tokens?.skip;
+export const isSkipped = ({ tokens }: NodeUpdateStatus, { skip }: ByHand): boolean => isNew(skip, tokens?.skip);
 
-/** A node's tokens once those that are there now have been acted upon. */
+/** A node's tokens once those that are there now have been acted upon; a reboot's are kept only when it has come about. */
 export function tokensOf({ tokens }: NodeUpdateStatus, node: ByHand, policy: ByHand | undefined): NodeUpdateStatus['tokens'] {
   if (node.retry === undefined && node.skip === undefined && policy?.retry === undefined) return tokens;
   return {

@@ -9,6 +9,7 @@ import type { Facts, Member } from './facts.ts';
 import { readyDaemonSets } from './flight/draining.ts';
 import { cancelOrderID, inFlight, type Step } from './flight/flight.ts';
 import { hooksTimeMs, pendingHooks, recordedHooks } from './flight/hooks.ts';
+import { rebootGround } from './reboot-ground.ts';
 import { preflight } from './rules/preflight.ts';
 import { unreadable } from './rules/readable.ts';
 import { whyClosed } from './rules/window.ts';
@@ -17,16 +18,19 @@ import { type Instant, stagedVersion, timestamp, type World } from './world.ts';
 
 /** A node that is claimed and carries no record yet: it is cordoned, or, where that is no longer right, its claim is given up. */
 export function claimedStep(world: World, facts: Facts, member: Member, claim: Claim, now: Instant): Step {
-  const { node, status, target } = member;
-  const refused = whyNot(world, facts, member);
+  const { node, status } = member;
+  const reboot = rebootGround(facts, member, {}, now) !== undefined;
+  const refused = whyNot(world, facts, member, reboot);
   if (refused !== undefined) return givenUp(member, claim, refused, now);
   const pods = world.pods.get(node.name);
-  if (pods === undefined || target.version === undefined || node.os === undefined) {
+  const version = reboot ? node.os?.version : member.target.version;
+  if (pods === undefined || version === undefined || node.os === undefined) {
     const verdict: Verdict = { reason: 'Claimed', message: 'holds a slot; its pods are being looked at' };
-    return { status: enter(status, 'Staged', verdict, now), commands: [], lookAt: true };
+    return { status: enter(status, reboot ? 'Idle' : 'Staged', verdict, now), commands: [], lookAt: true };
   }
+  const hurried = !reboot && isUrgent(version, member.byHand, facts.byHand);
   // Its pods may be others than those that were looked at before the claim.
-  const barred = preflight({ world, facts, node, member, version: target.version, claimed: new Set(), othersPending: false }, now);
+  const barred = preflight({ world, facts, node, member, version, claimed: new Set(), othersPending: false }, now);
   if (barred !== undefined) return givenUp(member, claim, barred, now);
   const { spec } = facts.view;
   const evictFrom = now + durationMs(spec.drain.loadBalancerDelay);
@@ -38,9 +42,10 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     claim: claim.id,
     rollout: claim.rollout,
     from: node.os.version,
-    target: target.version,
+    target: version,
     bootID: node.bootID,
-    ...(isUrgent(target.version, member.byHand, facts.byHand) && { urgent: true as const }),
+    ...(hurried && { urgent: true as const }),
+    ...(member.reboot !== undefined && { reboot: member.reboot }),
     ...(node.host?.spec.order !== undefined && { order: node.host.spec.order.id }),
     at: timestamp(now),
     ...(evictFrom > now && { evictFrom: timestamp(evictFrom) }),
@@ -79,7 +84,7 @@ function givenUp({ node, status }: Member, claim: Claim, verdict: Verdict, now: 
   return { status: enter(status, 'Idle', verdict, now), commands: [...cancel, { type: 'Fence', claim: claim.id }] };
 }
 
-function whyNot(world: World, facts: Facts, member: Member): Verdict | undefined {
+function whyNot(world: World, facts: Facts, member: Member, reboot: boolean): Verdict | undefined {
   const { node, status, byHand, target } = member;
   const { view } = facts;
   const back = 'its claim is given up';
@@ -87,13 +92,14 @@ function whyNot(world: World, facts: Facts, member: Member): Verdict | undefined
   if (byHand.paused) return { reason: 'Paused', message: `the node was paused: ${back}` };
   const unclear = unreadable(facts, member);
   if (unclear !== undefined) return { ...unclear, message: `${unclear.message}: ${back}` };
-  const shut = isUrgent(target.version ?? '', byHand, facts.byHand) ? undefined : whyClosed(facts);
+  const shut = !reboot && isUrgent(target.version ?? '', byHand, facts.byHand) ? undefined : whyClosed(facts);
   if (shut !== undefined) return { ...shut, message: `${shut.message}: ${back}` };
   if (!world.guarded) return { reason: 'AdmissionPolicyMissing', message: `the agents' admission policy is missing: ${back}` };
   if (node.deleting) return { reason: 'BeingDeleted', message: `the node is being deleted: ${back}` };
   if (node.unschedulable) return { reason: 'CordonedByOther', message: `somebody else cordoned the node: ${back}` };
   if (node.ready.status && facts.unavailable.size > facts.limit)
     return { reason: 'CapacityReached', message: `more nodes than ${facts.limit} are unavailable meanwhile: ${back}` };
+  if (reboot) return undefined;
   if (target.version === undefined) return { ...target.verdict, message: `${target.verdict.message}: ${back}` };
   if (failureOf(status, target.version) !== undefined) return { reason: 'KnownBad', message: `${target.version} failed before: ${back}` };
   if (stagedVersion(node) !== target.version)

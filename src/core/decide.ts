@@ -1,3 +1,4 @@
+import { isRebootOnly } from '../api/cordon-record.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
 import { assign, claimOn, isHeld } from './assign.ts';
@@ -233,13 +234,14 @@ class Draft {
           break;
         }
         case 'staged':
+        case 'reboot':
           break;
       }
     }
     return pending;
   }
 
-  /** Claims staged nodes in claim order, as far as the rules allow. */
+  /** Claims nodes that are staged, or are to reboot as they are, in claim order, as far as the rules allow. */
   #claim(
     facts: Facts,
     turns: readonly Turn[],
@@ -248,8 +250,12 @@ class Draft {
     pending: number[],
   ): void {
     const claimed = new Set<string>();
-    const staged = grounded.flatMap(({ member, ground }) => (ground.kind === 'staged' ? [{ member, ground }] : []));
-    for (const { member, ground } of staged) {
+    const ready = grounded.flatMap(({ member, ground }) =>
+      ground.kind === 'staged' || ground.kind === 'reboot' ? [{ member, ground }] : [],
+    );
+    for (const { member, ground } of ready) {
+      const reboot = ground.kind === 'reboot';
+      const phase = reboot ? 'Idle' : 'Staged';
       const { node } = member;
       // A node that is named itself waits for no group's and no zone's turn.
       const named = member.byHand.urgent === ground.version;
@@ -259,6 +265,7 @@ class Draft {
         claimed,
         othersPending: pending.some((group) => group <= member.group),
         ...(turn !== undefined && { turn }),
+        reboot,
       };
       if (isBlockedByPods(ground.status)) {
         const still = lookAgain(candidate, ground.status, this.#now);
@@ -274,7 +281,7 @@ class Draft {
         begun.push({ id: claimID(node, this.#now), node: node.name, uid: node.uid, rollout: ground.rollout, at: timestamp(this.#now) });
         this.#settle(
           node,
-          enter(ground.status, 'Staged', { reason: 'Claimed', message: 'holds a slot and is about to be cordoned' }, this.#now),
+          enter(ground.status, phase, { reason: 'Claimed', message: 'holds a slot and is about to be cordoned' }, this.#now),
         );
         this.#lookAt.add(node.name);
         continue;
@@ -289,7 +296,8 @@ class Draft {
       }
       if (hold.reason === 'Preflight') this.#look(node.name);
       if (hold.until !== undefined) this.#wake(hold.until);
-      this.#settle(node, enter(ground.status, 'Staged', hold, this.#now));
+      const told = reboot ? { ...hold, message: `a reboot was asked for: ${hold.message}` } : hold;
+      this.#settle(node, enter(ground.status, phase, told, this.#now));
     }
   }
 
@@ -357,6 +365,6 @@ const claimID = (node: NodeView, now: Instant): string => `${node.uid.slice(0, 1
 
 /** A node in flight to a version that is urgent now. */
 const isHurried = ({ byHand }: Facts, { node, byHand: own }: Member): boolean =>
-  typeof node.record === 'object' && isUrgent(node.record.target, own, byHand);
+  typeof node.record === 'object' && !isRebootOnly(node.record) && isUrgent(node.record.target, own, byHand);
 
 const rolloutOf = ({ rollouts }: Facts, { os }: NodeView) => os && rollouts.find((rollout) => isOf(rollout, os));

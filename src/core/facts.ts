@@ -2,7 +2,8 @@ import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Group, Rollout } from '../api/update-policy.ts';
 import { claimOn } from './assign.ts';
 import { unavailableLimit } from './budget.ts';
-import { type ByHand, isRetried, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
+import { type ByHand, isRetried, mergeByHand, type RebootTokens, readByHand, tokensOf } from './by-hand.ts';
+import { rebootDue } from './by-hand-reboot.ts';
 import { checkProblems, checksHold } from './checks.ts';
 import type { Verdict } from './command.ts';
 import { notAllowed } from './flight/hooks.ts';
@@ -56,6 +57,8 @@ export interface Member {
   byHand: ByHand;
   /** A `retry` token, on the node or its policy, that was not acted upon yet. */
   retried: boolean;
+  /** The `reboot` tokens, of the node and its policy, where one was not acted upon yet. */
+  reboot?: RebootTokens;
   target: Target;
   /** Index of the first group that it belongs to; as many as there are groups where it is in none. */
   group: number;
@@ -66,10 +69,11 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   const byHand = readByHand(view.annotations);
   const seen = nodes.map((node) => {
     const asked = mergeByHand(readByHand(node.annotations), readByHand(node.update?.annotations ?? {}));
-    const before = remembered(view, node);
+    const { due, tokens } = rebootDue(view, node, remembered(view, node), asked, byHand);
+    const before = { ...remembered(view, node), ...(tokens && { tokens }) };
     const retried = isRetried(before, asked, byHand);
     const status = retried && node.record === undefined ? forgiven(before, tokensOf(before, asked, byHand)) : before;
-    return { node, status, byHand: asked, retried };
+    return { node, status, byHand: asked, retried, ...(due && { reboot: due }) };
   });
   const pin = byHand.pin ?? view.spec.version.pin;
   const releases = releasesOf(view, nodes, world.nodes, now);

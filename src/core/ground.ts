@@ -6,6 +6,7 @@ import { isUrgent, tokenCommand, tokensOf } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { asReason } from './reasons.ts';
+import { rebootGround } from './reboot-ground.ts';
 import { isOf } from './releases.ts';
 import { otherOperator } from './rules/managed-by-other.ts';
 import { unreadable } from './rules/readable.ts';
@@ -22,7 +23,9 @@ export type Ground =
   /** It should download, as soon as the rules and a slot allow it. */
   | { kind: 'stage'; status: NodeUpdateStatus; version: string; ignoreWaves: boolean; until?: Instant | undefined }
   /** Staged and proven: it waits for its turn. */
-  | { kind: 'staged'; status: NodeUpdateStatus; version: string; rollout: string };
+  | { kind: 'staged'; status: NodeUpdateStatus; version: string; rollout: string }
+  /** It is to reboot into what it runs, and waits for its turn. */
+  | { kind: 'reboot'; status: NodeUpdateStatus; version: string; rollout: string };
 
 /** Where a node stands that carries no record and no claim. Pure; the order of its questions is the order of what people read. */
 export function groundOf(world: World, facts: Facts, member: Member, now: Instant): Ground {
@@ -37,6 +40,12 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
   const soak = soakOf(before, now);
   if (soak !== undefined) return settle('Soaking', soakingUntil(running, soak), { deadlines: { soak } });
 
+  const reboot = rebootGround(facts, member, base, now);
+  if (reboot !== undefined) {
+    const { from, target: wanted, behindSince } = reboot.status;
+    return backsOff({ from, target: wanted, behindSince }) ?? unreported({ from, target: wanted, behindSince }) ?? reboot;
+  }
+
   if (target.version === undefined) {
     const done: StatusChange = isCurrent(target.verdict)
       ? { behindSince: undefined, retryAt: undefined, attempts: undefined, failedOrder: undefined }
@@ -47,18 +56,8 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
   const wanted: StatusChange = { from: running, target: version, behindSince: before.behindSince ?? timestamp(now) };
   const bad = knownBad(node, before, version);
   if (bad !== undefined) return settle('RolledBack', bad, wanted);
-  if (before.phase === 'Blocked' && !isBlockedByPods(before) && !passed(before.retryAt, now)) {
-    const until = instant(before.retryAt ?? '');
-    return settle('Blocked', { reason: asReason(before.reason) ?? 'CannotEvict', message: before.message ?? '', until }, wanted);
-  }
-  if (node.host?.status.version === undefined || node.host.status.bootID !== node.bootID) {
-    const verdict: Verdict =
-      otherOperator(node) ??
-      (node.agent === 'missing'
-        ? { reason: 'AgentMissing', message: 'waits for a Ready agent pod on the node' }
-        : { reason: 'AwaitingReport', message: 'waits for the agent to report the host as it is since its last boot' });
-    return settle('Idle', verdict, wanted);
-  }
+  const early = backsOff(wanted) ?? unreported(wanted);
+  if (early !== undefined) return early;
   if (stagedVersion(node) === version) {
     const barred = isBlockedByPods(before);
     const status = enter(
@@ -78,6 +77,22 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
   }
   const ignoreWaves = facts.view.spec.version.ignoreWaves || isUrgent(version, member.byHand, facts.byHand);
   return staging({ world, node, before, version, ignoreWaves, change: { ...base, ...wanted }, now });
+
+  function backsOff(change: StatusChange): Ground | undefined {
+    if (before.phase !== 'Blocked' || isBlockedByPods(before) || passed(before.retryAt, now)) return undefined;
+    const until = instant(before.retryAt ?? '');
+    return settle('Blocked', { reason: asReason(before.reason) ?? 'CannotEvict', message: before.message ?? '', until }, change);
+  }
+
+  function unreported(change: StatusChange): Ground | undefined {
+    if (node.host?.status.version !== undefined && node.host.status.bootID === node.bootID) return undefined;
+    const verdict: Verdict =
+      otherOperator(node) ??
+      (node.agent === 'missing'
+        ? { reason: 'AgentMissing', message: 'waits for a Ready agent pod on the node' }
+        : { reason: 'AwaitingReport', message: 'waits for the agent to report the host as it is since its last boot' });
+    return settle('Idle', verdict, change);
+  }
 }
 
 interface Staging {

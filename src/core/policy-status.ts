@@ -24,6 +24,7 @@ export function policyStatus(
     ...(byHand.retry !== undefined && { retry: byHand.retry }),
     ...(byHand.resume !== undefined && { resume: byHand.resume }),
     ...(byHand.skip !== undefined && { skip: byHand.skip }),
+    ...(byHand.reboot !== undefined && { reboot: byHand.reboot }),
   };
   return {
     observedGeneration: view.generation,
@@ -51,10 +52,11 @@ function countsOf({ members, unavailable }: Facts, statuses: ReadonlyMap<string,
     unavailable: unavailable.size,
     overdue: 0,
   };
-  for (const { node } of members) {
+  for (const { node, reboot, target } of members) {
     const status = statuses.get(node.name);
     if (conditionOf(status, NODE_CONDITIONS.overdue) !== undefined) counts.overdue += 1;
-    if (status !== undefined && isCurrent(status)) counts.updated += 1;
+    const current = target.version === undefined && isCurrent(target.verdict);
+    if (status !== undefined && (isCurrent(status) || (reboot !== undefined && current))) counts.updated += 1;
     else if (status?.target !== undefined && status.target !== status.from) counts.outdated += 1;
     switch (status?.phase) {
       case 'Staging':

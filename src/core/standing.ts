@@ -34,7 +34,8 @@ export function standingOnGround(member: Member, ground: Ground, rollout: Rollou
   const { status } = ground;
   if (status.phase === 'RolledBack') return 'failed';
   if (status.phase === 'Soaking') return 'pending';
-  if (isCurrent(status)) return hasReached(member.node, rollout) ? 'updated' : 'held';
+  if (isCurrent(status) || (member.reboot !== undefined && member.target.version === undefined))
+    return hasReached(member.node, rollout) ? 'updated' : 'held';
   if (member.byHand.pin !== undefined && member.byHand.pin !== rollout?.target) return 'held';
   if (ownHold || status.phase === 'Blocked') return 'held';
   if (status.failedOrder !== undefined && (status.attempts ?? 0) >= MAX_STAGING_FAILURES) return 'held';

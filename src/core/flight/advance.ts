@@ -33,9 +33,12 @@ export function advance(seen: Flight): Step {
   }
 }
 
-/** A retry forgets the failures it finds: before there is one, its token is used up. */
+/** A retry forgets the failures it finds: before there is one, its token is used up. One for a reboot is, once that has come about. */
 function withTokens(flight: Flight): Flight {
-  return flight.tokens === undefined ? flight : { ...flight, status: { ...flight.status, tokens: flight.tokens } };
+  const { tokens, record, status } = flight;
+  const rebooted = hasRebooted(flight) ? record.reboot : undefined;
+  if (tokens === undefined && rebooted === undefined) return flight;
+  return { ...flight, status: { ...status, tokens: { ...(tokens ?? status.tokens), ...rebooted } } };
 }
 
 function believed({ status, record }: Flight): NodeUpdateStatus {

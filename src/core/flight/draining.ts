@@ -1,4 +1,4 @@
-import type { CordonRecord } from '../../api/cordon-record.ts';
+import { type CordonRecord, isRebootOnly } from '../../api/cordon-record.ts';
 import { BY_HAND } from '../../api/names.ts';
 import { tokenCommand } from '../by-hand.ts';
 import { isRemembered, rememberEvicted } from '../comebacks.ts';
@@ -7,7 +7,7 @@ import { type DrainPlan, isDaemonSetPod, type LeaveReason, planDrain } from '../
 import { drainContext, podKey } from '../drain-settings.ts';
 import { enter, type StatusChange } from '../status.ts';
 import { instant, type PodView, stagedVersion, timestamp } from '../world.ts';
-import { type Flight, hasRebooted, inFlight, keepCordoned, rebootOrderID, type Step, stay } from './flight.ts';
+import { type Flight, hasRebooted, inFlight, keepCordoned, rebootOrderID, rebootWork, type Step, stay } from './flight.ts';
 import { beginHooks, drainDeadline, type Hooks, hookVerdict, runHooks, withHooks } from './hooks.ts';
 import { listed } from './listed.ts';
 import { giveBack, giveBackBlocked, giveBackToStage } from './outcomes.ts';
@@ -162,10 +162,13 @@ function drained(seen: Flight, plan: DrainPlan): Step {
     return explain(seen, { reason: 'AgentMissing', message: 'drained; waits for the NodeHost to be there again', until });
   }
   // Whoever gave the node back since has written an order: then what this leader sees of the Node may be long past.
-  if (stagedVersion(node) !== record.target || node.host.spec.order?.id !== record.order) {
+  const rebootOnly = isRebootOnly(record);
+  if ((!rebootOnly && stagedVersion(node) !== record.target) || node.host.spec.order?.id !== record.order) {
     return giveBackToStage(seen, {
       reason: 'ProofLost',
-      message: `it is no longer proven that ${record.target} is staged: the node is given back and stages again`,
+      message: rebootOnly
+        ? 'another order was given since the node was cordoned: it is given back'
+        : `it is no longer proven that ${record.target} is staged: the node is given back and stages again`,
     });
   }
   const hooks = runHooks(seen, 'BeforeReboot');
@@ -178,7 +181,7 @@ function drained(seen: Flight, plan: DrainPlan): Step {
   const deadline = begun ?? timestamp(now + record.rebootTimeoutMs);
   const attached = volumesToDetach(flight, plan);
   const volumes = attached === undefined ? '' : `; the drain took too long (drain.onTimeout): does not wait for ${attached}`;
-  const message = `waits for the agent to activate ${record.target} and reboot${describeLeft(plan)}${volumes}`;
+  const message = `waits for the agent to ${rebootWork(record)}${describeLeft(plan)}${volumes}`;
   const next = enter(status, 'Rebooting', { reason: 'RebootOrdered', message }, now, {
     ...inFlight(flight),
     drain: endOf(flight, plan),

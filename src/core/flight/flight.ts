@@ -1,4 +1,4 @@
-import type { CordonRecord } from '../../api/cordon-record.ts';
+import { type CordonRecord, isRebootOnly } from '../../api/cordon-record.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { UpdatePolicySpec } from '../../api/update-policy.ts';
 import type { ByHand } from '../by-hand.ts';
@@ -48,6 +48,10 @@ const orderPrefix = ({ claim, rollback }: Pick<CordonRecord, 'claim' | 'rollback
 export const rebootOrderID = (record: Pick<CordonRecord, 'claim' | 'rollback'>): string => `${orderPrefix(record)}.reboot`;
 export const stageOrderID = (record: Pick<CordonRecord, 'claim' | 'rollback'>): string => `${orderPrefix(record)}.stage`;
 export const cancelOrderID = (record: Pick<CordonRecord, 'claim' | 'rollback'>): string => `${orderPrefix(record)}.cancel`;
+
+/** What a Reboot order asks of the agent, in words. */
+export const rebootWork = (record: CordonRecord): string =>
+  isRebootOnly(record) ? 'reboot the host' : `activate ${record.target} and reboot`;
 
 /** The node runs under another boot ID than the one that its update began with. */
 export const hasRebooted = ({ node, record }: Pick<Flight, 'node' | 'record'>): boolean =>

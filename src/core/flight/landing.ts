@@ -1,29 +1,30 @@
+import { isRebootOnly } from '../../api/cordon-record.ts';
 import type { NodeUpdateStatus, Phase } from '../../api/node-update.ts';
 import type { Verdict } from '../command.ts';
 import { asReason } from '../reasons.ts';
 import { emptyToAbsent, enter, LANDED, type StatusChange, soakingUntil, withHistory, withoutFailure } from '../status.ts';
 import { upToDate } from '../target.ts';
 import { timestamp } from '../world.ts';
-import { type Flight, inFlight, keepCordoned, type Step } from './flight.ts';
+import { type Flight, hasRebooted, inFlight, keepCordoned, type Step } from './flight.ts';
 import { beginHooks, hookVerdict, runHooks, withHooks } from './hooks.ts';
 
 /** A node that runs its target, and has been checked: the hooks Finally, then the uncordon, then it soaks where its record says so. */
 export function landUpdated(flight: Flight): Step {
   const { record, now } = flight;
   const because = upToDate(record.target);
-  if (record.soakMs === undefined) return afterFinally(flight, 'Idle', because, (status) => updatedStatus(flight, status, 'Idle', because));
-  const soak = flight.status.deadlines?.soak ?? timestamp(now + record.soakMs);
-  const step = afterFinally(flight, 'Soaking', because, (status) =>
-    updatedStatus(flight, status, 'Soaking', soakingUntil(record.target, soak), { deadlines: { soak } }),
-  );
-  if (step.status.phase !== 'Soaking') return step;
-  // Kept before the uncordon, after which nothing else tells that the node is to soak.
+  const soak = record.soakMs === undefined ? undefined : (flight.status.deadlines?.soak ?? timestamp(now + record.soakMs));
+  const next = soak === undefined ? 'Idle' : 'Soaking';
+  const verdict = soak === undefined ? because : soakingUntil(record.target, soak);
+  const deadlines = soak === undefined ? undefined : { soak };
+  const step = afterFinally(flight, next, because, (status) => updatedStatus(flight, status, next, verdict, { deadlines }));
+  if (step.status.phase !== next || (soak === undefined && record.reboot === undefined)) return step;
+  // Kept before the uncordon, after which nothing else tells that the node is to soak, or has rebooted as it was asked to.
   const { reason, message } = because;
   const status = enter(flight.status, 'Uncordoning', because, now, {
     ...inFlight(flight),
-    deadlines: { soak },
+    deadlines,
     because: { reason, message },
-    next: 'Soaking',
+    next,
   });
   return { ...step, commands: [{ type: 'WriteStatus', status }, ...step.commands] };
 }
@@ -35,17 +36,18 @@ function updatedStatus(
   verdict: Verdict,
   change: StatusChange = {},
 ): NodeUpdateStatus {
+  const rebootOnly = isRebootOnly(record);
   return enter(status, phase, verdict, now, {
     ...LANDED,
     policy: record.policy,
     from: record.target,
     target: record.target,
-    behindSince: undefined,
+    behindSince: rebootOnly ? status.behindSince : undefined,
     retryAt: undefined,
     attempts: undefined,
     failedOrder: undefined,
     failures: emptyToAbsent(withoutFailure(status, record.target)),
-    history: withHistory(status, record, 'Updated', now),
+    history: withHistory(status, record, rebootOnly ? 'Rebooted' : 'Updated', now),
     ...change,
   });
 }
@@ -62,12 +64,15 @@ export function landGivenBack(flight: Flight): Step {
     reason: asReason(status.because?.reason ?? status.reason) ?? 'TakenBack',
     message: status.because?.message ?? status.message ?? 'the node was given back before its reboot',
   };
-  return afterFinally(flight, next, because, (seen) =>
+  const step = afterFinally(flight, next, because, (seen) =>
     enter(seen, next, because, now, {
       ...LANDED,
       history: withHistory(seen, there, outcomeOf(next), now),
     }),
   );
+  // Once the record is gone, nothing else tells that it has rebooted as it was asked to.
+  if (record.reboot === undefined || !hasRebooted(flight) || step.status.phase !== next) return step;
+  return { ...step, commands: [{ type: 'WriteStatus', status }, ...step.commands] };
 }
 
 /** A node that a person uncordoned while it was Failed: it is left schedulable, and the hooks Finally run all the same. */

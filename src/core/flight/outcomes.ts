@@ -23,7 +23,9 @@ export const LOOK_AT_MACHINE = 'look whether the machine has booted and its kube
 export function fail(flight: Flight, verdict: Verdict): Step {
   const { record, there = record, node, now, status } = flight;
   const failures = withFailure(status, node, there.target, verdict, now);
-  const change = { ...inFlight({ record: there }), drain: undefined, deadlines: undefined, failures };
+  // Not even a reboot by hand is asked for again by itself.
+  const tokens = record.reboot === undefined ? status.tokens : { ...status.tokens, ...record.reboot };
+  const change = { ...inFlight({ record: there }), drain: undefined, deadlines: undefined, failures, tokens };
   return stay(enter(status, 'Failed', verdict, now, change), verdict);
 }
 

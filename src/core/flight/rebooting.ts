@@ -11,6 +11,7 @@ import {
   rebootAsked,
   rebootDeadline,
   rebootOrdered,
+  rebootWork,
   type Step,
   stay,
 } from './flight.ts';
@@ -69,7 +70,7 @@ export function rebooting(flight: Flight): Step {
       message: 'the agent did not begin the reboot in time: the node is given back and tried again',
     });
   }
-  return wait(flight, { reason: 'RebootOrdered', message: `waits for the agent to activate ${record.target} and reboot`, until });
+  return wait(flight, { reason: 'RebootOrdered', message: `waits for the agent to ${rebootWork(record)}`, until });
 }
 
 function refused(flight: Flight, code: ErrorCode | undefined, words: string): Step {

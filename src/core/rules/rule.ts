@@ -12,6 +12,8 @@ export interface Candidate {
   member: Member;
   /** The version that the node would be brought to. */
   version: string;
+  /** It would reboot into the version that it runs: no version is waited for. */
+  reboot?: boolean;
   /** How far the rollout of that version has come; absent for a node of its own pin, and while nothing is staged yet. */
   turn?: Turn;
   /** Names of the nodes that this decision has claimed already, or has kept a slot for until their pods have been looked at. */
@@ -27,8 +29,8 @@ export const pass = undefined;
 export type Rule = (candidate: Candidate, now: Instant) => Verdict | typeof pass;
 
 /** Whether the version that a candidate would be brought to is urgent for it: what says when to begin does not hold it then. */
-export const hurries = ({ facts, member, version }: Pick<Candidate, 'facts' | 'member' | 'version'>): boolean =>
-  isUrgent(version, member.byHand, facts.byHand);
+export const hurries = ({ facts, member, version, reboot = false }: Candidate): boolean =>
+  !reboot && isUrgent(version, member.byHand, facts.byHand);
 
 /** The first rule's verdict that holds a candidate, or pass. */
 export function firstHold(rules: readonly Rule[], candidate: Candidate, now: Instant): Verdict | typeof pass {
