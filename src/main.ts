@@ -2,6 +2,8 @@ import { Command, CommanderError } from 'commander';
 import pino from 'pino';
 import { controllerCommand } from './controller/config.ts';
 import { runController } from './controller/controller.ts';
+import { runCrdsApply } from './controller/crds.ts';
+import { crdsCommand } from './controller/crds-config.ts';
 import { runRelease } from './controller/release.ts';
 import { releaseCommand } from './controller/release-config.ts';
 import { CredentialsError } from './kube/credentials.ts';
@@ -11,6 +13,7 @@ import { VERSION } from './version.ts';
 async function main(argv: readonly string[]): Promise<number> {
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Error(name)));
+  const print = (line: string) => process.stdout.write(`${line}\n`);
   const program = new Command('lockkeeper')
     .description("Keeps the operating systems of a Kubernetes cluster's nodes up to date, node by node.")
     .version(VERSION)
@@ -27,10 +30,10 @@ async function main(argv: readonly string[]): Promise<number> {
           { level: config.logLevel, base: { who: config.identity }, serializers: { error: pino.stdSerializers.err } },
           pino.destination(2),
         );
-        const print = (line: string) => process.stdout.write(`${line}\n`);
         if (!(await runRelease(config, print, logger, stop.signal))) exitCode = 1;
       }).exitOverride(),
-    );
+    )
+    .addCommand(crdsCommand((config) => runCrdsApply(config, print, stop.signal)).exitOverride());
   let exitCode = 0;
   try {
     await program.parseAsync([...argv], { from: 'user' });

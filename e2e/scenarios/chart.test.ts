@@ -1,7 +1,12 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
 import { AGENT_ADMISSION_POLICY, COMPONENT_LABEL, MANAGED_LABEL, PART_OF } from '../../src/api/names.ts';
 import { ApiError, type KubeObject } from '../bed/api.ts';
+import { repository } from '../bed/config.ts';
 import { type ControlPlane, startControlPlane } from '../bed/control-plane.ts';
 import { eventually } from '../bed/eventually.ts';
 import { helm } from './helm.ts';
@@ -63,7 +68,9 @@ describe('the chart', () => {
       const [applied] = await plane.client.apply(manifest);
       expect(applied).toMatchObject(manifest);
     }
-    await helm(plane, ['upgrade', 'lockkeeper', ...inNamespace, '--set', 'defaultPolicy.spec.approval=Automatic', '--force-conflicts']);
+    // No pod runs here: upgrade.test.ts has the hook.
+    const change = ['--set', 'defaultPolicy.spec.approval=Automatic', '--force-conflicts', '--no-hooks'];
+    await helm(plane, ['upgrade', 'lockkeeper', ...inNamespace, ...change]);
     expect(await plane.client.get('/apis/lockkeeper.dev/v1alpha1/updatepolicies/default')).toMatchObject({
       spec: { approval: 'Automatic' },
     });
@@ -82,6 +89,7 @@ describe('the chart', () => {
       ['Deployment', 'controller'],
       ['DaemonSet', 'agent'],
       ['Job', 'release'],
+      ['Job', 'crds'],
     ] as const) {
       const { metadata } = the(manifests, kind, `lockkeeper-${component}`).spec.template;
       expect(metadata.labels).toMatchObject({
@@ -105,6 +113,7 @@ describe('its pods', () => {
   test.each([
     ['restricted', 'controller'],
     ['restricted', 'release'],
+    ['restricted', 'crds'],
     ['privileged', 'agent'],
   ])('are allowed by the Pod Security level %s: the %s', async (level, component) => {
     expect(await violations(level, component)).toBe('');
@@ -135,7 +144,7 @@ describe('its pods', () => {
     const labels = { 'pod-security.kubernetes.io/enforce': level };
     await plane.client.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
     await plane.client.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: `lockkeeper-${component}`, namespace: name } });
-    const kind = { agent: 'DaemonSet', release: 'Job' }[component] ?? 'Deployment';
+    const kind = { agent: 'DaemonSet', release: 'Job', crds: 'Job' }[component] ?? 'Deployment';
     const spec = podOf(the(await rendered(), kind, `lockkeeper-${component}`));
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod' }, spec };
     try {
@@ -211,7 +220,17 @@ describe('its values', () => {
       tolerations: [{ key: 'node.kubernetes.io/unschedulable' }, { key: 'lockkeeper.dev/outdated' }],
       containers: [{ args: ['release', '--all', '--lease-name=lockkeeper', '--timeout=100s'] }],
     });
-    expect((await rendered('uninstall.release=false')).filter(isHook)).toEqual([]);
+    expect((await rendered('uninstall.release=false')).filter(isHook).map(({ metadata }) => metadata.name)).not.toContain(
+      'lockkeeper-release',
+    );
+  });
+
+  test('crds: what an upgrade applies them with is a hook before it; or there is none', async () => {
+    const hooks = (await rendered()).filter(({ metadata }) => metadata.name === 'lockkeeper-crds');
+    expect(hooks.map(({ kind }) => kind).sort()).toEqual(['ClusterRole', 'ClusterRoleBinding', 'Job', 'ServiceAccount']);
+    for (const { metadata } of hooks) expect(metadata.annotations).toMatchObject({ 'helm.sh/hook': 'pre-upgrade' });
+    expect(podOf(the(hooks, 'Job', 'lockkeeper-crds')).containers[0]?.args).toEqual(['crds', 'apply', '--timeout=60s']);
+    expect((await rendered('crds.upgrade=false')).filter(({ metadata }) => metadata.name === 'lockkeeper-crds')).toEqual([]);
   });
 
   test('without a default policy there is none', async () => {
@@ -228,6 +247,7 @@ describe('its values', () => {
     ['controller.tolerations[0].key=node.kubernetes.io/unschedulable', 'tolerations'],
     ['image.digest=sha256:1', 'digest'],
     ['logLevel=loud', 'logLevel'],
+    ['crds.upgrade=yes', 'crds/upgrade'],
     ['uninstall.timeoutSeconds=0', 'timeoutSeconds'],
     ['defaultPolicy.enabled=true', 'enabled'],
   ])('%s is refused', async (value, named) => {
@@ -286,4 +306,68 @@ test('helm uninstall leaves the CRDs, and with them what people and nodes wrote,
   }
   // The first read of a kind may be told to come again while its storage is being set up.
   expect(await eventually(() => plane.client.list('/apis/lockkeeper.dev/v1alpha1/nodeupdates'))).toEqual([]);
+});
+
+describe('lockkeeper crds apply, with the rights of the hook', () => {
+  const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  const one = `${crds}/nodeupdates.lockkeeper.dev`;
+  let kubeconfig: string;
+
+  beforeAll(async () => {
+    const hook = await rendered();
+    for (const kind of ['ServiceAccount', 'ClusterRole', 'ClusterRoleBinding'])
+      await plane.client.apply(the(hook, kind, 'lockkeeper-crds'));
+    const { status } = await plane.client.create<{ status: { token: string } }>(
+      `/api/v1/namespaces/${namespace}/serviceaccounts/lockkeeper-crds/token`,
+      { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} },
+    );
+    const cluster = { server: plane.client.access.server, 'certificate-authority': plane.caFile };
+    kubeconfig = join(plane.home.scratch, 'hook.kubeconfig');
+    const content = {
+      clusters: [{ name: 'bed', cluster }],
+      users: [{ name: 'hook', user: { token: status.token } }],
+      contexts: [{ name: 'hook', context: { cluster: 'bed', user: 'hook' } }],
+      'current-context': 'hook',
+    };
+    await writeFile(kubeconfig, JSON.stringify(content));
+  });
+
+  const apply = async () => {
+    const args = [join(repository, 'dist/lockkeeper.js'), 'crds', 'apply', `--kubeconfig=${kubeconfig}`];
+    return (await promisify(execFile)(process.execPath, args)).stdout;
+  };
+
+  test('creates what is not there, leaves what is as it must be, and is refused all other CRDs', async () => {
+    await apply();
+    await plane.client.delete(one);
+    await eventually(async () => (await plane.client.find(one)) === undefined);
+    expect((await apply()).trim().split('\n')).toEqual([
+      'customresourcedefinition updatepolicies.lockkeeper.dev: unchanged',
+      'customresourcedefinition nodeupdates.lockkeeper.dev: created',
+      'customresourcedefinition nodehosts.lockkeeper.dev: unchanged',
+    ]);
+    const rights = { user: `system:serviceaccount:${namespace}:lockkeeper-crds` };
+    for (const verb of ['get', 'list', 'patch', 'create', 'delete']) {
+      const resourceAttributes = { verb, group: 'apiextensions.k8s.io', resource: 'customresourcedefinitions', name: 'other.example.com' };
+      const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec: { ...rights, resourceAttributes } };
+      const answer = await plane.client.create<{ status: { allowed: boolean } }>(
+        '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+        body,
+      );
+      expect({ verb, allowed: answer.status.allowed }).toEqual({ verb, allowed: false });
+    }
+  });
+
+  test('refuses to take away a version in which objects may be stored', async () => {
+    const crd = await plane.client.get<KubeObject & { spec: { versions: object[] } }>(one);
+    const later = { ...crd.spec.versions[0], name: 'v1', storage: false };
+    await plane.client.patch(one, { spec: { versions: [...crd.spec.versions, later] } });
+    await plane.client.patch(`${one}/status`, { status: { storedVersions: ['v1alpha1', 'v1'] } });
+    const mark = await plane.client.get<KubeObject>(one);
+    await expect(apply()).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('objects may be stored in v1, which this version'),
+    });
+    expect((await plane.client.get<KubeObject>(one)).metadata.resourceVersion).toBe(mark.metadata.resourceVersion);
+  });
 });

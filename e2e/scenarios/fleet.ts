@@ -33,6 +33,8 @@ export interface FleetOptions {
   /** For each machine (counting from 0). */
   readonly machine?: (index: number) => Partial<BedMachineOptions>;
   readonly timings?: Partial<HostTimings>;
+  /** The folder of the chart; ours unless told. */
+  readonly chart?: string;
   /** Further chart values. */
   readonly values?: { controller?: object; agent?: object; hooks?: object; checks?: object };
   /** Components that reach the API server through `bed.faults`. */
@@ -65,6 +67,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     const history = await bed.nodeHistory();
     const machines = await bed.addMachines(nodes, { host: { timings: { ...quickHost, ...timings } } }, options.machine);
     await bed.installChart({
+      ...(options.chart !== undefined && { chart: options.chart }),
       values: {
         ...values,
         controller: {

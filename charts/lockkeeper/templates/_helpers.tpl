@@ -46,3 +46,35 @@ capabilities:
 helm.sh/hook: pre-delete
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
+
+{{/* A pod that fits the Pod Security level restricted. */}}
+{{- define "lockkeeper.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{/* Where a hook's pod may run: wherever a controller may, and on the only node there is, which may be the one that is cordoned. */}}
+{{- define "lockkeeper.hookPlacement" -}}
+nodeSelector:
+  kubernetes.io/os: linux
+  {{- with .Values.controller.nodeSelector }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+tolerations:
+  - key: node.kubernetes.io/unschedulable
+    operator: Exists
+  - key: lockkeeper.dev/outdated
+    operator: Exists
+  {{- with .Values.controller.tolerations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{/* Annotations on what brings the CRDs to this version. */}}
+{{- define "lockkeeper.crdsHook" -}}
+helm.sh/hook: pre-upgrade
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
