@@ -166,6 +166,7 @@ function detailsOf(command: Command, { claim, from, target }: NodeUpdateStatus):
     case 'LabelManaged':
     case 'SetRefresh':
     case 'CordonAgain':
+    case 'Untaint':
     case 'Sweep':
       return { claim, from, to: target };
   }

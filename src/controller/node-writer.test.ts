@@ -103,15 +103,18 @@ describe('each command is one write under the resourceVersion that was seen', ()
     });
   });
 
-  test('a taint is taken from a list that is written as a whole, only as it was seen', async () => {
-    const others = [{ key: 'example.com/a', value: 'b', effect: 'NoExecute', timeAdded: '2026-01-01T00:00:00Z' }, { key: 'c' }];
-    putNode(bed.cluster, 'a', { spec: { taints: [others[0], { key: OUTDATED_TAINT, effect: 'NoSchedule' }, others[1]] } });
-    const writer = writerOf(seen());
-    const stale = writerOf(seen());
-    await writer.carryOut({ type: 'Sweep' });
-    expect(bed.cluster.get('nodes', 'a')!['spec']).toMatchObject({ taints: others });
-    expect(await failure(stale.carryOut({ type: 'Sweep' }))).toBeInstanceOf(StaleDecisionError);
-  });
+  test.each([{ type: 'Sweep' }, { type: 'Untaint' }] as const)(
+    '$type takes a taint from a list that is written as a whole, only as it was seen',
+    async (command) => {
+      const others = [{ key: 'example.com/a', value: 'b', effect: 'NoExecute', timeAdded: '2026-01-01T00:00:00Z' }, { key: 'c' }];
+      putNode(bed.cluster, 'a', { spec: { taints: [others[0], { key: OUTDATED_TAINT, effect: 'NoSchedule' }, others[1]] } });
+      const writer = writerOf(seen());
+      const stale = writerOf(seen());
+      await writer.carryOut(command);
+      expect(bed.cluster.get('nodes', 'a')!['spec']).toMatchObject({ taints: others });
+      expect(await failure(stale.carryOut(command))).toBeInstanceOf(StaleDecisionError);
+    },
+  );
 
   test('the answer is in the caches at once', async () => {
     await settled().carryOut({ type: 'CordonAgain' });

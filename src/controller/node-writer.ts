@@ -22,6 +22,7 @@ import {
   recordPatch,
   sweepPatch,
   uncordonPatch,
+  untaintPatch,
 } from './patches.ts';
 import type { PodViews } from './pod-views.ts';
 import type { Reflectors } from './reflectors.ts';
@@ -100,8 +101,10 @@ export class NodeWriter {
         return this.#runHook(command.hook);
       case 'Fence':
         return this.#patchNode(fencePatch(this.#node, command.claim));
+      case 'Untaint':
+        return this.#patchNode(untaintPatch(this.#node, await this.#otherTaints()));
       case 'Sweep':
-        return this.#sweep();
+        return this.#patchNode(sweepPatch(this.#node, this.#node.outdated === true ? await this.#otherTaints() : undefined));
     }
   }
 
@@ -136,22 +139,16 @@ export class NodeWriter {
     throw new StaleDecisionError(`Job ${hook.namespace}/${hook.name} was there already, or cannot be made`);
   }
 
-  async #sweep(): Promise<true> {
-    const { name, resourceVersion, outdated } = this.#node;
-    if (outdated !== true) return this.#patchNode(sweepPatch(this.#node));
-    // A list is patched as a whole, and a view keeps only what decisions look at.
+  /** Its taints without ours: a list is patched as a whole, and a view keeps only what decisions look at. */
+  async #otherTaints(): Promise<readonly unknown[]> {
+    const { name, resourceVersion } = this.#node;
     const present = await this.#deps.client.get(`/api/v1/nodes/${encodeURIComponent(name)}`, { signal: this.#signal });
     const { metadata, spec } = z.parse(taintedSchema, present);
     if (metadata.resourceVersion !== resourceVersion) {
       this.#deps.reflectors.nodes.observe(present);
       throw new StaleDecisionError(`${name} has changed`);
     }
-    return this.#patchNode(
-      sweepPatch(
-        this.#node,
-        spec.taints.filter(({ key }) => key !== OUTDATED_TAINT),
-      ),
-    );
+    return spec.taints.filter(({ key }) => key !== OUTDATED_TAINT);
   }
 
   async #createObjects(host: boolean, refresh: RefreshSettings): Promise<boolean> {

@@ -69,6 +69,12 @@ export const fencePatch = (node: BareNode, claim: string): Json => ({
   metadata: { resourceVersion: node.resourceVersion, annotations: { [ON_NODE.fence]: claim } },
 });
 
+/** Leaves the taints that are given, where they are. */
+export const untaintPatch = (node: BareNode, taints: readonly unknown[]): Json => ({
+  metadata: { resourceVersion: node.resourceVersion },
+  spec: { taints },
+});
+
 /** Removes our label and fence, and leaves the taints that are given, where they are. */
 export const sweepPatch = (node: BareNode, taints?: readonly unknown[]): Json => ({
   metadata: { resourceVersion: node.resourceVersion, labels: { [MANAGED_LABEL]: null }, annotations: { [ON_NODE.fence]: null } },

@@ -3,7 +3,7 @@ import { zoneOfNode } from './turn.ts';
 import { compareVersions } from './versions.ts';
 
 /**
- * The order in which a policy's nodes are begun: those that are urgent by their own annotation, then by group, the leader's own node
+ * The order in which a policy's nodes are begun: those that are urgent by their own annotation, those that take no work before, then by group, the leader's own node
  * last, then zone, the oldest version, the name.
  */
 export function claimOrder(facts: Facts, memberA: Member, memberB: Member): number {
@@ -12,6 +12,7 @@ export function claimOrder(facts: Facts, memberA: Member, memberB: Member): numb
   const own = facts.ownNode;
   return (
     Number(isNamed(memberB)) - Number(isNamed(memberA)) ||
+    Number(b.outdated === true) - Number(a.outdated === true) ||
     groupOfA - groupOfB ||
     Number(a.name === own) - Number(b.name === own) ||
     // One whose drain takes too long must not take the slot again before the others had it.

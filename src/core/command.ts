@@ -29,6 +29,8 @@ export type Command =
   | { type: 'CordonAgain' }
   /** Restore what the record says where it is still ours, remove the record, leave the fence. */
   | { type: 'Uncordon'; record: CordonRecord }
+  /** Remove the taint with which the node registered so as to be updated before it takes work. */
+  | { type: 'Untaint' }
   /** Make a hook's Job, unless it is there already. */
   | { type: 'RunHook'; hook: HookRun }
   /** Give up a claim whose node carries no record yet. */

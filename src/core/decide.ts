@@ -24,6 +24,7 @@ import { advance } from './flight/advance.ts';
 import type { Flight, Step } from './flight/flight.ts';
 import { type Ground, groundOf, stagingBegun } from './ground.ts';
 import { tooOldForControlPlane } from './kubernetes-skew.ts';
+import { outdatedTaint } from './outdated.ts';
 import { overdue } from './overdue.ts';
 import { policyStatus } from './policy-status.ts';
 import type { Reason } from './reasons.ts';
@@ -136,11 +137,15 @@ class Draft {
   decideUnassigned(node: NodeView): void {
     const { record, update } = node;
     if (record === undefined) {
-      if (update?.status.phase === undefined) return;
+      const untaint: Command[] = node.outdated === true ? [{ type: 'Untaint' }] : [];
+      if (update?.status.phase === undefined) {
+        if (untaint.length > 0) this.#nodes.push({ node: node.name, status: update?.status ?? {}, commands: untaint });
+        return;
+      }
       const status = enter(update.status, 'Idle', { reason: 'NoPolicy', message: 'no policy selects the node' }, this.#now, {
         policy: undefined,
       });
-      this.#nodes.push({ node: node.name, status: withFindings(status, [], this.#now), commands: [] });
+      this.#nodes.push({ node: node.name, status: withFindings(status, [], this.#now), commands: untaint });
       return;
     }
     const byHand = mergeByHand(readByHand(node.annotations), readByHand(update?.annotations ?? {}));
@@ -324,10 +329,13 @@ class Draft {
 
   #settle(node: NodeView, status: NodeUpdateStatus, commands: readonly Command[] = [], barred: readonly BarredPod[] = []): void {
     const told = withFindings(status, this.#findings(node, status), this.#now);
+    const taint = outdatedTaint(node, status, this.#now);
+    const untaint: Command[] = taint.remove ? [{ type: 'Untaint' }] : [];
+    if (taint.until !== undefined) this.#wake(taint.until);
     this.#nodes.push({
       node: node.name,
       status: told,
-      commands: [...upkeep(this.#world, node, status, this.#pastWaves.has(node.name)), ...commands],
+      commands: [...upkeep(this.#world, node, status, this.#pastWaves.has(node.name)), ...commands, ...untaint],
       ...(barred.length > 0 && { barred }),
     });
   }

@@ -90,6 +90,8 @@ export class NodeWriter {
         return [() => this.#isUnchanged(), () => this.#makeJob(command.hook)];
       case 'Fence':
         return [() => this.#patchNode(({ annotations }) => ({ annotations: { ...annotations, [ON_NODE.fence]: command.claim } }))];
+      case 'Untaint':
+        return [() => this.#patchNode(() => ({ outdated: undefined }))];
       case 'Sweep':
         return [
           () =>
