@@ -75,8 +75,14 @@ function policyPlan(
     const member = members.get(node.node);
     return member === undefined ? [] : [{ member, node }];
   });
-  const begun = own.filter(({ member, node }) => !left.has(node.node) && startOf(planned, member, node) !== undefined);
-  const steps = begun.map(({ member, node }, index) => stepOf(planned, member, node, index + 1));
+  // What is in flight was claimed before the forecast began.
+  const begun = own
+    .flatMap(({ member, node }) => {
+      const startsAt = left.has(node.node) ? undefined : startOf(planned, member, node);
+      return startsAt === undefined ? [] : [{ member, node, startsAt }];
+    })
+    .sort((a, b) => a.startsAt - b.startsAt);
+  const steps = begun.map((one, index) => stepOf(planned, one, index + 1));
   const held = own.filter(({ node }) => left.has(node.node)).map(({ member, node }) => heldOf(planned, member, node));
   const ends = begun.map(({ node }) => node.stays.at(-1)?.at ?? planned.now);
   const upToDate = facts.members.filter(({ node }) => isCurrent(decided.get(node.name)?.status ?? {})).length;
@@ -88,7 +94,7 @@ function policyPlan(
     upToDate,
     targets: targetsOf(steps, held, members),
     ...(steps.length > 0 && {
-      startsAt: timestamp(Math.min(...steps.map(({ startsAt }) => instant(startsAt)))),
+      startsAt: timestamp(Math.min(...begun.map(({ startsAt }) => startsAt))),
       endsAt: timestamp(Math.max(...ends)),
     }),
     complete: held.length === 0,
@@ -113,9 +119,14 @@ function placeOf({ policy, facts }: PolicyState, member: Member) {
   return { ...(group !== undefined && { group }), ...(zone !== '' && { zone }) };
 }
 
-function stepOf(planned: Planned, member: Member, foreseen: NodeForecast, order: number): PlanStep {
+interface Begun {
+  member: Member;
+  node: NodeForecast;
+  startsAt: Instant;
+}
+
+function stepOf(planned: Planned, { member, node: foreseen, startsAt }: Begun, order: number): PlanStep {
   const { node } = member;
-  const startsAt = startOf(planned, member, foreseen) ?? planned.now;
   const { phase = 'Idle', reason = '', message = '' } = planned.decided.get(node.name)?.status ?? {};
   return {
     order,
