@@ -47,7 +47,7 @@ describe('a canary group', () => {
     await releaseInOrder('1.26.1');
     const waiting = await phase('node-3', 'Staged', 'GroupSoaking');
     const soakUntil = seen('1.26.1', 'canary').find(({ state }) => state === 'Soaking')?.soakUntil ?? '';
-    expect(waiting.message).toContain(soakUntil);
+    expect(waiting.message).toBe(`waits for group canary to soak until ${soakUntil.replace(/\.\d+Z$/, 'Z')}`);
     await updated('1.26.1');
 
     const spans = await judge.spans();

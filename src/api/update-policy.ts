@@ -380,7 +380,7 @@ describeFields(countsSchema, {
   outdated: 'Those behind it.',
   staging: 'Those that download it.',
   staged: 'Those that hold it, proven, and wait for their turn.',
-  inFlight: 'Those being drained, rebooted, verified or given back.',
+  inFlight: 'Those claimed and being drained, rebooted, verified or given back.',
   blocked: 'Those that could not be drained.',
   failed: 'Those that a person must look at.',
   unavailable: 'Those that are cordoned by anybody, not ready, failed, rebooting or soaking: what maxUnavailable limits.',

@@ -3,7 +3,7 @@ import type { Check } from '../api/check.ts';
 import { checkName, checkProblems } from './checks.ts';
 import { decide } from './decide.ts';
 import { ago, aNode, anUpdate, aPolicy, aRollout, aStagedNode, aWorld, HOUR, MINUTE, NEW, NOW } from './testing/builders.ts';
-import type { ChecksView, PolicyView, World } from './world.ts';
+import { type ChecksView, type PolicyView, toSecond, type World } from './world.ts';
 
 const pods: Check = { pods: { namespace: 'shop', selector: {}, minReady: 1 } };
 const web = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web' };
@@ -136,8 +136,8 @@ describe('a policy with checks', () => {
     test('say what they wait for', () => {
       const message = (soakUntil: string) => soaking(soakUntil, seen('pods of namespace shop: 0 pods are Ready')).message;
       const check = 'waits until this check holds: pods of namespace shop: 0 pods are Ready';
-      expect(message(ago(HOUR))).toBe(`group canary soaked until ${ago(HOUR)}; the next one ${check}`);
-      expect(message(ago(-HOUR))).toBe(`group canary soaks until ${ago(-HOUR)}; besides, the next one ${check}`);
+      expect(message(ago(HOUR))).toBe(`group canary soaked until ${toSecond(ago(HOUR))}; the next one ${check}`);
+      expect(message(ago(-HOUR))).toBe(`group canary soaks until ${toSecond(ago(-HOUR))}; besides, the next one ${check}`);
     });
   });
 });

@@ -64,6 +64,7 @@ describe('conditions', () => {
     ['all done', [{ phase: 'Idle', ...done }], {}, 'Progressing', 'False', 'UpToDate'],
     ['in flight', [{ phase: 'Draining', ...behind }], {}, 'Progressing', 'True', 'RollingOut'],
     ['downloading, although paused', [{ phase: 'Staging', ...behind }], { spec: { paused: true } }, 'Progressing', 'True', 'RollingOut'],
+    ['just claimed', [{ ...staged, reason: 'Claimed' }, staged], {}, 'Progressing', 'True', 'RollingOut'],
     ['waiting', [staged], {}, 'Progressing', 'False', 'CapacityReached'],
     ['waiting, paused', [staged], { spec: { paused: true } }, 'Progressing', 'False', 'Paused'],
     ['waiting, halted', [staged, failed], { status: { rollouts } }, 'Progressing', 'False', 'Halted'],

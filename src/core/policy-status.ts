@@ -63,7 +63,9 @@ function countsOf({ members, unavailable }: Facts, statuses: ReadonlyMap<string,
         counts.staging += 1;
         break;
       case 'Staged':
-        counts.staged += 1;
+        // A claim is written with this very status, and the next one may be a while.
+        if (status.reason === 'Claimed') counts.inFlight += 1;
+        else counts.staged += 1;
         break;
       case 'Draining':
       case 'Rebooting':

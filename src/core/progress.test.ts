@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Counts } from '../api/update-policy.ts';
 import { summaryOf } from './progress.ts';
 import { ago, aRollout, HOUR, MINUTE } from './testing/builders.ts';
+import { toSecond } from './world.ts';
 
 const counts: Counts = {
   nodes: 7,
@@ -30,8 +31,12 @@ describe('the summary', () => {
     ['no group', [], where],
     ['one under way', [canary({})], `${where}, group canary 1/2`],
     ['one under way in two rollouts', [canary({}), canary({ state: 'Untested', updated: 0 })], `${where}, group canary 1/4`],
-    ['one that soaks', [soaking(ago(-MINUTE))], `${where}, group canary 2/2, soaks until ${ago(-MINUTE)}`],
-    ['one that soaks longer in one', [soaking(ago(-HOUR)), soaking(ago(-MINUTE))], `${where}, group canary 4/4, soaks until ${ago(-HOUR)}`],
+    ['one that soaks', [soaking(ago(-MINUTE))], `${where}, group canary 2/2, soaks until ${toSecond(ago(-MINUTE))}`],
+    [
+      'one that soaks longer in one',
+      [soaking(ago(-HOUR)), soaking(ago(-MINUTE))],
+      `${where}, group canary 4/4, soaks until ${toSecond(ago(-HOUR))}`,
+    ],
     ['one that soaks in one', [soaking(ago(-MINUTE)), canary({})], `${where}, group canary 3/4`],
     ['one that is finished', [canary({ state: 'Finished', updated: 2 })], where],
     ['counts of an earlier version', [{ name: 'canary', state: 'Updating' }], `${where}, group canary 0/0`],

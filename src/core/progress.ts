@@ -1,6 +1,7 @@
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Counts, GroupState, Rollout } from '../api/update-policy.ts';
 import type { Facts } from './facts.ts';
+import { toSecond } from './world.ts';
 
 const UNDER_WAY: ReadonlySet<GroupState> = new Set(['Updating', 'Untested', 'Soaking']);
 
@@ -23,7 +24,7 @@ function groupsUnderWay(rollouts: readonly Rollout[]): string[] {
     const sum = (of: (part: (typeof parts)[number]) => number | undefined) => parts.reduce((total, part) => total + (of(part) ?? 0), 0);
     const soaks = parts.flatMap(({ state, soakUntil }) => (state === 'Soaking' && soakUntil !== undefined ? [soakUntil] : []));
     const soakUntil = soaks.length === parts.length ? soaks.sort().at(-1) : undefined;
-    return `group ${name} ${sum(({ updated }) => updated)}/${sum(({ nodes }) => nodes)}${soakUntil === undefined ? '' : `, soaks until ${soakUntil}`}`;
+    return `group ${name} ${sum(({ updated }) => updated)}/${sum(({ nodes }) => nodes)}${soakUntil === undefined ? '' : `, soaks until ${toSecond(soakUntil)}`}`;
   });
 }
 

@@ -1,7 +1,7 @@
 import type { CordonRecord } from '../api/cordon-record.ts';
 import type { Failure, NodeUpdateStatus, Phase } from '../api/node-update.ts';
 import type { Verdict } from './command.ts';
-import { type Instant, instant, type NodeView, timestamp } from './world.ts';
+import { type Instant, instant, type NodeView, timestamp, toSecond } from './world.ts';
 
 const MAX_FAILURES = 16;
 const MAX_HISTORY = 10;
@@ -48,7 +48,7 @@ export function soakOf({ phase, next, deadlines }: NodeUpdateStatus, now: Instan
 /** The verdict of a node that soaks. */
 export const soakingUntil = (version: string, until: string): Verdict => ({
   reason: 'Soaking',
-  message: `runs ${version}, is schedulable again, and keeps its slot until ${until}`,
+  message: `runs ${version}, is schedulable again, and keeps its slot until ${toSecond(until)}`,
   until: instant(until),
 });
 

@@ -4,6 +4,7 @@ import type { Rollout } from '../api/update-policy.ts';
 import { factsOf } from './facts.ts';
 import { ago, aNode, aPolicy, aRollout, aWorld, HOUR, MINUTE, NOW } from './testing/builders.ts';
 import { type Standing, turnsOf } from './turn.ts';
+import { toSecond } from './world.ts';
 
 const ring = (name: string) => ({ name, nodeSelector: { matchLabels: { ring: name } } });
 const soaking = { ...ring('canary'), soak: '1h' };
@@ -176,7 +177,7 @@ describe('a group', () => {
     expect(message([['canary', 'pending'], ['canary', 'pending'], rest])).toBe(two);
     expect(message([['canary', 'updated'], ['canary', 'pending'], rest])).toBe(two);
     expect(message([['canary', 'pending'], rest])).toBe('waits for the node of group canary: groups go one after the other');
-    expect(message([['canary', 'updated'], rest])).toBe(`waits for group canary to soak until ${ago(-HOUR)}`);
+    expect(message([['canary', 'updated'], rest])).toBe(`waits for group canary to soak until ${toSecond(ago(-HOUR))}`);
   });
 
   test('counts its nodes and those that are updated, also where it is finished or not begun', () => {

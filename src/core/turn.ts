@@ -5,7 +5,7 @@ import { tokenCommand } from './by-hand.ts';
 import type { Verdict } from './command.ts';
 import type { Facts, Member } from './facts.ts';
 import { isOf } from './releases.ts';
-import { type Instant, instant, timestamp } from './world.ts';
+import { type Instant, instant, timestamp, toSecond } from './world.ts';
 
 /** Where a node stands in its rollout: done, failed, still to come by itself, or held by something of its own. */
 export type Standing = 'updated' | 'failed' | 'pending' | 'held';
@@ -116,14 +116,15 @@ function holdOf({ view, checks }: Facts, { name, state, soakUntil }: GroupProgre
   switch (state) {
     case 'Soaking': {
       const until = instant(soakUntil ?? '');
+      const shown = toSecond(soakUntil ?? '');
       if (checks?.reason === 'CheckFailed' || (checks !== undefined && until <= now)) {
         const message =
           until > now
-            ? `group ${name} soaks until ${soakUntil}; besides, the next one ${checks.message}`
-            : `group ${name} soaked until ${soakUntil}; the next one ${checks.message}`;
+            ? `group ${name} soaks until ${shown}; besides, the next one ${checks.message}`
+            : `group ${name} soaked until ${shown}; the next one ${checks.message}`;
         return { reason: checks.reason, message, ...(until > now && { until }) };
       }
-      return { reason: 'GroupSoaking', message: `waits for group ${name} to soak until ${soakUntil}`, until };
+      return { reason: 'GroupSoaking', message: `waits for group ${name} to soak until ${shown}`, until };
     }
     case 'Untested': {
       const named = members.slice(0, 5).map(({ node }) => `${node.name} (${node.update?.status.reason ?? 'unknown'})`);

@@ -10,6 +10,9 @@ export type Instant = number;
 /** An RFC 3339 time, as statuses carry it. */
 export const timestamp = (at: Instant): string => new Date(at).toISOString();
 
+/** The same for people, who read no milliseconds; what is no time is given back as it is. */
+export const toSecond = (time: string): string => time.replace(/\.\d+Z$/, 'Z');
+
 /** The instant of a time that a status carries; not a number where it is unreadable. */
 export const instant = (time: string): Instant => Date.parse(time);
 
