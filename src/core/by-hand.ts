@@ -15,6 +15,7 @@ export interface ByHand {
   reboot?: string;
   resume?: string;
   skip?: string;
+  clearBadRelease?: string;
   /** One sentence for each annotation whose value cannot be read. */
   problems: readonly string[];
 }
@@ -43,6 +44,7 @@ export function readByHand(annotations: Annotations): ByHand {
   const retry = read(BY_HAND.retry, token, `at most ${MAX_TOKEN} characters`);
   const reboot = read(BY_HAND.reboot, token, `at most ${MAX_TOKEN} characters`);
   const resume = read(BY_HAND.resume, token, `at most ${MAX_TOKEN} characters`);
+  const clearBadRelease = read(BY_HAND.clearBadRelease, token, `at most ${MAX_TOKEN} characters`);
   const skip = read(BY_HAND.skip, token, `at most ${MAX_TOKEN} characters`);
   const paused = read(BY_HAND.paused, (value) => (value === 'true' ? true : value === 'false' ? false : undefined), '"true" or "false"');
   return {
@@ -54,6 +56,7 @@ export function readByHand(annotations: Annotations): ByHand {
     ...(reboot !== undefined && { reboot }),
     ...(resume !== undefined && { resume }),
     ...(skip !== undefined && { skip }),
+    ...(clearBadRelease !== undefined && { clearBadRelease }),
     problems,
   };
 }

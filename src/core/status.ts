@@ -52,8 +52,18 @@ export const soakingUntil = (version: string, until: string): Verdict => ({
   until: instant(until),
 });
 
-/** A node's failures with one more, remembered with what the node looked like, so that later news of it can be told. */
-export function withFailure(previous: NodeUpdateStatus, node: NodeView, target: string, verdict: Verdict, now: Instant): Failure[] {
+/**
+ * A node's failures with one more, remembered with what the node looked like, so that later news of it can be told. `rebooted`: its
+ * kubelet has reported another boot, or is not Ready, after the reboot was asked.
+ */
+export function withFailure(
+  previous: NodeUpdateStatus,
+  node: NodeView,
+  target: string,
+  verdict: Verdict,
+  now: Instant,
+  rebooted = false,
+): Failure[] {
   const failure: Failure = {
     target,
     at: timestamp(now),
@@ -61,6 +71,7 @@ export function withFailure(previous: NodeUpdateStatus, node: NodeView, target: 
     message: verdict.message.slice(0, MAX_MESSAGE),
     bootID: node.bootID,
     readySince: node.ready.since,
+    ...(rebooted && { rebooted }),
   };
   return [...withoutFailure(previous, target), failure].slice(-MAX_FAILURES);
 }
