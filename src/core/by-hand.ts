@@ -26,8 +26,13 @@ const MAX_TOKEN = 256;
 export const tokenCommand = (kind: 'updatepolicy' | 'node', name: string, annotation: string): string =>
   `kubectl annotate ${kind} ${name} --overwrite ${annotation}=$(date +%s)`;
 
+/** What was asked of most objects. */
+const NOTHING: ByHand = { paused: false, problems: [] };
+const NAMES = Object.values(BY_HAND);
+
 /** Reads the annotations that people write. Never throws: an unreadable value is a problem that it names. */
 export function readByHand(annotations: Annotations): ByHand {
+  if (!NAMES.some((name) => name in annotations)) return NOTHING;
   const problems: string[] = [];
   const read = <T>(name: string, parse: (value: string) => T | undefined, wanted: string): T | undefined => {
     const value = annotations[name];
@@ -67,6 +72,7 @@ export const isUrgent = (version: string, node: Pick<ByHand, 'urgent'>, policy: 
 
 /** Joins what was asked on a NodeUpdate and on its Node: any pause pauses, any token counts, the Node's versions come first. */
 export function mergeByHand(node: ByHand, update: ByHand): ByHand {
+  if (update === NOTHING) return node;
   const merged = { ...update, ...node, paused: node.paused || update.paused, problems: [...node.problems, ...update.problems] };
   for (const name of ['retry', 'reboot', 'skip'] as const) {
     const tokens = [node[name], update[name]].filter((token) => token !== undefined);

@@ -65,10 +65,12 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
   if (early !== undefined) return early;
   if (stagedVersion(node) === version) {
     const barred = isBlockedByPods(before);
+    const known = barred || before.phase === 'Staged' ? asReason(before.reason) : undefined;
     const status = enter(
       before,
       before.phase === 'Blocked' ? 'Blocked' : 'Staged',
-      barred ? { reason: 'CannotEvict', message: before.message ?? '' } : { reason: 'Preflight', message: `${version} is staged` },
+      // What holds it is found later, and is mostly what held it before.
+      known === undefined ? { reason: 'Preflight', message: `${version} is staged` } : { reason: known, message: before.message ?? '' },
       now,
       {
         ...base,
