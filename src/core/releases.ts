@@ -63,7 +63,8 @@ export function releasesOf(policy: PolicyView, members: readonly NodeView[], nod
     known,
     seen: seenOf,
     wanted: (os) => newest(inRangeOf(os).filter((version) => oldAt(os, version) <= now)),
-    tooYoung: (os) => (young.size === 0 ? undefined : young.get(variantKey(os)))?.find(({ version }) => compareVersions(version, os.version) > 0),
+    tooYoung: (os) =>
+      (young.size === 0 ? undefined : young.get(variantKey(os)))?.find(({ version }) => compareVersions(version, os.version) > 0),
     until: Math.min(Number.POSITIVE_INFINITY, ...[...young.values()].flatMap((list) => list.map(({ until }) => until))),
   };
 
