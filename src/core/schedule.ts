@@ -109,7 +109,10 @@ function stateAt(windows: readonly Spans[], exclusions: readonly Spans[], at: In
   }
   const opens = nextOpening(windows, exclusions, at);
   const nextChange = opens === undefined ? {} : { nextChange: opens };
-  if (exclusion === undefined) return { open: false, until: opens?.at ?? Number.POSITIVE_INFINITY, ...nextChange };
+  if (exclusion === undefined) {
+    const until = Math.min(opens?.at ?? Number.POSITIVE_INFINITY, firstStart(exclusions, at)?.at ?? Number.POSITIVE_INFINITY);
+    return { open: false, until, ...nextChange };
+  }
   const { known: _, ...end } = endOfAll(exclusions, at);
   return { open: false, until: end.at, ...nextChange, exclusion: { ...end, reason: exclusion.reason } };
 }
