@@ -6,6 +6,8 @@ import { runCrdsApply } from './controller/crds.ts';
 import { crdsCommand } from './controller/crds-config.ts';
 import { runRelease } from './controller/release.ts';
 import { releaseCommand } from './controller/release-config.ts';
+import { runVerify } from './controller/verify-install.ts';
+import { verifyCommand } from './controller/verify-install-config.ts';
 import { CredentialsError } from './kube/credentials.ts';
 import { VERSION } from './version.ts';
 
@@ -33,7 +35,12 @@ async function main(argv: readonly string[]): Promise<number> {
         if (!(await runRelease(config, print, logger, stop.signal))) exitCode = 1;
       }).exitOverride(),
     )
-    .addCommand(crdsCommand((config) => runCrdsApply(config, print, stop.signal)).exitOverride());
+    .addCommand(crdsCommand((config) => runCrdsApply(config, print, stop.signal)).exitOverride())
+    .addCommand(
+      verifyCommand(async (config) => {
+        if (!(await runVerify(config, print, stop.signal))) exitCode = 1;
+      }).exitOverride(),
+    );
   let exitCode = 0;
   try {
     await program.parseAsync([...argv], { from: 'user' });

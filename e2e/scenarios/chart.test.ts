@@ -1,15 +1,17 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { AGENT_ADMISSION_POLICY, COMPONENT_LABEL, MANAGED_LABEL, PART_OF } from '../../src/api/names.ts';
 import { ApiError, type KubeObject } from '../bed/api.ts';
+import { binaries } from '../bed/binaries.ts';
 import { repository } from '../bed/config.ts';
 import { type ControlPlane, startControlPlane } from '../bed/control-plane.ts';
 import { eventually } from '../bed/eventually.ts';
-import { helm } from './helm.ts';
+import { chart, helm } from './helm.ts';
+import { monitoringKinds } from './monitoring-kinds.ts';
 
 const namespace = 'lockkeeper-system';
 const inNamespace = ['--namespace', namespace];
@@ -45,6 +47,55 @@ function the(manifests: readonly Manifest[], kind: string, name: string): Manife
   return found;
 }
 
+const everythingOn = {
+  image: { repository: 'example.com/lockkeeper', digest: `sha256:${'1'.repeat(64)}`, pullPolicy: 'Always', pullSecrets: ['registry'] },
+  logLevel: 'debug',
+  controller: {
+    replicas: 3,
+    allowPodDeletion: true,
+    nodeConditions: true,
+    extraArgs: ['--retry-max=1h'],
+    nodeSelector: { pool: 'infra' },
+    tolerations: [{ key: 'pool', operator: 'Exists', effect: 'NoSchedule' }],
+  },
+  agent: { extraArgs: ['--log-level=trace'] },
+  hooks: { namespaces: ['db'] },
+  checks: {
+    rules: [{ apiGroups: ['apps'], resources: ['deployments'], verbs: ['get'] }],
+    prometheusHosts: ['prometheus.monitoring:9090', 'prometheus.example.com'],
+  },
+  networkPolicy: {
+    enabled: true,
+    apiServerCIDRs: ['10.0.0.0/16', 'fd00::/8'],
+    apiServerPorts: [443],
+    metricsFrom: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
+  },
+  monitoring: {
+    serviceMonitor: { enabled: true, interval: '1m', labels: { release: 'prometheus' } },
+    rules: { enabled: true, labels: { release: 'prometheus' } },
+    dashboard: { enabled: true, annotations: { grafana_folder: 'Nodes' } },
+  },
+  defaultPolicy: { spec: { approval: 'Automatic', hooks: [{ at: 'BeforeDrain', cronJob: { namespace: 'db', name: 'flush' } }] } },
+};
+const everythingOff = {
+  image: { tag: 'v9' },
+  crds: { upgrade: false },
+  controller: { replicas: 0, priorityClassName: '', resources: {} },
+  agent: { priorityClassName: '', resources: {} },
+  networkPolicy: { enabled: true },
+  monitoring: { dashboard: { enabled: true, labels: null } },
+  uninstall: { release: false },
+  defaultPolicy: { create: false },
+};
+
+type Crd = KubeObject & { status?: { conditions?: { type: string; status: string }[] } };
+
+async function valuesFile(values: object): Promise<string> {
+  const file = join(plane.home.scratch, 'values.json');
+  await writeFile(file, JSON.stringify(values));
+  return file;
+}
+
 const isHook = ({ metadata }: Manifest): boolean => metadata.annotations?.['helm.sh/hook'] !== undefined;
 const podOf = (manifest: Manifest) => manifest.spec.template.spec;
 
@@ -76,6 +127,32 @@ describe('the chart', () => {
     });
   }, 120_000);
 
+  // Of every value, another one than the default at least once.
+  test.each([
+    ['the defaults', {}],
+    ['everything that can be switched on', everythingOn],
+    ['everything that can be switched off', everythingOff],
+  ])("is taken by the API server's own strict dry run: %s", async (_, values) => {
+    for (const name of ['db', namespace]) await plane.client.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    const kinds = (await readdir(join(chart, 'crds'))).map(
+      async (file) => parse(await readFile(join(chart, 'crds', file), 'utf8')) as KubeObject,
+    );
+    const wanted = [...(await Promise.all(kinds)), ...(await monitoringKinds())];
+    await plane.client.apply(...wanted);
+    for (const { metadata } of wanted)
+      await eventually(async () => {
+        const { status } = await plane.client.get<Crd>(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${metadata.name}`);
+        return status?.conditions?.some(({ type, status: is }) => type === 'Established' && is === 'True');
+      });
+    const file = join(plane.home.scratch, 'rendered.yaml');
+    await writeFile(file, await helm(plane, ['template', 'lockkeeper', ...inNamespace, '--values', await valuesFile(values)]));
+    const { kubectl } = await binaries({ only: ['kubectl'] });
+    const flags = ['--server-side', '--force-conflicts', '--dry-run=server', '--validate=strict', '--kubeconfig', plane.kubeconfig];
+    const { stdout, stderr } = await promisify(execFile)(kubectl, ['apply', '--filename', file, ...flags]);
+    const manifests = parseAllDocuments(await readFile(file, 'utf8')).filter(({ contents }) => contents !== null);
+    expect([stdout.trim().split('\n').length, stderr]).toEqual([manifests.length, '']);
+  });
+
   test('names the admission policy as the controller looks for it', async () => {
     const manifests = await rendered();
     the(manifests, 'ValidatingAdmissionPolicyBinding', AGENT_ADMISSION_POLICY);
@@ -90,6 +167,7 @@ describe('the chart', () => {
       ['DaemonSet', 'agent'],
       ['Job', 'release'],
       ['Job', 'crds'],
+      ['Job', 'verify'],
     ] as const) {
       const { metadata } = the(manifests, kind, `lockkeeper-${component}`).spec.template;
       expect(metadata.labels).toMatchObject({
@@ -114,6 +192,7 @@ describe('its pods', () => {
     ['restricted', 'controller'],
     ['restricted', 'release'],
     ['restricted', 'crds'],
+    ['restricted', 'verify'],
     ['privileged', 'agent'],
   ])('are allowed by the Pod Security level %s: the %s', async (level, component) => {
     expect(await violations(level, component)).toBe('');
@@ -144,7 +223,7 @@ describe('its pods', () => {
     const labels = { 'pod-security.kubernetes.io/enforce': level };
     await plane.client.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
     await plane.client.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: `lockkeeper-${component}`, namespace: name } });
-    const kind = { agent: 'DaemonSet', release: 'Job', crds: 'Job' }[component] ?? 'Deployment';
+    const kind = { agent: 'DaemonSet', release: 'Job', crds: 'Job', verify: 'Job' }[component] ?? 'Deployment';
     const spec = podOf(the(await rendered(), kind, `lockkeeper-${component}`));
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod' }, spec };
     try {
@@ -233,6 +312,39 @@ describe('its values', () => {
     expect((await rendered('crds.upgrade=false')).filter(({ metadata }) => metadata.name === 'lockkeeper-crds')).toEqual([]);
   });
 
+  test('networkPolicy: the ports of what checks ask are open, and nothing else but API server and name service', async () => {
+    type Policy = Manifest & { spec: { ingress?: object[]; egress?: { ports: { port: number }[]; to?: object[] }[] } };
+    const off = await rendered();
+    expect(off.filter(({ kind }) => kind === 'NetworkPolicy')).toEqual([]);
+    const manifests = await rendered('networkPolicy.enabled=true', 'checks.prometheusHosts={prometheus:9090,other,[::1]:9091}');
+    const ports = (name: string) =>
+      (the(manifests, 'NetworkPolicy', name) as Policy).spec.egress?.map((rule) => rule.ports.map(({ port }) => port));
+    expect([ports('lockkeeper'), ports('lockkeeper-controller')]).toEqual([
+      [
+        [53, 53],
+        [443, 6443],
+      ],
+      [[9090, 80, 443, 9091]],
+    ]);
+    expect((the(manifests, 'NetworkPolicy', 'lockkeeper') as Policy).spec.ingress).toBeUndefined();
+    const plain = the(await rendered('networkPolicy.enabled=true'), 'NetworkPolicy', 'lockkeeper-controller') as Policy;
+    expect(plain.spec).toMatchObject({ policyTypes: ['Ingress'], ingress: [{ ports: [{ port: 'metrics' }] }] });
+  });
+
+  test('monitoring: alerts and dashboard are those of the files, untouched by templates', async () => {
+    const manifests = await rendered(...['serviceMonitor', 'rules', 'dashboard'].map((one) => `monitoring.${one}.enabled=true`));
+    const [alerts, dashboard] = await Promise.all(
+      ['alerts.yaml', 'dashboard.json'].map((file) => readFile(join(chart, 'files', file), 'utf8')),
+    );
+    expect(the(manifests, 'PrometheusRule', 'lockkeeper').spec).toEqual(parse(alerts ?? ''));
+    const { data, metadata } = the(manifests, 'ConfigMap', 'lockkeeper-dashboard') as Manifest & { data: Record<string, string> };
+    expect(JSON.parse(data['lockkeeper.json'] ?? '')).toEqual(JSON.parse(dashboard ?? ''));
+    expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' });
+    const service = the(manifests, 'Service', 'lockkeeper-controller');
+    const monitor = the(manifests, 'ServiceMonitor', 'lockkeeper-controller').spec as unknown as { selector: { matchLabels: object } };
+    expect(service.metadata.labels).toMatchObject(monitor.selector.matchLabels);
+  });
+
   test('without a default policy there is none', async () => {
     expect((await rendered('defaultPolicy.create=false')).filter(({ kind }) => kind === 'UpdatePolicy')).toEqual([]);
   });
@@ -248,6 +360,10 @@ describe('its values', () => {
     ['image.digest=sha256:1', 'digest'],
     ['logLevel=loud', 'logLevel'],
     ['crds.upgrade=yes', 'crds/upgrade'],
+    ['networkPolicy.apiServerCIDRs={10.0.0.1}', 'networkPolicy/apiServerCIDRs/0'],
+    ['networkPolicy.metricsFrom[0].pods=a', 'networkPolicy/metricsFrom/0'],
+    ['monitoring.rules.enable=true', 'monitoring/rules'],
+    ['monitoring.serviceMonitor.interval=30', 'monitoring/serviceMonitor/interval'],
     ['uninstall.timeoutSeconds=0', 'timeoutSeconds'],
     ['defaultPolicy.enabled=true', 'enabled'],
   ])('%s is refused', async (value, named) => {

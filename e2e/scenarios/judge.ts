@@ -258,11 +258,12 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
 
   async function judgeCordons(): Promise<void> {
     const ours = new Set<string>();
-    for (const entry of await writes('nodes')) {
+    for (const entry of await bed.audit.find({ verb: 'patch', resource: 'nodes' }, since?.mark)) {
       if (!controllers(entry)) continue;
-      const node = entry.responseObject as NodeObject | undefined;
-      const patch = entry.requestObject as { spec?: { unschedulable?: boolean | null } } | undefined;
-      if (node === undefined || patch?.spec?.unschedulable === undefined) continue;
+      const patch = entry.requestObject as { metadata?: KubeObject['metadata']; spec?: { unschedulable?: boolean | null } } | undefined;
+      if (patch?.spec?.unschedulable === undefined) continue;
+      const node = (entry.responseStatus?.code ?? 500) < 300 ? (entry.responseObject as NodeObject) : carriedOutUnanswered(patch);
+      if (node === undefined) continue;
       const { uid = '', name } = node.metadata;
       if (patch.spec.unschedulable === true) {
         expect({ name, record: node.metadata.annotations?.[cordonAnnotation] !== undefined }).toEqual({ name, record: true });
@@ -271,6 +272,13 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
         expect({ name, uncordonedWhatWeCordoned: ours.delete(uid) }).toEqual({ name, uncordonedWhatWeCordoned: true });
       }
     }
+    /** A controller that ends hangs up: the answer is an error then, and the cordon may stand. */
+    function carriedOutUnanswered(patch: { metadata?: KubeObject['metadata'] }): NodeObject | undefined {
+      const record = patch.metadata?.annotations?.[cordonAnnotation];
+      if (!record) return undefined;
+      return history.versions.find(({ object }) => object.metadata.annotations?.[cordonAnnotation] === record)?.object;
+    }
+
     for (const node of await bed.client.list<NodeObject>('/api/v1/nodes')) {
       const { name } = node.metadata;
       const record = node.metadata.annotations?.[cordonAnnotation] !== undefined;

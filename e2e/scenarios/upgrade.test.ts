@@ -97,5 +97,6 @@ test('helm upgrade in the middle of a rollout brings the CRDs along, and what wa
   const pods = await bed.client.list<PodObject>('/api/v1/namespaces/lockkeeper/pods');
   const images = (component: string) => pods.filter(({ metadata }) => metadata.labels?.[COMPONENT_LABEL] === component).map(imageOf);
   expect([images('controller'), images('agent')]).toEqual([Array(2).fill('lockkeeper:0.1.0'), Array(3).fill('lockkeeper:0.0.9')]);
+  await bed.helm('test', 'lockkeeper', '--namespace', 'lockkeeper');
   await judge.invariants();
 }, 180_000);

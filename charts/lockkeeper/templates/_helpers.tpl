@@ -78,3 +78,9 @@ tolerations:
 helm.sh/hook: pre-upgrade
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
+
+{{/* Annotations on what `helm test` runs. */}}
+{{- define "lockkeeper.verifyHook" -}}
+helm.sh/hook: test
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}

@@ -33,7 +33,6 @@ describe('the lists', () => {
       'managedByOther',
       'beingDeleted',
       'agentPresent',
-      'knownBad',
       'cordonedByOther',
       'approval',
       'exclusion',
