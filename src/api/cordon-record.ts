@@ -43,6 +43,8 @@ export const cordonRecordSchema = z.object({
   readyDaemonSets: z.array(z.string()).check(z.maxLength(256)),
   /** What ran in those pods then (`PodView.containers`): none of it outlives the reboot. */
   daemonSetContainers: z.optional(z.array(z.string()).check(z.maxLength(256))),
+  /** The update takes the node back to what it ran before: its rollout is. */
+  rollsBack: z.optional(z.boolean()),
   /** The way back of a node whose target could not be verified: begun under that boot, which ran the target. */
   rollback: z.optional(
     z.object({

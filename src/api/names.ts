@@ -27,6 +27,8 @@ export const BY_HAND = {
   reboot: `${GROUP}/reboot`,
   /** Any token: a halted rollout goes on, once for each new token. Policy. */
   resume: `${GROUP}/resume`,
+  /** Any token: releases that are marked bad for the policy are good again, and their failures looked at, once for each new token. Policy. */
+  clearBadRelease: `${GROUP}/clear-bad-release`,
   /**
    * Any token, once for each new one. Policy: the group whose turn it is counts as finished. NodeUpdate, Node: a node that is being
    * drained is given back, to be tried again later.

@@ -32,6 +32,7 @@ export const failureSchema = z.object({
   /** Boot ID and Ready's last transition at the failure: a change of either is news of the node. */
   bootID: shortText(),
   readySince: shortText(),
+  rebooted: z.optional(z.boolean()),
 });
 export type Failure = z.infer<typeof failureSchema>;
 describeFields(failureSchema, {
@@ -41,6 +42,7 @@ describeFields(failureSchema, {
   message: 'What went wrong, for people.',
   bootID: 'The boot ID at the failure: another one is news of the node.',
   readySince: "The last transition of the node's Ready condition at the failure: another one is news of the node.",
+  rebooted: 'By its kubelet, another boot or not Ready, after the reboot was asked: counts for rollout.onExceeded: RollBack.',
 });
 
 /** A pod that could not be evicted yet. */

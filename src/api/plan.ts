@@ -7,7 +7,7 @@ const time = () => z.iso.datetime();
 
 const assumptionSchema = z.object({
   /** Names what is assumed; further names may come. */
-  name: z.enum(['UpdateDuration', 'StagingDuration', 'HookDuration', 'Approved', 'ChecksHold', 'NothingElse']),
+  name: z.enum(['UpdateDuration', 'StagingDuration', 'Approved', 'ChecksHold', 'NothingElse']),
   message: z.string(),
   policy: z.optional(z.string()),
   variant: z.optional(z.string()),

@@ -36,12 +36,20 @@ const DURATION = /^([0-9]{1,6}(h|m|s|ms))+$/;
 /** A duration as Go writes it (`30m`, `1h30m`, `500ms`), at most 32 characters. */
 export const durationSchema = () => z.string().check(z.regex(DURATION), z.maxLength(32));
 
+/** Policies have a handful of durations, and each decision asks for them thousands of times. */
+const known = new Map<string, number>();
+const MAX_KNOWN = 256;
+
 const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const;
 
 /** Milliseconds of a duration that `durationSchema` has accepted. */
 export function durationMs(duration: string): number {
+  const before = known.get(duration);
+  if (before !== undefined) return before;
   let total = 0;
   for (const [, amount, unit] of duration.matchAll(/([0-9]+)(h|ms|m|s)/g)) total += Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(duration, total);
   return total;
 }
 

@@ -94,6 +94,13 @@ const rolloutSpecSchema = field(
       'topology.kubernetes.io/zone',
     ),
     failureBudget: z._default(countOrPercentSchema('Number or percentage of failed nodes at which the rollout halts.'), 1),
+    onExceeded: z._default(
+      field(
+        z.enum(['Halt', 'RollBack']),
+        'Halt: no further node is begun. RollBack: where so many nodes of one rollout failed after they had booted the release, or were not ready after the reboot was asked, the release is marked bad for this policy, and the nodes that it was brought to are taken back, one at a time. A failed check or hook alone never does that.',
+      ),
+      'Halt',
+    ),
     minReadySeconds: z._default(
       field(z.int().check(z.minimum(0), z.maximum(86_400)), 'How long a node must be Ready after its reboot before it counts as updated.'),
       10,
@@ -234,6 +241,7 @@ export const updatePolicySpecSchema = z.object({
     soak: '0s',
     zoneKey: 'topology.kubernetes.io/zone',
     failureBudget: 1,
+    onExceeded: 'Halt',
     minReadySeconds: 10,
   }),
   staging: z._default(
@@ -327,6 +335,8 @@ export const rolloutSchema = z.object({
         at: timeSchema(),
         /** Looked at by a person (`lockkeeper.dev/resume`): still known as bad on that host, no longer counted. */
         resumed: z.optional(z.boolean()),
+        /** By its kubelet's word: another boot, or not Ready, after the reboot was asked. What `rollout.onExceeded: RollBack` counts. */
+        rebooted: z.optional(z.boolean()),
       }),
     )
     .check(z.maxLength(256)),
@@ -357,6 +367,21 @@ describeFields(releaseSchema, {
   arch: 'The architecture that it is for.',
   version: 'Its version.',
   firstSeen: 'Since when two nodes, or the only one there is, have been offered it.',
+});
+
+/** A release that is marked bad for a policy. */
+export const badReleaseSchema = z.object({
+  variant: z.string().check(z.maxLength(128)),
+  arch: z.string().check(z.maxLength(32)),
+  version: z.string().check(z.maxLength(64)),
+  markedAt: timeSchema(),
+});
+export type BadRelease = z.infer<typeof badReleaseSchema>;
+describeFields(badReleaseSchema, {
+  variant: 'The variant that it is for.',
+  arch: 'The architecture that it is for.',
+  version: 'Its version.',
+  markedAt: 'When so many nodes had failed with it that its rollout is taken back.',
 });
 
 /** How many of a policy's nodes are where. */
@@ -394,6 +419,7 @@ export const updatePolicyStatusSchema = z.object({
   counts: z.optional(countsSchema),
   window: z.optional(windowStatusSchema),
   releases: z.optional(z.array(releaseSchema).check(z.maxLength(256))),
+  badReleases: z.optional(z.array(badReleaseSchema).check(z.maxLength(64))),
   claims: z.optional(z.array(claimSchema).check(z.maxLength(5000))),
   rollouts: z.optional(z.array(rolloutSchema).check(z.maxLength(64))),
   tokens: z.optional(
@@ -401,6 +427,7 @@ export const updatePolicyStatusSchema = z.object({
       retry: z.optional(textSchema()),
       resume: z.optional(textSchema()),
       skip: z.optional(textSchema()),
+      clearBadRelease: z.optional(textSchema()),
       reboot: z.optional(textSchema()),
     }),
   ),
@@ -413,6 +440,8 @@ describeFields(updatePolicyStatusSchema, {
   counts: 'How many of the nodes are where.',
   window: 'Whether the schedule is open, and when that changes.',
   releases: 'Releases that its nodes were offered, and since when: what version.minAge counts from.',
+  badReleases:
+    'Releases that no node is brought to: they were taken back (rollout.onExceeded), until a person annotates the policy with a new lockkeeper.dev/clear-bad-release, or a newer release is rolled out.',
   claims: 'The lock: nodes that hold a slot. Written as a whole, before a node is touched.',
   rollouts: 'What is being brought to which variant and architecture.',
   tokens: 'The annotations acted upon, so that each counts once.',

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { run } from './run.ts';
 
-const stop = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Error(`stopped by ${name}`)));
+// It only reads: whoever stops it ends it at once, also while it computes.
 const { stdin, stdout, stderr } = process;
-process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, signal: stop.signal });
+// Whoever reads no further, such as `head`, has seen enough.
+stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? 0 : 1));
+process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr });

@@ -27,7 +27,6 @@ export interface PlanDeps {
   print: (text: string) => void;
   colors: Colors;
   clock: Clock;
-  signal: AbortSignal;
 }
 
 /** The `plan` command with its flags; `run` gets what was asked for. */
@@ -68,12 +67,12 @@ Examples:
 }
 
 /** Reads the cluster, plans, and prints. */
-export async function runPlan(options: PlanOptions, { client: connect, readFile, print, colors, clock, signal }: PlanDeps): Promise<void> {
+export async function runPlan(options: PlanOptions, { client: connect, readFile, print, colors, clock }: PlanDeps): Promise<void> {
   const files: PolicyFile[] = [];
   for (const name of options.filename ?? []) files.push(...readPolicies(await readFile(name), name === '-' ? 'stdin' : name));
   const client = await connect(options);
   try {
-    const { world, warnings } = await readWorld(client, options.namespace, signal);
+    const { world, warnings } = await readWorld(client, options.namespace);
     const { policies, sources } = withPolicies(world.policies, files);
     const plan = planOf({ ...world, policies }, { now: clock.now() + client.clockOffsetMs, sources, warnings });
     print(options.output === 'json' ? asJson(plan) : renderPlan(plan, colors));

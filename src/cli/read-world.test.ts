@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => bed.close());
 
-const read = (namespace?: string) => readWorld(bed.client, namespace, new AbortController().signal);
+const read = (namespace?: string) => readWorld(bed.client, namespace);
 
 /** The controller pod `lockkeeper-0` on node b, which holds the Lease, with flags. */
 function putController(args: readonly string[] = []): void {

@@ -33,7 +33,6 @@ async function ran(args: readonly string[], { input = '', isTTY = false } = {}) 
     stdin: Readable.from([Buffer.from(input)]),
     stdout: { write: write('stdout'), isTTY },
     stderr: { write: write('stderr') },
-    signal: new AbortController().signal,
   });
   return { code, ...said };
 }

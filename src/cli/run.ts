@@ -14,11 +14,10 @@ export interface Terminal {
   stdin: NodeJS.ReadableStream;
   stdout: { write: (text: string) => void; isTTY?: boolean };
   stderr: { write: (text: string) => void };
-  signal: AbortSignal;
 }
 
 /** Parses a command line and runs what it asks for; resolves with the exit code. */
-export async function run(argv: readonly string[], { stdin, stdout, stderr, signal }: Terminal): Promise<number> {
+export async function run(argv: readonly string[], { stdin, stdout, stderr }: Terminal): Promise<number> {
   const colors = picocolors.createColors(stdout.isTTY === true && picocolors.isColorSupported);
   const plan = planCommand((options) =>
     runPlan(options, {
@@ -27,7 +26,6 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, sign
       print: (text) => stdout.write(text),
       colors,
       clock: systemClock,
-      signal,
     }),
   );
   const program = new Command('kubectl lockkeeper')

@@ -10,8 +10,8 @@ const EKS_COMPUTE_TYPE = 'eks.amazonaws.com/compute-type';
 export function selects(policy: PolicyView, node: NodeView): boolean {
   if (node.os === undefined || node.labels[EKS_COMPUTE_TYPE] === 'auto') return false;
   const selector = policy.spec.nodeSelector;
-  const controlPlane = CONTROL_PLANE_LABELS.filter((label) => label in node.labels);
-  if (controlPlane.length > 0 && !controlPlane.some((label) => namesKey(selector, label))) return false;
+  const isControlPlane = CONTROL_PLANE_LABELS.some((label) => label in node.labels);
+  if (isControlPlane && !CONTROL_PLANE_LABELS.some((label) => label in node.labels && namesKey(selector, label))) return false;
   return matches(selector, node.labels);
 }
 

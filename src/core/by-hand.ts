@@ -15,6 +15,7 @@ export interface ByHand {
   reboot?: string;
   resume?: string;
   skip?: string;
+  clearBadRelease?: string;
   /** One sentence for each annotation whose value cannot be read. */
   problems: readonly string[];
 }
@@ -25,8 +26,13 @@ const MAX_TOKEN = 256;
 export const tokenCommand = (kind: 'updatepolicy' | 'node', name: string, annotation: string): string =>
   `kubectl annotate ${kind} ${name} --overwrite ${annotation}=$(date +%s)`;
 
+/** What was asked of most objects. */
+const NOTHING: ByHand = { paused: false, problems: [] };
+const NAMES = Object.values(BY_HAND);
+
 /** Reads the annotations that people write. Never throws: an unreadable value is a problem that it names. */
 export function readByHand(annotations: Annotations): ByHand {
+  if (!NAMES.some((name) => name in annotations)) return NOTHING;
   const problems: string[] = [];
   const read = <T>(name: string, parse: (value: string) => T | undefined, wanted: string): T | undefined => {
     const value = annotations[name];
@@ -43,6 +49,7 @@ export function readByHand(annotations: Annotations): ByHand {
   const retry = read(BY_HAND.retry, token, `at most ${MAX_TOKEN} characters`);
   const reboot = read(BY_HAND.reboot, token, `at most ${MAX_TOKEN} characters`);
   const resume = read(BY_HAND.resume, token, `at most ${MAX_TOKEN} characters`);
+  const clearBadRelease = read(BY_HAND.clearBadRelease, token, `at most ${MAX_TOKEN} characters`);
   const skip = read(BY_HAND.skip, token, `at most ${MAX_TOKEN} characters`);
   const paused = read(BY_HAND.paused, (value) => (value === 'true' ? true : value === 'false' ? false : undefined), '"true" or "false"');
   return {
@@ -54,6 +61,7 @@ export function readByHand(annotations: Annotations): ByHand {
     ...(reboot !== undefined && { reboot }),
     ...(resume !== undefined && { resume }),
     ...(skip !== undefined && { skip }),
+    ...(clearBadRelease !== undefined && { clearBadRelease }),
     problems,
   };
 }
@@ -64,6 +72,7 @@ export const isUrgent = (version: string, node: Pick<ByHand, 'urgent'>, policy: 
 
 /** Joins what was asked on a NodeUpdate and on its Node: any pause pauses, any token counts, the Node's versions come first. */
 export function mergeByHand(node: ByHand, update: ByHand): ByHand {
+  if (update === NOTHING) return node;
   const merged = { ...update, ...node, paused: node.paused || update.paused, problems: [...node.problems, ...update.problems] };
   for (const name of ['retry', 'reboot', 'skip'] as const) {
     const tokens = [node[name], update[name]].filter((token) => token !== undefined);

@@ -2,6 +2,7 @@ import type { CordonRecord } from '../api/cordon-record.ts';
 import { CORDON_LABELS, KEEP_NODE_ANNOTATIONS } from '../api/names.ts';
 import { durationMs } from '../api/primitives.ts';
 import type { Claim } from '../api/update-policy.ts';
+import { knownBadFor } from './bad-releases.ts';
 import { isUrgent } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
 import { drainSettings } from './drain-settings.ts';
@@ -12,6 +13,7 @@ import { hooksTimeMs, pendingHooks, recordedHooks } from './flight/hooks.ts';
 import { rebootGround } from './reboot-ground.ts';
 import { preflight } from './rules/preflight.ts';
 import { unreadable } from './rules/readable.ts';
+import { unavailableOthers } from './rules/rollback-turn.ts';
 import { whyClosed } from './rules/window.ts';
 import { enter, failureOf } from './status.ts';
 import { type Instant, stagedVersion, timestamp, type World } from './world.ts';
@@ -28,6 +30,8 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     const verdict: Verdict = { reason: 'Claimed', message: 'holds a slot; its pods are being looked at' };
     return { status: enter(status, reboot ? 'Idle' : 'Staged', verdict, now), commands: [], lookAt: true };
   }
+  const { target } = member;
+  const goesBack = !reboot && target.version !== undefined && target.rollsBack === true;
   const hurried = !reboot && isUrgent(version, member.byHand, facts.byHand);
   // Its pods may be others than those that were looked at before the claim.
   const barred = preflight({ world, facts, node, member, version, claimed: new Set(), othersPending: false }, now);
@@ -54,6 +58,7 @@ export function claimedStep(world: World, facts: Facts, member: Member, claim: C
     rebootTimeoutMs: durationMs(spec.reboot.timeout),
     minReadySeconds: spec.rollout.minReadySeconds,
     ...(soakMs > 0 && { soakMs }),
+    ...(goesBack && { rollsBack: true as const }),
     ...readyDaemonSets(pods),
     ...(hooks !== undefined && { hooks }),
     prior: {
@@ -92,15 +97,19 @@ function whyNot(world: World, facts: Facts, member: Member, reboot: boolean): Ve
   if (byHand.paused) return { reason: 'Paused', message: `the node was paused: ${back}` };
   const unclear = unreadable(facts, member);
   if (unclear !== undefined) return { ...unclear, message: `${unclear.message}: ${back}` };
-  const shut = !reboot && isUrgent(target.version ?? '', byHand, facts.byHand) ? undefined : whyClosed(facts);
+  const rollsBack = !reboot && target.version !== undefined && target.rollsBack === true;
+  const shut = rollsBack || (!reboot && isUrgent(target.version ?? '', byHand, facts.byHand)) ? undefined : whyClosed(facts);
   if (shut !== undefined) return { ...shut, message: `${shut.message}: ${back}` };
   if (!world.guarded) return { reason: 'AdmissionPolicyMissing', message: `the agents' admission policy is missing: ${back}` };
   if (node.deleting) return { reason: 'BeingDeleted', message: `the node is being deleted: ${back}` };
   if (node.unschedulable) return { reason: 'CordonedByOther', message: `somebody else cordoned the node: ${back}` };
-  if (node.ready.status && facts.unavailable.size > facts.limit)
+  const used = rollsBack ? unavailableOthers(facts, node).length + 1 : facts.unavailable.size;
+  if (node.ready.status && used > facts.limit)
     return { reason: 'CapacityReached', message: `more nodes than ${facts.limit} are unavailable meanwhile: ${back}` };
   if (reboot) return undefined;
   if (target.version === undefined) return { ...target.verdict, message: `${target.verdict.message}: ${back}` };
+  const bad = knownBadFor(facts, node, target.version);
+  if (bad !== undefined) return { ...bad, message: `${bad.message}: ${back}` };
   if (failureOf(status, target.version) !== undefined) return { reason: 'KnownBad', message: `${target.version} failed before: ${back}` };
   if (stagedVersion(node) !== target.version)
     return { reason: 'ProofLost', message: `it is no longer proven that ${target.version} is staged: ${back}` };

@@ -21,6 +21,7 @@ const OURS = new Set<string>(Object.values(NODE_CONDITIONS));
 
 /** A node's status with what is found of it as conditions, and without those that are true no longer. */
 export function withFindings(status: NodeUpdateStatus, findings: readonly Finding[], now: Instant): NodeUpdateStatus {
+  if (findings.length === 0 && status.conditions === undefined) return status;
   const { conditions = [], ...rest } = status;
   const others = conditions.filter(({ type }) => !OURS.has(type));
   if (findings.length === 0 && others.length === conditions.length) return status;

@@ -2,6 +2,7 @@ import { isRebootOnly } from '../api/cordon-record.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
 import { assign, claimOn, isHeld } from './assign.ts';
+import { knownBadFor } from './bad-releases.ts';
 import { type Blocked, blocked, isBlockedByPods, lookAgain } from './blocked.ts';
 import { countOf } from './budget.ts';
 import { isRetried, isSkipped, isUrgent, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
@@ -29,7 +30,7 @@ import { overdue } from './overdue.ts';
 import { policyStatus } from './policy-status.ts';
 import type { Reason } from './reasons.ts';
 import { isOf } from './releases.ts';
-import { lastRules, ownRules, stageRules, turnRules } from './rules/index.ts';
+import { lastRules, ownRules, rollbackRules, stageRules, turnRules } from './rules/index.ts';
 import { type Candidate, firstHold } from './rules/rule.ts';
 import { whyClosed } from './rules/window.ts';
 import { standingInFlight, standingOnGround } from './standing.ts';
@@ -173,13 +174,22 @@ class Draft {
     if (node.record !== undefined) {
       const tokens = tokensOf(status, byHand, facts.byHand);
       const orphaned = facts.view.deleting || (typeof node.record === 'object' && node.record.policyUID !== facts.view.uid);
-      const closed = facts.view.spec.schedule?.onClose === 'Release' && !isHurried(facts, member) ? whyClosed(facts) : undefined;
+      const closed = this.#whyTakenBack(facts, member);
       const { onTimeout } = facts.view.spec.drain;
       return this.#recordedStep(node, { status, byHand, retried, tokens, orphaned, closed, onTimeout, policyPaused: facts.paused });
     }
     const claim = claimOn(facts.view, node);
     if (claim === undefined) return undefined;
     return claimedStep(this.#world, facts, member, claim, this.#now);
+  }
+
+  /** Why a node whose reboot was not asked yet is taken back, if it is. */
+  #whyTakenBack(facts: Facts, member: Member): Verdict | undefined {
+    const { node } = member;
+    if (typeof node.record !== 'object' || node.record.rollsBack === true) return undefined;
+    const bad = knownBadFor(facts, node, node.record.target);
+    if (bad !== undefined) return bad;
+    return facts.view.spec.schedule?.onClose === 'Release' && !isHurried(facts, member) ? whyClosed(facts) : undefined;
   }
 
   #recordedStep(node: NodeView, asked: Omit<Flight, 'world' | 'node' | 'record' | 'skipped' | 'now'>): Step {
@@ -223,7 +233,7 @@ class Draft {
           break;
         case 'stage': {
           const candidate = this.#candidate(facts, member, ground.version);
-          const hold = firstHold(stageRules, candidate, this.#now);
+          const hold = firstHold(goesBack(member) ? rollbackRules.stage : stageRules, candidate, this.#now);
           if (hold !== undefined) {
             this.#settle(member.node, enter(ground.status, ground.status.phase ?? 'Idle', hold, this.#now));
             break;
@@ -279,7 +289,7 @@ class Draft {
           continue;
         }
       }
-      const hold = firstHold(turnRules, candidate, this.#now) ?? this.#lastHold(candidate);
+      const hold = firstHold(goesBack(member) ? rollbackRules.turn : turnRules, candidate, this.#now) ?? this.#lastHold(candidate);
       if (hold === undefined) {
         claimed.add(node.name);
         pending.push(member.group);
@@ -307,6 +317,7 @@ class Draft {
   }
 
   #lastHold(candidate: Candidate): Verdict | undefined {
+    if (goesBack(candidate.member)) return firstHold(rollbackRules.last, candidate, this.#now);
     this.#wantChecks(candidate.facts);
     return firstHold(lastRules, candidate, this.#now);
   }
@@ -374,5 +385,7 @@ const claimID = (node: NodeView, now: Instant): string => `${node.uid.slice(0, 1
 /** A node in flight to a version that is urgent now. */
 const isHurried = ({ byHand }: Facts, { node, byHand: own }: Member): boolean =>
   typeof node.record === 'object' && !isRebootOnly(node.record) && isUrgent(node.record.target, own, byHand);
+
+const goesBack = ({ target }: Member): boolean => target.version !== undefined && target.rollsBack === true;
 
 const rolloutOf = ({ rollouts }: Facts, { os }: NodeView) => os && rollouts.find((rollout) => isOf(rollout, os));

@@ -74,7 +74,9 @@ export function planDrain(pods: readonly PodView[], settings: DrainSettings, con
   const errors = [...Map.groupBy(barred, ({ why }) => why)].map(
     ([why, pods]) => `cannot evict ${why}: ${pods.map(({ pod }) => podKey(pod)).join(', ')}`,
   );
-  const turn = Math.min(...[...evict, ...waitFor].map((pod) => turnOf(pod, context)));
+  let turn = Number.POSITIVE_INFINITY;
+  for (const pod of evict) turn = Math.min(turn, turnOf(pod, context));
+  for (const pod of waitFor) turn = Math.min(turn, turnOf(pod, context));
   return {
     evict: evict.filter((pod) => turnOf(pod, context) === turn),
     later: evict.filter((pod) => turnOf(pod, context) !== turn),
@@ -131,5 +133,6 @@ function turnOf(pod: PodView, { self }: DrainContext): number {
 const isOf = (pod: PodView, self: DrainContext['self']): boolean => pod.namespace === self?.namespace && pod.name === self.pod;
 
 function byName(a: PodView, b: PodView): number {
-  return podKey(a) < podKey(b) ? -1 : 1;
+  if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
+  return a.name < b.name ? -1 : 1;
 }

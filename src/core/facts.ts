@@ -1,6 +1,7 @@
 import type { NodeUpdateStatus } from '../api/node-update.ts';
-import type { Group, Rollout } from '../api/update-policy.ts';
+import type { BadRelease, Group, Rollout } from '../api/update-policy.ts';
 import { claimOn } from './assign.ts';
+import { badReleasesOf, isBad, isCleared, rollbackTarget } from './bad-releases.ts';
 import { unavailableLimit } from './budget.ts';
 import { type ByHand, isRetried, mergeByHand, type RebootTokens, readByHand, tokensOf } from './by-hand.ts';
 import { rebootDue } from './by-hand-reboot.ts';
@@ -24,6 +25,8 @@ export interface Facts {
   members: readonly Member[];
   rollouts: readonly Rollout[];
   releases: Releases;
+  /** Releases that no node is brought to. */
+  badReleases: readonly BadRelease[];
   /** Why the policy counts as closed: what of its spec or annotations cannot be read. */
   problems: readonly string[];
   paused: boolean;
@@ -77,6 +80,8 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   });
   const pin = byHand.pin ?? view.spec.version.pin;
   const releases = releasesOf(view, nodes, world.nodes, now);
+  const cleared = isCleared(view, byHand);
+  const resumed = byHand.resume !== undefined && byHand.resume !== view.status.tokens?.resume;
   const rollouts = rolloutsOf(
     {
       policy: view,
@@ -85,11 +90,12 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
       pin,
       approved: byHand.approved,
       urgent: byHand.urgent,
-      resumed: byHand.resume !== undefined && byHand.resume !== view.status.tokens?.resume,
+      resumed: (rollout) => resumed || (cleared && isBad(view.status.badReleases ?? [], rollout)),
       retried: new Set(seen.filter(({ retried }) => retried).map(({ node }) => node.hostID)),
     },
     now,
   );
+  const badReleases = badReleasesOf(view, rollouts, { members: nodes.length, cleared }, now);
   const schedule = readSchedule(view.spec.schedule);
   const problems = [...byHand.problems, ...schedule.problems];
   if (!isRange(view.spec.version.range)) problems.push(`spec.version.range ${JSON.stringify(view.spec.version.range)} is no semver range`);
@@ -99,7 +105,7 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   const { groups } = view.spec.rollout;
   const members = seen.map((member) => ({
     ...member,
-    target: memberTarget(view, member, { rollouts, releases }, pin),
+    target: rollbackTarget(view, member, { rollouts, badReleases }) ?? memberTarget(view, member, { rollouts, releases }, pin),
     group: groupOf(groups, member.node),
   }));
   return {
@@ -108,10 +114,11 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
     members,
     rollouts,
     releases,
+    badReleases,
     problems,
     paused: view.spec.paused || byHand.paused,
     schedule: schedule.stateAt(now),
-    halt: isHalted(view, rollouts, nodes.length) ? haltVerdict(view, rollouts) : undefined,
+    halt: isHalted(view, rollouts, nodes.length) ? haltVerdict(view, rollouts, badReleases) : undefined,
     checks: checksHold(view, world.checks, now),
     limit: unavailableLimit(view.spec.rollout.maxUnavailable, nodes.length),
     ownNode: world.self?.node,
@@ -132,7 +139,14 @@ function remembered({ status: { rollouts = [], tokens } }: PolicyView, { update,
   const failures = rollouts
     .flatMap(({ failed }) => failed)
     .filter((failure) => failure.hostID === hostID)
-    .map(({ target, at, reason }) => ({ target, at, reason, bootID, readySince: ready.since }));
+    .map(({ target, at, reason, rebooted }) => ({
+      target,
+      at,
+      reason,
+      bootID,
+      readySince: ready.since,
+      ...(rebooted && { rebooted }),
+    }));
   return {
     ...(failures.length > 0 && { failures }),
     ...(tokens?.retry !== undefined && { tokens: { policyRetry: tokens.retry } }),

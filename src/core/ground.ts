@@ -1,6 +1,7 @@
 import { BY_HAND } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
+import { knownBadFor } from './bad-releases.ts';
 import { isBlockedByPods } from './blocked.ts';
 import { isUrgent, tokenCommand, tokensOf } from './by-hand.ts';
 import type { Command, Verdict } from './command.ts';
@@ -38,7 +39,8 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
   });
   const running = node.os?.version ?? '';
   const soak = soakOf(before, now);
-  if (soak !== undefined) return settle('Soaking', soakingUntil(running, soak), { deadlines: { soak } });
+  const rollsBack = target.version !== undefined && target.rollsBack === true;
+  if (soak !== undefined && !rollsBack) return settle('Soaking', soakingUntil(running, soak), { deadlines: { soak } });
 
   const reboot = rebootGround(facts, member, base, now);
   if (reboot !== undefined) {
@@ -53,17 +55,22 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
     return settle('Idle', unreadable(facts, member) ?? target.verdict, { from: running, target: running, ...done });
   }
   const { version, rollout } = target;
-  const wanted: StatusChange = { from: running, target: version, behindSince: before.behindSince ?? timestamp(now) };
+  const behindSince = rollsBack ? undefined : (before.behindSince ?? timestamp(now));
+  const wanted: StatusChange = { from: running, target: version, behindSince };
   const bad = knownBad(node, before, version);
   if (bad !== undefined) return settle('RolledBack', bad, wanted);
+  const marked = before.phase === 'RolledBack' ? knownBadFor(facts, node, version) : undefined;
+  if (marked !== undefined) return settle('RolledBack', marked, wanted);
   const early = backsOff(wanted) ?? unreported(wanted);
   if (early !== undefined) return early;
   if (stagedVersion(node) === version) {
     const barred = isBlockedByPods(before);
+    const known = barred || before.phase === 'Staged' ? asReason(before.reason) : undefined;
     const status = enter(
       before,
       before.phase === 'Blocked' ? 'Blocked' : 'Staged',
-      barred ? { reason: 'CannotEvict', message: before.message ?? '' } : { reason: 'Preflight', message: `${version} is staged` },
+      // What holds it is found later, and is mostly what held it before.
+      known === undefined ? { reason: 'Preflight', message: `${version} is staged` } : { reason: known, message: before.message ?? '' },
       now,
       {
         ...base,
@@ -75,7 +82,7 @@ export function groundOf(world: World, facts: Facts, member: Member, now: Instan
     );
     return { kind: 'staged', status, version, rollout };
   }
-  const ignoreWaves = facts.view.spec.version.ignoreWaves || isUrgent(version, member.byHand, facts.byHand);
+  const ignoreWaves = rollsBack || facts.view.spec.version.ignoreWaves || isUrgent(version, member.byHand, facts.byHand);
   return staging({ world, node, before, version, ignoreWaves, change: { ...base, ...wanted }, now });
 
   function backsOff(change: StatusChange): Ground | undefined {

@@ -12,8 +12,9 @@ export function kubernetesOf(variant: string): KubernetesVersion | undefined {
 
 /** Says that a node's Kubernetes is older than the control plane supports: no update of the OS crosses a variant, so none ever mends that. */
 export function tooOldForControlPlane(os: NodeOS | undefined, server: KubernetesVersion | undefined): Finding[] {
-  const own = os === undefined ? undefined : kubernetesOf(os.variant);
-  if (os === undefined || own === undefined || server === undefined || own.major !== server.major) return [];
+  if (os === undefined || server === undefined) return [];
+  const own = kubernetesOf(os.variant);
+  if (own === undefined || own.major !== server.major) return [];
   if (server.minor - own.minor <= MAX_MINORS_BEHIND) return [];
   const message = `variant ${os.variant} is Kubernetes ${own.major}.${own.minor}, more than ${MAX_MINORS_BEHIND} minor versions older than the control plane's ${server.major}.${server.minor}: no update of the OS changes that, replace the node by one of a newer variant`;
   return [{ type: NODE_CONDITIONS.kubernetesSupported, status: 'False', reason: 'KubernetesTooOld', message }];

@@ -1,6 +1,7 @@
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Condition } from '../api/primitives.ts';
 import type { Claim, Counts, UpdatePolicyStatus } from '../api/update-policy.ts';
+import { clearCommand, isBad } from './bad-releases.ts';
 import { conditionOf, NODE_CONDITIONS } from './conditions.ts';
 import type { Facts } from './facts.ts';
 import { progressOf, summaryOf } from './progress.ts';
@@ -24,6 +25,7 @@ export function policyStatus(
     ...(byHand.retry !== undefined && { retry: byHand.retry }),
     ...(byHand.resume !== undefined && { resume: byHand.resume }),
     ...(byHand.skip !== undefined && { skip: byHand.skip }),
+    ...(byHand.clearBadRelease !== undefined && { clearBadRelease: byHand.clearBadRelease }),
     ...(byHand.reboot !== undefined && { reboot: byHand.reboot }),
   };
   return {
@@ -32,6 +34,7 @@ export function policyStatus(
     counts,
     window: windowOf(facts),
     ...(facts.releases.known.length > 0 && { releases: [...facts.releases.known] }),
+    ...(facts.badReleases.length > 0 && { badReleases: [...facts.badReleases] }),
     claims: [...claims],
     rollouts: [...rollouts],
     ...(Object.keys(tokens).length > 0 && { tokens }),
@@ -117,7 +120,8 @@ const listed = (names: readonly string[]): string =>
   names.length > MAX_LISTED ? `${names.slice(0, MAX_LISTED).join(', ')} and ${names.length - MAX_LISTED} more` : names.join(', ');
 
 function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string, NodeUpdateStatus>, now: Instant): Condition[] {
-  const { view, problems, paused, halt } = facts;
+  const { view, problems, paused, halt, badReleases, rollouts } = facts;
+  const failedWith = `nodes failed with it: ${listed(rollouts.filter((rollout) => isBad(badReleases, rollout)).flatMap(({ failed }) => failed.map(({ node }) => node)))}`;
   const set = (type: string, holds: boolean, reason: string, message: string): Condition => {
     const status = holds ? 'True' : 'False';
     const before = view.status.conditions?.find((condition) => condition.type === type);
@@ -154,6 +158,14 @@ function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string
         : `no update of the OS mends that these nodes are of a Kubernetes too old for the control plane, they must be replaced: ${listed(tooOld)}`,
     ),
     set('Urgent', urgency.holds, urgency.reason, urgency.message),
+    set(
+      'BadRelease',
+      badReleases.length > 0,
+      badReleases.length > 0 ? 'MarkedBad' : 'NoneMarkedBad',
+      badReleases.length > 0
+        ? `no node is brought to ${listed(badReleases.map(({ version, variant, arch }) => `${version} (${variant}, ${arch})`))}: ${failedWith}; to try it again: ${clearCommand(view.name)}`
+        : 'no release is marked bad',
+    ),
     set(
       'Halted',
       halt !== undefined,

@@ -18,7 +18,7 @@ export const REASONS = {
   ManagedByOther: "The OS's existing operator manages the node.",
   CordonedByOther: 'Somebody else has cordoned the node.',
   BeingDeleted: 'The node is being deleted, by an administrator or an autoscaler.',
-  KnownBad: 'The target failed on this machine before; it is not tried again by itself.',
+  KnownBad: 'The target failed on this machine before, or is marked bad for the policy; it is not tried again by itself.',
   AwaitingStagingSlot: 'Other nodes are downloading.',
   Staging: 'The host is downloading the target.',
   WaveNotOpen: 'Other hosts are offered the target, this one is not yet: its wave has not opened.',

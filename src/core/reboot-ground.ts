@@ -5,11 +5,11 @@ import { enter, type StatusChange } from './status.ts';
 import { isCurrent } from './target.ts';
 import { type Instant, timestamp } from './world.ts';
 
-/** A node on the ground that is to reboot as it is; undefined where it is not, or where its urgent version does that. */
+/** A node on the ground that is to reboot as it is; undefined where it is not, or where its urgent version, or its way back, does that. */
 export function rebootGround(facts: Facts, member: Member, base: StatusChange, now: Instant) {
   const { node, target, status: before, reboot, byHand } = member;
   if (reboot === undefined || node.os === undefined) return undefined;
-  if (target.version !== undefined && isUrgent(target.version, byHand, facts.byHand)) return undefined;
+  if (target.version !== undefined && (target.rollsBack || isUrgent(target.version, byHand, facts.byHand))) return undefined;
   const { version } = node.os;
   const behind = target.version !== undefined || !isCurrent(target.verdict);
   const barred = isBlockedByPods(before);

@@ -34,7 +34,13 @@ export const isOf = (one: { variant: string; arch: string }, os: NodeOS): boolea
 /** Each variant and architecture of some nodes, once. */
 export function variantsOf(nodes: readonly NodeView[]): NodeOS[] {
   const variants = new Map<string, NodeOS>();
-  for (const { os } of nodes) if (os !== undefined) variants.set(variantKey(os), os);
+  let last: NodeOS | undefined;
+  for (const { os } of nodes) {
+    // Most are of the same.
+    if (os === undefined || (last !== undefined && isOf(last, os))) continue;
+    variants.set(variantKey(os), os);
+    last = os;
+  }
   return [...variants].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, os]) => os);
 }
 
@@ -52,12 +58,13 @@ export function releasesOf(policy: PolicyView, members: readonly NodeView[], nod
     return isNews(members, os, version) ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   };
   const inRangeOf = (os: NodeOS) => [...seenOf(os)].filter((version) => inRange(version, range));
-  const young = new Map(variants.map((os) => [variantKey(os), youngOf(os)]));
+  const young = new Map(variants.map((os) => [variantKey(os), youngOf(os)] as const).filter(([, list]) => list.length > 0));
   return {
     known,
     seen: seenOf,
     wanted: (os) => newest(inRangeOf(os).filter((version) => oldAt(os, version) <= now)),
-    tooYoung: (os) => young.get(variantKey(os))?.find(({ version }) => compareVersions(version, os.version) > 0),
+    tooYoung: (os) =>
+      (young.size === 0 ? undefined : young.get(variantKey(os)))?.find(({ version }) => compareVersions(version, os.version) > 0),
     until: Math.min(Number.POSITIVE_INFINITY, ...[...young.values()].flatMap((list) => list.map(({ until }) => until))),
   };
 
@@ -77,13 +84,16 @@ const releaseKey = (of: { variant: string; arch: string }, version: string): str
  * where there are others. A node that will never report is none of them: nobody's, or another operator's.
  */
 function seenReleases(members: readonly NodeView[], nodes: readonly NodeView[], os: NodeOS): ReadonlySet<string> {
-  const ours = new Set(members.filter((node) => !isOfOtherOperator(node)).map(({ uid }) => uid));
   const reports = new Map<string, number>();
   let peers = 0;
+  for (const node of members)
+    if (node.host === undefined && node.os !== undefined && isOf(os, node.os) && !isOfOtherOperator(node)) peers += 1;
   for (const node of nodes) {
-    if (node.os === undefined || !isOf(os, node.os) || (node.host === undefined && !ours.has(node.uid))) continue;
+    if (node.host === undefined || node.os === undefined || !isOf(os, node.os)) continue;
     peers += 1;
-    for (const version of new Set(node.host?.status.available ?? [])) reports.set(version, (reports.get(version) ?? 0) + 1);
+    const { available = [] } = node.host.status;
+    for (const [index, version] of available.entries())
+      if (available.indexOf(version) === index) reports.set(version, (reports.get(version) ?? 0) + 1);
   }
   return new Set([...reports].filter(([version, count]) => count >= Math.min(2, peers) && isVersion(version)).map(([version]) => version));
 }

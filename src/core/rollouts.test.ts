@@ -24,7 +24,7 @@ function rollouts(members: readonly NodeView[], change: Partial<RolloutInput> & 
     pin: undefined,
     approved: undefined,
     urgent: undefined,
-    resumed: false,
+    resumed: () => false,
     retried: new Set<string>(),
   };
   const { nodes = members, ...more } = change;
@@ -186,7 +186,7 @@ describe('failures', () => {
     [
       'no longer counted after a resume',
       [fine, offered('n2', [NEW], { update: remembers() })],
-      { ...withRollouts(aRollout({ failed: [aFailure('n2')] })), resumed: true },
+      { ...withRollouts(aRollout({ failed: [aFailure('n2')] })), resumed: () => true },
       [],
     ],
   ])('%s', (_name, members, change, expected) => {
@@ -195,7 +195,7 @@ describe('failures', () => {
 
   test('a resume is remembered: known as bad on that machine, no longer counted', () => {
     const members = [fine, offered('n2', [NEW], { update: remembers() })];
-    const resumed = rollouts(members, { ...withRollouts(aRollout({ failed: [aFailure('n2')] })), resumed: true });
+    const resumed = rollouts(members, { ...withRollouts(aRollout({ failed: [aFailure('n2')] })), resumed: () => true });
     expect(resumed[0]?.failed).toEqual([aFailure('n2', { resumed: true })]);
     expect(rollouts(members, withRollouts(...resumed))[0]?.failed).toEqual([aFailure('n2', { resumed: true })]);
   });
@@ -213,7 +213,7 @@ describe('a halt', () => {
     ['… also where the failure is news in the same pass', halted(1, aRollout()), 1],
     ['… and where another variant helped to reach it', halted(2, aRollout({ failed: [aFailure('n2')] }), metal), 2],
     ['is none below the budget: a newer release begins anew', halted(2, aRollout({ failed: [aFailure('n2')] })), 0],
-    ['ends by a resume', { ...halted(1, aRollout({ failed: [aFailure('n2')] })), resumed: true }, 0],
+    ['ends by a resume', { ...halted(1, aRollout({ failed: [aFailure('n2')] })), resumed: () => true }, 0],
   ])('%s', (_, change, expected) => {
     const after = rollouts(newer, change);
     expect(after[0]?.target).toBe(NEWER);

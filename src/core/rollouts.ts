@@ -19,8 +19,8 @@ export interface RolloutInput {
   approved: string | undefined;
   /** The version that the policy's annotation wants now. */
   urgent: string | undefined;
-  /** The policy's `resume` token is new: failures so far count no longer. */
-  resumed: boolean;
+  /** Whether a person has looked at the failures of a rollout: they count no longer. */
+  resumed: (rollout: Rollout) => boolean;
   /** Machines (host IDs) whose `retry` token is new: what failed on them is forgotten. */
   retried: ReadonlySet<string>;
 }
@@ -101,7 +101,8 @@ function begin(os: NodeOS, target: string, previous: Rollout | undefined, halted
   };
 }
 
-function count({ members, resumed, retried }: RolloutInput, rollout: Rollout): Rollout {
+function count({ members, resumed: isResumed, retried }: RolloutInput, rollout: Rollout): Rollout {
+  const resumed = isResumed(rollout);
   const peers = members.filter((node) => node.os !== undefined && isOf(rollout, node.os));
   const byHost = new Map(peers.map((node) => [node.hostID, node]));
   const failed = new Map<string, Rollout['failed'][number]>();
@@ -115,9 +116,9 @@ function count({ members, resumed, retried }: RolloutInput, rollout: Rollout): R
   }
   for (const node of peers) {
     if (retried.has(node.hostID)) continue;
-    for (const { target, reason, at } of node.update?.status.failures ?? []) {
+    for (const { target, reason, at, rebooted } of node.update?.status.failures ?? []) {
       if (target !== rollout.target) continue;
-      const failure = { node: node.name, hostID: node.hostID, target, reason, at };
+      const failure = { node: node.name, hostID: node.hostID, target, reason, at, ...(rebooted && { rebooted }) };
       if (!failed.has(key(failure))) failed.set(key(failure), resumed ? { ...failure, resumed: true } : failure);
     }
   }

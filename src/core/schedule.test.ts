@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
 import type { ScheduleSpec } from '../api/schedule.ts';
 import { inZone, readSchedule } from './schedule.ts';
 import { timestamp } from './world.ts';
@@ -22,6 +23,24 @@ function stateOf(spec: ScheduleSpec | undefined, time: string) {
     ...(exclusion && { exclusion: timestamp(exclusion.at), reason: exclusion.reason }),
   };
 }
+
+test('a schedule says the same whatever it was asked before', () => {
+  const spec = schedule(
+    [utc('0 2 * * *', '4h'), { cron: '30 5 * * 1', duration: '90m', timeZone: 'Asia/Seoul' }],
+    [{ from: '2026-03-03T00:00:00Z', to: '2026-03-05T03:00:00Z', reason: 'a fair' }],
+  );
+  const asked = fc.array(fc.integer({ min: 0, max: 7 * 24 * 60 }), { minLength: 2, maxLength: 8 });
+  const outcome = fc.check(
+    fc.property(asked, (minutes) => {
+      for (const minute of minutes) {
+        const time = timestamp(at('2026-03-01T00:00:00Z') + minute * 60_000);
+        expect(stateOf(spec, time)).toEqual(stateOf(structuredClone(spec), time));
+      }
+    }),
+    { seed: 20260303, numRuns: 60 },
+  );
+  expect(outcome.counterexample).toBeNull();
+});
 
 describe('a schedule of windows', () => {
   // 2026-03-01 is a Sunday.

@@ -28,10 +28,22 @@ export interface Schedule {
 /** How many spans that follow on each other are looked at: more than hourly windows have in two days. */
 const MAX_STEPS = 64;
 
+/** Each decision reads every policy's schedule, and specs hardly ever change. */
+const known = new WeakMap<ScheduleSpec, Schedule>();
+
 /** Reads a policy's schedule; an absent one is always open. Never throws. */
 export function readSchedule(spec: ScheduleSpec | undefined): Schedule {
+  if (spec === undefined) return OPEN;
+  const before = known.get(spec);
+  if (before !== undefined) return before;
+  const schedule = read(spec);
+  known.set(spec, schedule);
+  return schedule;
+}
+
+function read(spec: ScheduleSpec): Schedule {
   const problems: string[] = [];
-  const read = <T>(field: string, list: readonly T[] | undefined, parse: (item: T) => Spans): Spans[] =>
+  const spansOf = <T>(field: string, list: readonly T[] | undefined, parse: (item: T) => Spans): Spans[] =>
     (list ?? []).flatMap((item, index) => {
       try {
         return [parse(item)];
@@ -41,22 +53,51 @@ export function readSchedule(spec: ScheduleSpec | undefined): Schedule {
         return [];
       }
     });
-  const windows = spec === undefined || spec.always === true ? [ALWAYS] : read('windows', spec.windows, windowOf);
-  const timeZone = spec?.windows?.[0]?.timeZone ?? 'UTC';
-  const exclusions = read('exclusions', spec?.exclusions, (exclusion) => exclusionOf(exclusion, timeZone));
+  const windows = spec.always === true ? [ALWAYS] : spansOf('windows', spec.windows, windowOf);
+  const timeZone = spec.windows?.[0]?.timeZone ?? 'UTC';
+  const exclusions = spansOf('exclusions', spec.exclusions, (exclusion) => exclusionOf(exclusion, timeZone));
   const closed: ScheduleState = { open: false, until: Number.POSITIVE_INFINITY };
-  return { problems, stateAt: (at) => (problems.length > 0 ? closed : stateAt(windows, exclusions, at)) };
+  return { problems, stateAt: problems.length > 0 ? () => closed : lasting((at) => stateAt(windows, exclusions, at)) };
+}
+
+/** Looks no further as long as the state that was seen last is known to hold. */
+function lasting(look: (at: Instant) => ScheduleState): (at: Instant) => ScheduleState {
+  let from = Number.POSITIVE_INFINITY;
+  let seen: ScheduleState | undefined;
+  return (at) => {
+    // What follows on what is in force is looked at only so far: a later look may see more.
+    if (seen?.nextChange !== undefined && seen.exclusion === undefined && from <= at && at < seen.until) return seen;
+    from = at;
+    seen = look(at);
+    return seen;
+  };
 }
 
 /** An instant as people read it: in a zone and in UTC. */
 export function inZone({ at, timeZone }: Moment): string {
   const style = at % 60_000 === 0 ? 'short' : 'medium';
-  // Swedish writes dates as ISO 8601 does.
-  const local = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: style }).format(at);
+  const local = formatOf(timeZone, style).format(at);
   return timeZone === 'UTC' ? `${local} UTC` : `${local} ${timeZone} (${timestamp(at).replace(/(:00)?[.]\d+Z$/, 'Z')})`;
 }
 
+/** Making one costs more than a whole decision about a node. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+const MAX_FORMATS = 64;
+
+function formatOf(timeZone: string, timeStyle: 'short' | 'medium'): Intl.DateTimeFormat {
+  const key = `${timeZone} ${timeStyle}`;
+  const before = formats.get(key);
+  if (before !== undefined) return before;
+  if (formats.size >= MAX_FORMATS) formats.clear();
+  // Swedish writes dates as ISO 8601 does.
+  const format = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle });
+  formats.set(key, format);
+  return format;
+}
+
 const ALWAYS: Spans = { timeZone: 'UTC', endAt: () => Number.POSITIVE_INFINITY, nextStart: () => undefined };
+
+const OPEN: Schedule = { problems: [], stateAt: () => ({ open: true, until: Number.POSITIVE_INFINITY }) };
 
 function stateAt(windows: readonly Spans[], exclusions: readonly Spans[], at: Instant): ScheduleState {
   const exclusion = lastEnd(exclusions, at);
@@ -68,7 +109,10 @@ function stateAt(windows: readonly Spans[], exclusions: readonly Spans[], at: In
   }
   const opens = nextOpening(windows, exclusions, at);
   const nextChange = opens === undefined ? {} : { nextChange: opens };
-  if (exclusion === undefined) return { open: false, until: opens?.at ?? Number.POSITIVE_INFINITY, ...nextChange };
+  if (exclusion === undefined) {
+    const until = Math.min(opens?.at ?? Number.POSITIVE_INFINITY, firstStart(exclusions, at)?.at ?? Number.POSITIVE_INFINITY);
+    return { open: false, until, ...nextChange };
+  }
   const { known: _, ...end } = endOfAll(exclusions, at);
   return { open: false, until: end.at, ...nextChange, exclusion: { ...end, reason: exclusion.reason } };
 }

@@ -2,8 +2,9 @@ import type { LabelSelector } from '../api/label-selector.ts';
 
 /** Whether labels satisfy a label selector, as Kubernetes evaluates it; an empty selector matches everything. */
 export function matches(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
-  const exact = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
-  return exact && (selector.matchExpressions ?? []).every((requirement) => holds(requirement, labels));
+  const { matchLabels, matchExpressions } = selector;
+  for (const key in matchLabels) if (labels[key] !== matchLabels[key]) return false;
+  return matchExpressions === undefined || matchExpressions.every((requirement) => holds(requirement, labels));
 }
 
 /** Whether a selector names a label key at all. */

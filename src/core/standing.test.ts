@@ -54,7 +54,14 @@ describe('on the ground', () => {
     ['staged, and blocked until now', { ...staged, status: { phase: 'Blocked' } }, {}, OLD, false, 'held'],
   ])('%s', (_, ground, byHand, version, ownHold, standing) => {
     const node = aNode('n1', { os: { ...aNode('n1').os!, version } });
-    const member = { node, byHand: { paused: false, problems: [], ...byHand } } as unknown as Member;
+    const target = { version: NEW, rollout: 'rollout-1' };
+    const member = { node, target, byHand: { paused: false, problems: [], ...byHand } } as unknown as Member;
     expect(standingOnGround(member, ground, aRollout(), ownHold)).toBe(standing);
+  });
+
+  test('to be taken back: it has failed, whatever it waits for', () => {
+    const target = { version: OLD, rollout: 'rollout-1', rollsBack: true };
+    const member = { node: aNode('n1'), target, byHand: { paused: false, problems: [] } } as unknown as Member;
+    for (const ground of [stage, staged]) expect(standingOnGround(member, ground, aRollout(), false)).toBe('failed');
   });
 });

@@ -32,7 +32,8 @@ export function standingInFlight(
 /** Where a node on the ground stands in its rollout; `ownHold` says whether something of its own holds it. */
 export function standingOnGround(member: Member, ground: Ground, rollout: Rollout | undefined, ownHold: boolean): Standing {
   const { status } = ground;
-  if (status.phase === 'RolledBack') return 'failed';
+  const { target } = member;
+  if (status.phase === 'RolledBack' || (target.version !== undefined && target.rollsBack === true)) return 'failed';
   if (status.phase === 'Soaking') return 'pending';
   if (isCurrent(status) || (member.reboot !== undefined && member.target.version === undefined))
     return hasReached(member.node, rollout) ? 'updated' : 'held';

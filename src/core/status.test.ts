@@ -21,6 +21,15 @@ describe('enter', () => {
     expect('claim' in status).toBe(false);
     expect(status.message).toHaveLength(1_024);
   });
+
+  test('is the very same status where nothing is new, and no other where anything is', () => {
+    const before = enter({}, 'Idle', verdict, NOW, { from: OLD, attempts: 1 });
+    expect(enter(before, 'Idle', verdict, NOW + MINUTE, { from: OLD, claim: undefined })).toBe(before);
+    expect(enter(before, 'Idle', verdict, NOW + MINUTE, { from: NEW })).toEqual({ ...before, from: NEW });
+    expect('attempts' in enter(before, 'Idle', verdict, NOW + MINUTE, { attempts: undefined })).toBe(false);
+    expect(enter(before, 'Staged', verdict, NOW + MINUTE)).toEqual({ ...before, phase: 'Staged', since: ago(-MINUTE) });
+    expect(enter(before, 'Idle', { ...verdict, message: 'another' }, NOW)).toEqual({ ...before, message: 'another' });
+  });
 });
 
 describe('failures', () => {

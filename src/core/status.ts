@@ -10,7 +10,10 @@ const MAX_MESSAGE = 1024;
 /** Fields of a status that a step sets besides phase and verdict; `undefined` removes one. */
 export type StatusChange = { [Key in keyof NodeUpdateStatus]?: NodeUpdateStatus[Key] | undefined };
 
-/** The status of a node that is now in a phase for a reason; `since` moves only when the phase does. */
+/**
+ * The status of a node that is now in a phase for a reason; `since` moves only when the phase does. The same object where that says
+ * nothing new: of a fleet few nodes have news.
+ */
 export function enter(
   previous: NodeUpdateStatus,
   phase: Phase,
@@ -20,6 +23,8 @@ export function enter(
 ): NodeUpdateStatus {
   const since = previous.phase === phase && previous.since !== undefined ? previous.since : timestamp(now);
   const message = verdict.message.length > MAX_MESSAGE ? `${verdict.message.slice(0, MAX_MESSAGE - 1)}…` : verdict.message;
+  const same = previous.since === since && previous.reason === verdict.reason && previous.message === message;
+  if (same && previous.phase === phase && hasAll(previous, change)) return previous;
   const merged: Record<string, unknown> = { ...previous, ...change, phase, reason: verdict.reason, message, since };
   const status: Record<string, unknown> = {};
   for (const key in merged) if (merged[key] !== undefined) status[key] = merged[key];
@@ -28,6 +33,11 @@ export function enter(
 
 /** Whether a status was ever written: that of a node that registered anew, or whose NodeUpdate was removed, remembers nothing. */
 export const hasMemory = (status: NodeUpdateStatus | undefined): boolean => status?.phase !== undefined;
+
+function hasAll(status: NodeUpdateStatus, change: StatusChange): boolean {
+  for (const key in change) if (status[key as keyof NodeUpdateStatus] !== change[key as keyof NodeUpdateStatus]) return false;
+  return true;
+}
 
 /** Fields that only mean something while a node is in flight: removed when it is released. */
 export const LANDED: StatusChange = {
@@ -52,8 +62,18 @@ export const soakingUntil = (version: string, until: string): Verdict => ({
   until: instant(until),
 });
 
-/** A node's failures with one more, remembered with what the node looked like, so that later news of it can be told. */
-export function withFailure(previous: NodeUpdateStatus, node: NodeView, target: string, verdict: Verdict, now: Instant): Failure[] {
+/**
+ * A node's failures with one more, remembered with what the node looked like, so that later news of it can be told. `rebooted`: its
+ * kubelet has reported another boot, or is not Ready, after the reboot was asked.
+ */
+export function withFailure(
+  previous: NodeUpdateStatus,
+  node: NodeView,
+  target: string,
+  verdict: Verdict,
+  now: Instant,
+  rebooted = false,
+): Failure[] {
   const failure: Failure = {
     target,
     at: timestamp(now),
@@ -61,6 +81,7 @@ export function withFailure(previous: NodeUpdateStatus, node: NodeView, target: 
     message: verdict.message.slice(0, MAX_MESSAGE),
     bootID: node.bootID,
     readySince: node.ready.since,
+    ...(rebooted && { rebooted }),
   };
   return [...withoutFailure(previous, target), failure].slice(-MAX_FAILURES);
 }

@@ -6,8 +6,8 @@ import { isWanted } from './rollouts.ts';
 import { compareVersions } from './versions.ts';
 import { type NodeOS, type PolicyView, timestamp } from './world.ts';
 
-/** What a node should become: a version with the rollout that it belongs to, or nothing, with the reason. */
-export type Target = { version: string; rollout: string } | { version?: never; verdict: Verdict };
+/** What a node should become: a version with the rollout that it belongs to (`rollsBack`: that is taken back), or nothing, with the reason. */
+export type Target = { version: string; rollout: string; rollsBack?: true } | { version?: never; verdict: Verdict };
 
 /** The verdict of a node that runs what it should. */
 export const upToDate = (version: string): Verdict => ({ reason: 'UpToDate', message: `runs ${version}` });

@@ -24,22 +24,29 @@ const version = versionSchema();
 export const isRange = (text: string): boolean => semver.validRange(text) !== null;
 
 /** Whether a version lies in a range; a prerelease only where the range names one. */
-export const inRange = (version: string, range: string): boolean => semver.satisfies(version, range);
+export const inRange = remembering((version, range) => semver.satisfies(version, range));
 
 /** Negative where `a` is the older version, positive where it is the newer, 0 where they are equal. */
-export const compareVersions = (a: string, b: string): number => (a === b ? 0 : semver.compareBuild(parsed(a), parsed(b)));
+export const compareVersions = remembering((a, b) => (a === b ? 0 : semver.compareBuild(a, b)));
+
+const MAX_KNOWN = 1024;
 
 /** A fleet runs a handful of versions, and each decision compares them thousands of times. */
-const known = new Map<string, semver.SemVer>();
-const MAX_KNOWN = 256;
-
-function parsed(text: string): semver.SemVer {
-  const before = known.get(text);
-  if (before !== undefined) return before;
-  if (known.size >= MAX_KNOWN) known.clear();
-  const version = new semver.SemVer(text);
-  known.set(text, version);
-  return version;
+function remembering<T>(ask: (a: string, b: string) => T): (a: string, b: string) => T {
+  const answers = new Map<string, Map<string, T>>();
+  let known = 0;
+  return (a, b) => {
+    const before = answers.get(a)?.get(b);
+    if (before !== undefined) return before;
+    if (known >= MAX_KNOWN) {
+      answers.clear();
+      known = 0;
+    }
+    const answer = ask(a, b);
+    answers.set(a, (answers.get(a) ?? new Map<string, T>()).set(b, answer));
+    known += 1;
+    return answer;
+  };
 }
 
 /** The newest of some versions. */

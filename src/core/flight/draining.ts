@@ -92,7 +92,7 @@ function evicting(flight: Flight, plan: DrainPlan, remaining: readonly PodView[]
   const blocked = world.blockedPods.get(node.name) ?? [];
   const known = flight.status.drain?.evictedOnce ?? [];
   const evictedOnce = rememberEvicted(known, plan.evict);
-  const lost = plan.lost.length === 0 ? '' : `; nobody will create again: ${listed(plan.lost.map(podKey))}`;
+  const lost = plan.lost.length === 0 ? '' : `; nobody will create again: ${listed(plan.lost, podKey)}`;
   const told = { ...verdict, message: `${verdict.message}${lost}${describeLeft(plan)}` };
   const status = enter(flight.status, 'Draining', told, now, {
     ...stillDraining(flight),
@@ -242,14 +242,14 @@ function leftOf({ leave }: DrainPlan): { left?: { pod: string; reason: string }[
 
 function describeLeft(plan: DrainPlan): string {
   const { left = [] } = leftOf(plan);
-  return left.length === 0 ? '' : `; left to the reboot: ${listed(left.map(({ pod, reason }) => `${pod} (${reason})`))}`;
+  return left.length === 0 ? '' : `; left to the reboot: ${listed(left, ({ pod, reason }) => `${pod} (${reason})`)}`;
 }
 
 function describe({ world, node }: Flight, remaining: readonly PodView[]): string {
   const blocked = new Map((world.blockedPods.get(node.name) ?? []).map((pod) => [pod.pod, pod]));
-  const named = remaining.map((pod) => {
+  const nameOf = (pod: PodView): string => {
     const why = blocked.get(podKey(pod));
     return `${podKey(pod)}${why === undefined ? '' : ` (${why.budget ?? why.reason})`}`;
-  });
-  return `${remaining.length === 1 ? '1 pod' : `${remaining.length} pods`}: ${listed(named)}`;
+  };
+  return `${remaining.length === 1 ? '1 pod' : `${remaining.length} pods`}: ${listed(remaining, nameOf)}`;
 }

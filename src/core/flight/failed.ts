@@ -1,7 +1,7 @@
 import type { Verdict } from '../command.ts';
 import { asReason } from '../reasons.ts';
 import { emptyToAbsent, enter, failureOf, LANDED, withHistory } from '../status.ts';
-import { cancel, type Flight, hasRebooted, inFlight, rebootAsked, type Step, stay, wayBack } from './flight.ts';
+import { cancel, type Flight, failingVersion, hasRebooted, inFlight, rebootAsked, type Step, stay, wayBack } from './flight.ts';
 import { retriedHooks } from './hooks.ts';
 import { landUncordoned } from './landing.ts';
 import { giveBack } from './outcomes.ts';
@@ -19,7 +19,7 @@ export function failed(flight: Flight): Step {
     if (hasRebooted(flight)) return verifying({ ...forgiven, status: { ...forgiven.status, ...hooksAnew(flight) } });
     return giveBack(forgiven, 'Idle', { reason: 'TakingBack', message: 'a retry was asked for: the node is given back and begins anew' });
   }
-  const failure = failureOf(status, record.target);
+  const failure = failureOf(status, failingVersion(record));
   const news = failure === undefined || failure.bootID !== node.bootID || failure.readySince !== node.ready.since;
   if (news && node.ready.status && hasRebooted(flight)) {
     const step = record.rollback === undefined ? verifying(flight) : afterRollback(flight);
@@ -42,7 +42,7 @@ function afterRollback(flight: Flight): Step | undefined {
 
 function stuck(flight: Flight): Step {
   const { record, now, status } = flight;
-  const failure = failureOf(status, record.target);
+  const failure = failureOf(status, failingVersion(record));
   const verdict: Verdict = {
     reason: asReason(failure?.reason) ?? 'RebootTimeout',
     message: failure?.message ?? status.message ?? 'the update of the node failed',
@@ -54,7 +54,7 @@ function uncordonedByHand(flight: Flight): Step {
   const { record, there = record, now } = flight;
   const verdict: Verdict = {
     reason: 'UncordonedByHand',
-    message: `a person uncordoned the node; ${there.target} is not tried again by itself`,
+    message: `a person uncordoned the node; ${failingVersion(there)} is not tried again by itself`,
   };
   const stopped = cancel(flight);
   const step = landUncordoned(flight, verdict, (seen) =>

@@ -91,6 +91,9 @@ export function returnOf(record: CordonRecord): CordonRecord {
   return { ...record, from: target, target: from, bootID: rollback.bootID, daemonSetContainers: ended };
 }
 
+/** The version that has failed where an update does: what the node was brought to, also where it was to be taken back from that. */
+export const failingVersion = ({ from, target, rollsBack }: CordonRecord): string => (rollsBack === true ? from : target);
+
 /** A flight as its way back, where that has begun. */
 export const wayBack = (flight: Flight): Flight =>
   flight.record.rollback === undefined ? flight : { ...flight, record: returnOf(flight.record), there: flight.record };

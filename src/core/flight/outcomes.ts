@@ -1,3 +1,4 @@
+import { isRebootOnly } from '../../api/cordon-record.ts';
 import type { Phase } from '../../api/node-update.ts';
 import type { Command, Verdict } from '../command.ts';
 import { enter, type StatusChange, withFailure } from '../status.ts';
@@ -6,6 +7,7 @@ import {
   cancel,
   cancelled,
   type Flight,
+  failingVersion,
   hasRebooted,
   inFlight,
   keepCordoned,
@@ -22,7 +24,9 @@ export const LOOK_AT_MACHINE = 'look whether the machine has booted and its kube
 /** Marks a node in flight as Failed: it stays cordoned, keeps its slot, and says what a person can do. */
 export function fail(flight: Flight, verdict: Verdict): Step {
   const { record, there = record, node, now, status } = flight;
-  const failures = withFailure(status, node, there.target, verdict, now);
+  const booted = hasRebooted({ node, record: there }) || (verdict.reason === 'RebootTimeout' && !node.ready.status);
+  const ofRelease = !isRebootOnly(there) && verdict.reason !== 'HookFailed';
+  const failures = withFailure(status, node, failingVersion(there), verdict, now, booted && ofRelease);
   // Not even a reboot by hand is asked for again by itself.
   const tokens = record.reboot === undefined ? status.tokens : { ...status.tokens, ...record.reboot };
   const change = { ...inFlight({ record: there }), drain: undefined, deadlines: undefined, failures, tokens };

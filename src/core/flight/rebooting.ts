@@ -78,6 +78,7 @@ function refused(flight: Flight, code: ErrorCode | undefined, words: string): St
   switch (code) {
     case 'ActivationFailed': {
       const verdict: Verdict = { reason: 'ActivationFailed', message: `${record.target} could not be activated: ${words}` };
+      if (record.rollsBack === true) return fail(flight, { ...verdict, reason: 'RollbackFailed' });
       return giveBack(flight, 'RolledBack', verdict, { failures: withFailure(status, node, record.target, verdict, now) });
     }
     case 'ProofLost':

@@ -31,14 +31,14 @@ import { volumesToDetach } from './volumes.ts';
 export function canGoBack({ node, record, orphaned }: Flight): boolean {
   // The pods of a node that is not Ready are not either, whatever they do.
   const gone = node.agent === 'missing' && node.ready.status;
-  return !orphaned && record.from !== record.target && node.host?.status.bootID === node.bootID && !gone;
+  return !orphaned && record.rollsBack !== true && record.from !== record.target && node.host?.status.bootID === node.bootID && !gone;
 }
 
 /** Takes back a node that runs its target and did not get ready: what failed is persisted before anything is done about it. */
 export function beginRollback(flight: Flight, waits: string): Step {
   const { record, node, now, status } = flight;
   const failure: Verdict = { reason: 'VerificationTimeout', message: `${record.target} booted, and did not get ready in time (${waits})` };
-  const failures = withFailure(status, node, record.target, failure, now);
+  const failures = withFailure(status, node, record.target, failure, now, true);
   const verdict: Verdict = { reason: 'RollingBack', message: `${failure.message}: the node is taken back to ${record.from}` };
   const change: StatusChange = { ...inFlight(flight), drain: undefined, attempts: undefined, failedOrder: undefined, failures };
   const begun = enter(status, 'RollingBack', verdict, now, change);

@@ -18,7 +18,8 @@ export function verifying(flight: Flight): Step {
       reason: 'RolledBackByHost',
       message: `the host came back with ${running ?? 'another OS'} and not with ${record.target}`,
     };
-    return giveBack(flight, 'RolledBack', verdict, { failures: withFailure(status, node, record.target, verdict, now) });
+    if (record.rollsBack === true) return fail(flight, { ...verdict, reason: 'RollbackFailed' });
+    return giveBack(flight, 'RolledBack', verdict, { failures: withFailure(status, node, record.target, verdict, now, true) });
   }
   const hooksMs = hooksTimeMs(record.hooks, 'AfterReboot');
   const deadline =
@@ -38,6 +39,12 @@ export function verifying(flight: Flight): Step {
   return checked(flight, deadline, waits);
 }
 
+function landed(flight: Flight): Step {
+  const { from, target, rollsBack } = flight.record;
+  if (rollsBack !== true) return landUpdated(flight);
+  return giveBack(flight, 'RolledBack', { reason: 'RolledBack', message: `the rollout of ${from} is taken back: runs ${target} again` });
+}
+
 /** Ready once: runs the hooks AfterReboot; that it still is, is looked at again when they have ended. */
 function checked(before: Flight, deadline: string, waits: Waits | undefined): Step {
   const { record, status } = before;
@@ -46,7 +53,7 @@ function checked(before: Flight, deadline: string, waits: Waits | undefined): St
   switch (hooks.state) {
     case 'done':
       return waits === undefined
-        ? landUpdated(flight)
+        ? landed(flight)
         : wait(flight, deadline, waits.message, Math.min(instant(deadline), waits.until ?? Number.POSITIVE_INFINITY));
     case 'failed':
       return fail(flight, {

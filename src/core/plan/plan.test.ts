@@ -167,6 +167,17 @@ describe('a plan', () => {
     expect(only(made).steps[0]?.now.reason).toBe('AwaitingApproval');
   });
 
+  test('checks are taken to hold, but for a node that says that one fails', () => {
+    const policy = aPolicy({ spec: { checks: [{ pods: { namespace: 'shop', minReady: 1 } }] } });
+    const failing = anUpdate({ phase: 'Staged', reason: 'CheckFailed', message: 'waits until this check holds: web' });
+    const [holds, fails] = [{}, { update: failing }].map((change) =>
+      plan({ policies: [policy], nodes: [aStagedNode('a', change)] }, [updated('a', 0, 5)]),
+    );
+    expect(only(holds!).steps[0]?.now.reason).toBe('Claimed');
+    expect(only(fails!).steps[0]?.now).toEqual({ phase: 'Staged', reason: 'CheckFailed', message: 'waits until this check holds: web' });
+    expect(holds!.assumptions).toContainEqual(expect.objectContaining({ name: 'ChecksHold', policy: 'default' }));
+  });
+
   test('the median of updates that ended well is what a node takes; without any it is assumed, and said', () => {
     const history = [3, 7, 5].map((minutes) => ({
       from: OLD,

@@ -49,7 +49,7 @@ export function planOf(real: World, { now, sources = new Map(), warnings = [], f
       return (known && durations.get(known.policy.name)?.of(known.node)) ?? ASSUMED;
     },
   });
-  const decided = new Map(decide(real, now).nodes.map((decision) => [decision.node, decision]));
+  const decided = new Map(decide(asIfChecked(real, now), now).nodes.map((decision) => [decision.node, decision]));
   const policies = states.map((state) =>
     policyPlan({ ...state, world: real, now, until, foreseen, decided }, durations.get(state.policy.name), sources),
   );
@@ -62,6 +62,12 @@ export function planOf(real: World, { now, sources = new Map(), warnings = [], f
     warnings: [...warnings, ...clusterWarnings(real, states)],
   };
 }
+
+/** Nobody but the controller looks at checks: they are taken to hold. */
+const asIfChecked = (world: World, now: Instant): World => ({
+  ...world,
+  checks: new Map(world.policies.map(({ uid, generation }) => [uid, { generation, at: now }])),
+});
 
 function policyPlan(
   planned: Planned,
@@ -127,7 +133,10 @@ interface Begun {
 
 function stepOf(planned: Planned, { member, node: foreseen, startsAt }: Begun, order: number): PlanStep {
   const { node } = member;
-  const { phase = 'Idle', reason = '', message = '' } = planned.decided.get(node.name)?.status ?? {};
+  const known = node.update?.status;
+  // That a check fails only the controller has seen.
+  const status = known?.reason === 'CheckFailed' ? known : planned.decided.get(node.name)?.status;
+  const { phase = 'Idle', reason = '', message = '' } = status ?? {};
   return {
     order,
     node: node.name,

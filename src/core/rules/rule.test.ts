@@ -33,6 +33,7 @@ describe('the lists', () => {
       'managedByOther',
       'beingDeleted',
       'agentPresent',
+      'knownBad',
       'cordonedByOther',
       'approval',
       'exclusion',
