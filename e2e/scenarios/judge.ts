@@ -77,9 +77,10 @@ export interface Judge {
   onceEach(machines: readonly CountedMachine[]): Promise<void>;
   /**
    * What must hold in every scenario: each reboot that was asked for had our cordon, a proven staged version equal to the
-   * target and the boot ID that it was ordered for; none was asked twice; every uncordon of ours followed a cordon of ours;
-   * no record of ours is left on a schedulable node; no order was given again that another had replaced; no node was claimed
-   * twice at once, nor by a claim that had been dropped; and no deadline that was once set has moved.
+   * target and the boot ID that it was ordered for; none was asked twice; every uncordon of ours followed a cordon of ours, and
+   * none came while a reboot was asked for and no other boot reported; no record of ours is left on a schedulable node; no order
+   * was given again that another had replaced; no node was claimed twice at once, nor by a claim that had been dropped; and no
+   * deadline that was once set has moved.
    */
   invariants(): Promise<void>;
 }
@@ -168,6 +169,7 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
       await history.reaches(String(newest));
       await judgeReboots();
       await judgeCordons();
+      await judgeUncordons();
       await judgeOrders();
       await judgeClaims();
       await judgeDeadlines();
@@ -254,6 +256,27 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
       note(`${metadata.name} reboot deadline of ${claim}${phase === 'RollingBack' ? ', back' : ''}`, deadlines.reboot);
     }
     for (const [what, values] of seen) expect({ what, values: values.size }).toEqual({ what, values: 1 });
+  }
+
+  /** A node whose host was asked to reboot is given to nobody before its kubelet reports another boot, or its agent that there was none. */
+  async function judgeUncordons(): Promise<void> {
+    const bootOf = new Map((await judge.orders()).map(({ id, bootID }) => [id, bootID]));
+    const hosts = [...(await writes('nodehosts', '')), ...(await writes('nodehosts', 'status'))].map(
+      ({ responseObject }) => responseObject as HostObject,
+    );
+    const version = ({ metadata }: KubeObject) => Number(metadata.resourceVersion);
+    hosts.sort((a, b) => version(a) - version(b));
+    for (const entry of await writes('nodes')) {
+      const patch = entry.requestObject as { spec?: { unschedulable?: boolean | null } } | undefined;
+      if (!controllers(entry) || patch?.spec?.unschedulable !== null) continue;
+      const node = entry.responseObject as NodeObject;
+      const { name } = node.metadata;
+      // A person who has uncordoned it meanwhile has answered for it.
+      if (nodeWhen(node)?.spec.unschedulable !== true) continue;
+      const answer = hosts.findLast((host) => host.metadata.name === name && version(host) < version(node))?.status?.answer;
+      const asked = answer?.state === 'RebootAsked' && bootOf.get(answer.id) === node.status.nodeInfo.bootID;
+      expect({ name, uncordonedBeforeItsReboot: asked }).toEqual({ name, uncordonedBeforeItsReboot: false });
+    }
   }
 
   async function judgeCordons(): Promise<void> {
