@@ -71,7 +71,7 @@ export function rollbackTarget(
   if (spec.rollout.onExceeded !== 'RollBack' || os === undefined || byHand.pin === os.version) return undefined;
   if (!isBad(badReleases, { ...os, target: os.version })) return undefined;
   if (failureOf(status, os.version) !== undefined) {
-    const message = `runs ${os.version}, which is marked bad, and could not be taken back or was uncordoned by hand: not tried again by itself; to take it back: ${tokenCommand('node', node.name, BY_HAND.retry)}`;
+    const message = `runs ${os.version}, which is marked bad, and could not be taken back or was uncordoned by hand: not tried again by itself; to take it back: ${tokenCommand('nodeupdate', node.name, BY_HAND.retry)}`;
     return { verdict: { reason: 'KnownBad', message } };
   }
   const last = status.history?.findLast(({ to, outcome }) => to === os.version && outcome === 'Updated');

@@ -22,8 +22,8 @@ export interface ByHand {
 
 const MAX_TOKEN = 256;
 
-/** The command that gives an object a new token, to be pasted as it is: each counts once. */
-export const tokenCommand = (kind: 'updatepolicy' | 'node', name: string, annotation: string): string =>
+/** The command that gives an object a new token, to be pasted as it is: each counts once. Nobody needs a right to patch Nodes for it. */
+export const tokenCommand = (kind: 'updatepolicy' | 'nodeupdate', name: string, annotation: string): string =>
   `kubectl annotate ${kind} ${name} --overwrite ${annotation}=$(date +%s)`;
 
 /** What was asked of most objects. */

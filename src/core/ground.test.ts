@@ -114,7 +114,7 @@ describe('groundOf', () => {
   test('what failed before says how to have it tried again', () => {
     const update = anUpdate({ phase: 'RolledBack', failures: [failure] });
     expect(ground({ update }).status.message).toMatch(
-      /not tried again by itself; to try it again: kubectl annotate node n1 --overwrite lockkeeper\.dev\/retry=\$\(date \+%s\)$/,
+      /not tried again by itself; to try it again: kubectl annotate nodeupdate n1 --overwrite lockkeeper\.dev\/retry=\$\(date \+%s\)$/,
     );
   });
 

@@ -214,6 +214,6 @@ function knownBad({ name }: NodeView, status: NodeUpdateStatus, version: string)
   const what = failure.message ?? `${version} failed on this machine before (${failure.reason})`;
   return {
     reason: 'KnownBad',
-    message: `${what}; not tried again by itself; to try it again: ${tokenCommand('node', name, BY_HAND.retry)}`,
+    message: `${what}; not tried again by itself; to try it again: ${tokenCommand('nodeupdate', name, BY_HAND.retry)}`,
   };
 }

@@ -176,7 +176,7 @@ describe('draining', () => {
       expect([status.phase, status.reason, commands, until]).toEqual(['Draining', 'DrainHeld', [], Number.POSITIVE_INFINITY]);
       expect(drain).toEqual({ node: 'n1', claim: 'claim-n1', evict: [pods.pods.get('n1')![0]] });
       expect(status.message).toMatch(
-        /waits for 2 pods: shop\/a, shop\/b; to give .*: kubectl annotate node n1 --overwrite lockkeeper.dev\/skip=/,
+        /waits for 2 pods: shop\/a, shop\/b; to give .*: kubectl annotate nodeupdate n1 --overwrite lockkeeper.dev\/skip=/,
       );
     });
 

@@ -63,7 +63,7 @@ function emptying(flight: Flight): Step {
 function timedOut(flight: Flight, plan: DrainPlan, remaining: readonly PodView[], what: string): Step {
   const { node, world } = flight;
   const waits = `waits for ${what}`;
-  const giveUp = `to give the node back: ${tokenCommand('node', node.name, BY_HAND.skip)}`;
+  const giveUp = `to give the node back: ${tokenCommand('nodeupdate', node.name, BY_HAND.skip)}`;
   const paused: Verdict = { reason: 'Paused', message: `its policy was paused: the node is given back; it ${waits}` };
   switch (flight.onTimeout) {
     case 'Skip':

@@ -1,3 +1,5 @@
+import { BY_HAND } from '../../api/names.ts';
+import { tokenCommand } from '../by-hand.ts';
 import type { Verdict } from '../command.ts';
 import { enter, withFailure } from '../status.ts';
 import { instant, timestamp } from '../world.ts';
@@ -32,7 +34,7 @@ export function verifying(flight: Flight): Step {
     if (canGoBack(flight)) return beginRollback(flight, waits.message);
     return fail(flight, {
       reason: 'VerificationTimeout',
-      message: `it runs ${record.target}, but ${waits.message}: put it right, and it is verified again; or annotate the node with a new lockkeeper.dev/retry`,
+      message: `it runs ${record.target}, but ${waits.message}: put it right, and it is verified again; to try it again at once: ${tokenCommand('nodeupdate', node.name, BY_HAND.retry)}`,
     });
   }
   if (waits !== undefined && !begun) return wait(flight, deadline, waits.message, Math.min(until, waits.until ?? Number.POSITIVE_INFINITY));
@@ -58,7 +60,7 @@ function checked(before: Flight, deadline: string, waits: Waits | undefined): St
     case 'failed':
       return fail(flight, {
         reason: 'HookFailed',
-        message: `it runs ${record.target}, but ${hooks.message}; put it right and annotate the node with a new lockkeeper.dev/retry: the hook is run anew`,
+        message: `it runs ${record.target}, but ${hooks.message}; put it right, and have the hook run anew: ${tokenCommand('nodeupdate', before.node.name, BY_HAND.retry)}`,
       });
     case 'running': {
       const step = wait(flight, deadline, hooks.message, hooks.until, 'HookRunning');
