@@ -8,6 +8,7 @@ import type { Bed } from '../bed/bed.ts';
 import { binaries } from '../bed/binaries.ts';
 import { repository } from '../bed/config.ts';
 import { kubeconfig } from '../bed/control-plane.ts';
+import { quickHost } from './fleet.ts';
 import { guardNode } from './guarded-pod.ts';
 import { fleetOfTheTest } from './started-fleet.ts';
 
@@ -100,6 +101,19 @@ test('what is planned is what then happens, and planning writes nothing', async 
   expect((await judge.spans()).map(({ node }) => node)).toEqual(fleetPlan?.steps.map(({ node }) => node));
   const after = await planner.plan();
   expect(after.policies).toMatchObject([{ upToDate: 6, steps: [], held: [{ node: 'node-5', reason: 'CannotEvict' }] }]);
+  await judge.invariants();
+
+  // An autoscaler adds a node of the old image: what that takes is measured by now.
+  await fleet.annotate('updatepolicies', 'fleet', { 'lockkeeper.dev/approved-version': null });
+  await bed.addMachine({ name: 'node-8', zone: 'eu-west-1a', host: { timings: quickHost } });
+  await phase('node-8', 'Staged', 'AwaitingApproval');
+  const joined = await planner.plan();
+  expect(joined.policies[0]?.steps).toMatchObject([{ node: 'node-8', from: '1.26.0', to: '1.26.1' }]);
+  expect(joined.policies[0]?.warnings).toContainEqual(
+    expect.objectContaining({ name: 'NodesJoinBelowTarget', endless: true, nodes: ['node-8'] }),
+  );
+  expect(joined.assumptions).toContainEqual(expect.objectContaining({ name: 'UpdateDuration', samples: 6 }));
+  expect(joined.assumptions.find(({ name }) => name === 'StagingDuration')?.samples).toBeGreaterThan(0);
   await judge.invariants();
 }, 180_000);
 
