@@ -47,10 +47,10 @@ export function durationsOf({ name: policy, spec }: PolicyView, members: readonl
     const share = Math.max(updateMs - waits, SECOND) / work;
     const durations: Durations = {
       stagingMs: staging?.ms ?? ASSUMED.stagingMs,
-      drainMs: drainMs * share,
-      rebootMs: ASSUMED.rebootMs * share,
-      readyMs: ASSUMED.readyMs * share,
-      hookMs: ASSUMED.hookMs * share,
+      drainMs: within(spec.drain.timeout, drainMs * share),
+      rebootMs: within(spec.reboot.timeout, ASSUMED.rebootMs * share),
+      readyMs: within(spec.reboot.timeout, ASSUMED.readyMs * share),
+      hookMs: Math.min(...spec.hooks.map(({ timeout }) => within(timeout, ASSUMED.hookMs * share)), ASSUMED.hookMs * share),
     };
     const { variant, arch } = os;
     const of = { policy, variant, arch };
@@ -67,6 +67,9 @@ export function durationsOf({ name: policy, spec }: PolicyView, members: readonl
     assumptions,
   };
 }
+
+/** Nothing takes longer than it may: what does not end in time is none of a plan's business. */
+const within = (timeout: string, ms: number): number => Math.min(ms, Math.max(0, durationMs(timeout) - SECOND));
 
 const measured = (median: Median | undefined, ms: number) => ({
   seconds: Math.round(ms / SECOND),

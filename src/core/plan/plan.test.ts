@@ -224,6 +224,41 @@ describe('a plan', () => {
   });
 });
 
+describe('with the real forecast', () => {
+  const real = (world: Partial<World>) => {
+    const seen = aWorld(world);
+    const pods = new Map(seen.nodes.map(({ name }) => [name, seen.pods.get(name) ?? [aPod(`web-${name}`)]]));
+    return only(planOf({ ...seen, pods }, { now: NOW }));
+  };
+
+  test.each([true, false])("the leader's own node goes last, with another replica to take over: %s", (standby) => {
+    const self = { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: 'a' };
+    const { steps, complete } = real({ nodes: ['a', 'b', 'c'].map((name) => aStagedNode(name)), self, standby });
+    expect([steps.map(({ node }) => node), complete]).toEqual([['b', 'c', 'a'], true]);
+  });
+
+  test('no drain, reboot or hook is taken to last longer than it may', () => {
+    const hooks = [{ at: 'BeforeDrain' as const, cronJob: { namespace: 'ops', name: 'flush' }, timeout: '10s' }];
+    const spec = { drain: { timeout: '30s' }, reboot: { timeout: '20s' }, rollout: { minReadySeconds: 0 }, hooks };
+    const { complete, held } = real({ policies: [aPolicy({ spec })], nodes: [aStagedNode('a')], hookNamespaces: ['ops'] });
+    expect([complete, held]).toEqual([true, []]);
+  });
+
+  test('windows, group and soak are waited for', () => {
+    const spec = {
+      schedule: { windows: [{ cron: '0 2 * * *', duration: '1h', timeZone: 'Asia/Seoul' }] },
+      rollout: { groups: [{ name: 'canary', nodeSelector: { matchLabels: { ring: 'canary' } }, soak: '24h' }] },
+    };
+    const nodes = [aStagedNode('a'), aStagedNode('b', { labels: { ring: 'canary' } })];
+    const { steps, timeZone } = real({ policies: [aPolicy({ spec })], nodes });
+    expect(timeZone).toBe('Asia/Seoul');
+    expect(steps.map(({ node, startsAt, now }) => [node, startsAt, now.reason])).toEqual([
+      ['b', '2026-03-01T17:00:00.000Z', 'OutsideWindow'],
+      ['a', '2026-03-02T17:06:40.000Z', 'OutsideWindow'],
+    ]);
+  });
+});
+
 describe('warns', () => {
   const staged = aStagedNode('a');
   const schedule = (duration: string, onClose: 'Finish' | 'Release') => ({

@@ -42,7 +42,8 @@ export function planOf(real: World, { now, sources = new Map(), warnings = [], f
   const durations = new Map(states.map(({ policy, nodes }) => [policy.name, durationsOf(policy, nodes, real.nodes)]));
   const policyOf = new Map(states.flatMap(({ policy, nodes }) => nodes.map((node) => [node.name, { policy, node }] as const)));
   const until = now + HORIZON_MS;
-  const foreseen = foresee(world, now, {
+  // Where another replica takes over from the leader, its node goes then; without one it would go at the same time, with it.
+  const foreseen = foresee({ ...world, standby: false }, now, {
     until,
     durationsOf: (name) => {
       const known = policyOf.get(name);

@@ -131,14 +131,18 @@ const noCapacity: Source = ({ facts, nodes }, { held }) => {
 
 /** Held by something of their own: the others wait for what the other warnings say. */
 const OTHERS_DOING = new Set([
+  'AdmissionPolicyMissing',
+  'AwaitingGroup',
+  'AwaitingZone',
+  'CapacityReached',
+  'GroupSoaking',
+  'GroupUntested',
+  'Halted',
+  'InExclusion',
+  'LeaderLast',
+  'OutsideWindow',
   'Paused',
   'PolicyNotReady',
-  'Halted',
-  'OutsideWindow',
-  'InExclusion',
-  'GroupUntested',
-  'CapacityReached',
-  'AdmissionPolicyMissing',
 ]);
 
 const nodesHeld: Source = ({ facts }, { held }) => {
