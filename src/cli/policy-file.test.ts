@@ -65,6 +65,14 @@ describe('names the field that is wrong', () => {
     ['spec: {drain: {leaveToReboot: [{}]}}', 'spec.drain.leaveToReboot[0]: name namespaces, a selector, or both'],
     ['spec: {drain: {skipWaitForDeleteTimeout: 0s}}', 'spec.drain.skipWaitForDeleteTimeout: must be at least 1s'],
     ['spec: {checks: [{}]}', 'spec.checks[0]: '],
+    ['spec: {checks: [{object: {apiVersion: v1, kind: A, name: a}}]}', 'name a condition, or a jsonPath with its value'],
+    ['spec: {checks: [{object: {apiVersion: v1, kind: A, name: a, jsonPath: "{.a}"}}]}', 'jsonPath and value go together'],
+    [
+      `spec: {drain: {leaveToReboot: [{selector: {matchLabels: {${'abcdefghi'.replaceAll(/./g, '$&: "", ')}}}}]}}`,
+      'spec.drain.leaveToReboot[0].selector.matchLabels: at most 8 labels',
+    ],
+    ['spec: {hooks: [{at: Finally, cronJob: {namespace: a, name: b}, timeout: 1ms}]}', 'spec.hooks[0].timeout: must be at least 1s'],
+    ['spec: {reboot: {timeout: 0s}}', 'spec.reboot.timeout: must be at least 1s'],
     ['spec: {hooks: [{at: Sometime, cronJob: {namespace: a, name: b}}]}', 'spec.hooks[0].at: '],
     ['metadata: 1\nspec: [}', 'policy.yaml: '],
   ])('%s', (text, expected) => {

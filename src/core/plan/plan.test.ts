@@ -151,6 +151,11 @@ describe('a plan', () => {
     expect(only(made).warnings).toMatchObject([{ name: 'NodesHeld', endless: true, nodes: ['b'] }]);
   });
 
+  test('a node that is begun and given back for ever is none of those that are updated', () => {
+    const made = only(plan({ nodes: [aStagedNode('a')] }, [{ ...left('a', 'OutsideWindow'), claimedAt: at(0), uncordonedAt: at(5) }]));
+    expect([made.steps, made.held.map(({ node }) => node)]).toEqual([[], ['a']]);
+  });
+
   test('what waits for an approval is planned as if it were approved, and says so; the node itself says what it waits for', () => {
     const policy = aPolicy({ spec: { approval: 'Manual' } });
     let asked: World | undefined;
