@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import type { CordonRecord } from '../../src/api/cordon-record.ts';
 import type { NodeUpdateStatus } from '../../src/api/node-update.ts';
 import type { UpdatePolicyStatus } from '../../src/api/update-policy.ts';
 import type { KubeObject } from '../bed/api.ts';
@@ -77,7 +78,7 @@ export interface Judge {
   onceEach(machines: readonly CountedMachine[]): Promise<void>;
   /**
    * What must hold in every scenario: each reboot that was asked for had our cordon, a proven staged version equal to the
-   * target and the boot ID that it was ordered for; none was asked twice; every uncordon of ours followed a cordon of ours, and
+   * target (or named what runs, by hand) and the boot ID that it was ordered for; none was asked twice; every uncordon of ours followed a cordon of ours, and
    * none came while a reboot was asked for and no other boot reported; no record of ours is left on a schedulable node; no order
    * was given again that another had replaced; no node was claimed twice at once, nor by a claim that had been dropped; and no
    * deadline that was once set has moved.
@@ -189,8 +190,16 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
       expect({ what, order: order?.id, action: order?.action }).toEqual({ what, order: answer.id, action: 'Reboot' });
       const key = `${host.metadata.uid} ${answer.id}`;
       asked.set(key, (asked.get(key) ?? 0) + 1);
-      expect({ what, staged: host.status?.staged?.version }).toEqual({ what, staged: order?.version });
       const node = nodeWhen(host);
+      const { from, target } = JSON.parse(node?.metadata.annotations?.[cordonAnnotation] ?? '{}') as Partial<CordonRecord>;
+      const runs = node?.status.nodeInfo.osImage.split(' ')[2];
+      // A reboot by hand names what runs, and has no proof of what else is staged: it activates nothing.
+      const alone = from === target;
+      expect({ what, staged: host.status?.staged?.version, names: order?.version }).toEqual({
+        what,
+        staged: alone ? undefined : order?.version,
+        names: alone ? runs : order?.version,
+      });
       expect({
         what,
         bootID: node?.status.nodeInfo.bootID,

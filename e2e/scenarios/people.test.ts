@@ -64,7 +64,7 @@ describe('a pause', () => {
     await phase('node-1', 'Rebooting', 'RebootAsked');
     // The node's own pause comes too late to take it back.
     await annotate('nodes', 'node-1', { [BY_HAND.paused]: 'true' });
-    await annotate('updatepolicies', 'fleet', { [BY_HAND.paused]: 'true' });
+    await bed.kubectl('annotate', 'updatepolicies', '--all', '--overwrite', `${BY_HAND.paused}=true`);
     const isPaused = async () => (await policy()).status?.conditions?.find(({ type }) => type === 'Paused')?.status;
     await eventually(async () => (await isPaused()) === 'True');
     await host.release();
@@ -76,7 +76,7 @@ describe('a pause', () => {
     expect((await judge.orders()).filter(({ version }) => version === '1.26.2')).toEqual([]);
     for (const name of ['node-2', 'node-3']) expect(changes(history.versions, name, isCordoned)).toEqual([false]);
 
-    await annotate('updatepolicies', 'fleet', { [BY_HAND.paused]: null });
+    await bed.kubectl('annotate', 'updatepolicies', '--all', `${BY_HAND.paused}-`);
     const flying = await eventually(async () => {
       for (const name of ['node-2', 'node-3']) if ((await nodeUpdate(name)).phase === 'Draining') return name;
       return undefined;

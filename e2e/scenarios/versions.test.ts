@@ -94,7 +94,7 @@ describe('a target', () => {
 
 describe('of two policies', () => {
   test('that with the higher priority has a node, and one that is deleted meanwhile gives its node back', async () => {
-    const { bed, history, judge, machines, nodeUpdate, phase, release, updated } = await start({
+    const { bed, history, judge, machines, nodeUpdate, phase, policy, release, updated } = await start({
       nodes: 3,
       policy: { rollout: { maxUnavailable: 2 } },
       machine: (index) => ({ labels: index === 1 ? { tier: 'special' } : {} }),
@@ -112,6 +112,11 @@ describe('of two policies', () => {
       },
     });
     await bed.eventually(async () => (await nodeUpdate('node-2')).policy === 'special');
+    const overlap = await bed.eventually(async () => {
+      const told = (await policy()).status?.conditions?.find(({ type }) => type === 'Overlapped');
+      return told?.status === 'True' && told.message;
+    });
+    expect(overlap).toMatch(/: special has node-2$/);
     const guard = await guardNode(bed, 'node-2');
     release('1.26.1');
     release('1.26.2');

@@ -109,9 +109,10 @@ export class Announcer {
   }
 }
 
+/** What is to be told of an urgent version: nothing before it is what nodes are brought to. */
 function urgencyIn(conditions: readonly Condition[] = []): string {
   const urgent = conditions.find(({ type }) => type === NODE_CONDITIONS.urgent);
-  return urgent?.status === 'True' ? urgent.message : '';
+  return urgent?.status === 'True' && urgent.reason === 'Urgent' ? urgent.message : '';
 }
 
 function problemOf(status: UpdatePolicyStatus): string {

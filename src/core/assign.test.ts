@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { ON_NODE } from '../api/names.ts';
-import { assign, claimOn, isHeld, selects } from './assign.ts';
+import { assign, claimOn, isHeld, selects, takenByOthers } from './assign.ts';
 import { aClaim, aNode, aPolicy, aRecord } from './testing/builders.ts';
 
 const CONTROL_PLANE = 'node-role.kubernetes.io/control-plane';
@@ -90,6 +90,23 @@ describe('assign', () => {
     ['a record that cannot be read: whose selects it', [a], aNode('n1', { record: 'unreadable' }), 'a'],
   ])('%s', (_, policies, node, expected) => {
     expect(assign(policies, [node]).get('n1')?.name).toBe(expected);
+  });
+});
+
+describe('takenByOthers', () => {
+  test('the nodes that a policy selects and does not have, by who has them', () => {
+    const [low, high] = [
+      aPolicy({ name: 'low' }),
+      aPolicy({ name: 'high', spec: { priority: 1, nodeSelector: { matchLabels: { tier: 'a' } } } }),
+    ];
+    const nodes = [
+      aNode('n1', { labels: { tier: 'a' } }),
+      aNode('n2'),
+      aNode('n3', { labels: { 'eks.amazonaws.com/compute-type': 'auto' } }),
+    ];
+    const assigned = assign([low, high], nodes);
+    expect([...takenByOthers(low, nodes, assigned)]).toEqual([['high', ['n1']]]);
+    expect(takenByOthers(high, nodes, assigned).size).toBe(0);
   });
 });
 

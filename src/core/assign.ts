@@ -41,6 +41,19 @@ export function assign(policies: readonly PolicyView[], nodes: readonly NodeView
   return assigned;
 }
 
+/** Names of the nodes that a policy selects and another one has, by the name of that one. */
+export function takenByOthers(
+  policy: PolicyView,
+  nodes: readonly NodeView[],
+  assigned: ReadonlyMap<string, PolicyView>,
+): ReadonlyMap<string, readonly string[]> {
+  const taken = nodes.flatMap((node) => {
+    const winner = assigned.get(node.name);
+    return winner === undefined || winner.uid === policy.uid || !selects(policy, node) ? [] : [{ node: node.name, to: winner.name }];
+  });
+  return new Map([...Map.groupBy(taken, ({ to }) => to)].map(([to, list]) => [to, list.map(({ node }) => node)]));
+}
+
 /** A claim holds until its Node has changed: uncordoned or fenced under this claim's id, or a later one's, or gone. */
 export const isHeld = (claim: Claim, node: NodeView | undefined): boolean =>
   node?.uid === claim.uid && !((node.annotations[ON_NODE.fence] ?? '') >= claim.id);

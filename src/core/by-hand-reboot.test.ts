@@ -236,3 +236,18 @@ describe('a reboot by hand in flight', () => {
     expect(decided([update], policy).first?.status).toMatchObject({ tokens: { reboot: 'token' }, history: [{ outcome: 'Updated' }] });
   });
 });
+
+describe('a node that was cordoned for a token that had been acted upon', () => {
+  const record = aRecord('n1', { target: OLD, reboot: { reboot: 'token', policyReboot: 'all' } });
+  const claimed = aPolicy({ status: { claims: [aClaim('n1')] } });
+  const draining = (tokens: NonNullable<NodeUpdateStatus['tokens']>) =>
+    inFlightNode('n1', { phase: 'Draining', target: OLD, tokens }, { record, annotations: token(), host: aHost() });
+
+  test.each([
+    ['both were', { reboot: 'token', policyReboot: 'all' }, 'Uncordoning'],
+    ['one was not', { reboot: 'token' }, 'Rebooting'],
+    ['none was', {}, 'Rebooting'],
+  ])('%s', (_, tokens, phase) => {
+    expect(decided([draining(tokens)], claimed).first?.status.phase).toBe(phase);
+  });
+});

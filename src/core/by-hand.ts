@@ -99,7 +99,11 @@ export function isRetried({ tokens }: NodeUpdateStatus, node: ByHand, policy: By
 export type RebootTokens = Pick<NonNullable<NodeUpdateStatus['tokens']>, 'reboot' | 'policyReboot'>;
 
 /** The `reboot` tokens, of a node and of its policy, where one has not been acted upon yet. */
-export function rebootAskedBy({ tokens }: NodeUpdateStatus, node: ByHand, policy: ByHand | undefined): RebootTokens | undefined {
+export function rebootAskedBy(
+  { tokens }: Pick<NodeUpdateStatus, 'tokens'>,
+  node: { reboot?: string | undefined },
+  policy: { reboot?: string | undefined } | undefined,
+): RebootTokens | undefined {
   const reboot = isNew(node.reboot, tokens?.reboot) ? node.reboot : undefined;
   const policyReboot = isNew(policy?.reboot, tokens?.policyReboot) ? policy?.reboot : undefined;
   if (reboot === undefined && policyReboot === undefined) return undefined;

@@ -1,7 +1,7 @@
 import { isRebootOnly } from '../api/cordon-record.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
-import { assign, claimOn, isHeld } from './assign.ts';
+import { assign, claimOn, isHeld, takenByOthers } from './assign.ts';
 import { knownBadFor } from './bad-releases.ts';
 import { type Blocked, blocked, isBlockedByPods, lookAgain } from './blocked.ts';
 import { countOf } from './budget.ts';
@@ -52,8 +52,8 @@ const MAX_BLOCKED_LOOKED_AT = 16;
  * Pure: the same world and time give the same decision; any pass may be the first after a crash.
  */
 export function decide(world: World, now: Instant): Decision {
-  const draft = new Draft(world, now);
   const assigned = assign(world.policies, world.nodes);
+  const draft = new Draft(world, assigned, now);
   const members = Map.groupBy(
     world.nodes.filter((node) => assigned.has(node.name)),
     (node) => assigned.get(node.name)?.uid ?? '',
@@ -65,6 +65,8 @@ export function decide(world: World, now: Instant): Decision {
 
 class Draft {
   readonly #world: World;
+  /** Which policy has which node, by node. */
+  readonly #assigned: ReadonlyMap<string, PolicyView>;
   readonly #now: Instant;
   readonly #nodesByName: ReadonlyMap<string, NodeView>;
   readonly #policies: PolicyDecision[] = [];
@@ -84,8 +86,9 @@ class Draft {
   #handOver = false;
   #wakeAt: Instant | undefined;
 
-  constructor(world: World, now: Instant) {
+  constructor(world: World, assigned: ReadonlyMap<string, PolicyView>, now: Instant) {
     this.#world = world;
+    this.#assigned = assigned;
     this.#now = now;
     this.#nodesByName = new Map(world.nodes.map((node) => [node.name, node]));
   }
@@ -130,7 +133,8 @@ class Draft {
     const claims = [...kept, ...begun];
     const changed = begun.length > 0 || kept.length !== (policy.status.claims ?? []).length;
     const statuses = new Map(this.#nodes.map((decision) => [decision.node, decision.status]));
-    const status = policyStatus({ ...facts, rollouts: turns.map(({ rollout }) => rollout) }, claims, statuses, this.#now);
+    const taken = this.#world.policies.length > 1 ? takenByOthers(policy, this.#world.nodes, this.#assigned) : new Map();
+    const status = policyStatus({ ...facts, rollouts: turns.map(({ rollout }) => rollout), taken }, claims, statuses, this.#now);
     this.#policies.push({ policy: policy.name, status, ...(changed && { claims }) });
   }
 

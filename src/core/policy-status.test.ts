@@ -9,11 +9,15 @@ import type { PolicyView } from './world.ts';
 const behind = { from: OLD, target: NEW };
 const done = { from: NEW, target: NEW, reason: 'UpToDate' };
 
-function statusOf(statuses: NodeUpdateStatus[], change: Parameters<typeof aPolicy>[0] = {}): UpdatePolicyStatus {
+function statusOf(
+  statuses: NodeUpdateStatus[],
+  change: Parameters<typeof aPolicy>[0] = {},
+  taken: ReadonlyMap<string, string[]> = new Map(),
+): UpdatePolicyStatus {
   const policy: PolicyView = aPolicy(change);
   const nodes = statuses.map((status, index) => aNode(`n${index}`, { update: anUpdate(status) }));
   const facts = factsOf(policy, nodes, aWorld({ policies: [policy], nodes }), NOW);
-  return policyStatus(facts, [aClaim('n0')], new Map(statuses.map((status, index) => [`n${index}`, status])), NOW);
+  return policyStatus({ ...facts, taken }, [aClaim('n0')], new Map(statuses.map((status, index) => [`n${index}`, status])), NOW);
 }
 const condition = (status: UpdatePolicyStatus, type: string) => status.conditions?.find((found) => found.type === type);
 
@@ -146,5 +150,25 @@ describe('the window', () => {
 
   test('is always open where there is no schedule', () => {
     expect(statusOf([]).window).toEqual({ open: true });
+  });
+});
+
+describe('a policy whose nodes other policies have', () => {
+  test('says which, and who has them', () => {
+    const many = Array.from({ length: 12 }, (_, index) => `n${index}`);
+    const told = condition(
+      statusOf(
+        [],
+        {},
+        new Map([
+          ['blue', many],
+          ['red', ['m1']],
+        ]),
+      ),
+      'Overlapped',
+    );
+    expect(told).toMatchObject({ status: 'True', reason: 'OtherPolicyHasNodes' });
+    expect(told?.message).toContain(': blue has n0, n1, n2, n3, n4, n5, n6, n7, n8, n9 and 2 more; red has m1');
+    expect(condition(statusOf([]), 'Overlapped')).toMatchObject({ status: 'False', reason: 'NoOverlap' });
   });
 });

@@ -11,9 +11,15 @@ import { isCurrent } from './target.ts';
 import { urgencyOf } from './urgent.ts';
 import { type Instant, timestamp } from './world.ts';
 
+/** What a policy's status tells of, besides its nodes' statuses. */
+type Told = Facts & {
+  /** Nodes that it selects and other policies have, by the name of these. */
+  taken: ReadonlyMap<string, readonly string[]>;
+};
+
 /** A policy's status: the lock, the rollouts, the counts, and the conditions that a person or a GitOps tool reads. */
 export function policyStatus(
-  facts: Facts,
+  facts: Told,
   claims: readonly Claim[],
   statuses: ReadonlyMap<string, NodeUpdateStatus>,
   now: Instant,
@@ -97,6 +103,13 @@ function windowOf({ schedule: { open, nextChange } }: Facts): UpdatePolicyStatus
   return { open, ...(nextChange && { nextChange: timestamp(nextChange.at) }) };
 }
 
+/** Which nodes a policy does not have although it selects them, and who has them. */
+function overlapOf(taken: Told['taken']): string {
+  if (taken.size === 0) return 'no other policy has a node that it selects';
+  const whose = [...taken].map(([policy, nodes]) => `${policy} has ${listed(nodes)}`);
+  return `other policies select the same nodes and go before it, by spec.priority, then by name, or because they have begun them: ${whose.slice(0, MAX_LISTED).join('; ')}`;
+}
+
 /** Why the schedule is open or closed, and until when, in its own zone and in UTC. */
 function whyOpen({ schedule, view }: Facts): { reason: string; message: string } {
   const hold = whyClosed({ schedule });
@@ -119,7 +132,7 @@ const MAX_LISTED = 10;
 const listed = (names: readonly string[]): string =>
   names.length > MAX_LISTED ? `${names.slice(0, MAX_LISTED).join(', ')} and ${names.length - MAX_LISTED} more` : names.join(', ');
 
-function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string, NodeUpdateStatus>, now: Instant): Condition[] {
+function conditionsOf(facts: Told, counts: Counts, statuses: ReadonlyMap<string, NodeUpdateStatus>, now: Instant): Condition[] {
   const { view, problems, paused, halt, badReleases, rollouts } = facts;
   const failedWith = `nodes failed with it: ${listed(rollouts.filter((rollout) => isBad(badReleases, rollout)).flatMap(({ failed }) => failed.map(({ node }) => node)))}`;
   const set = (type: string, holds: boolean, reason: string, message: string): Condition => {
@@ -157,6 +170,7 @@ function conditionsOf(facts: Facts, counts: Counts, statuses: ReadonlyMap<string
         ? 'no node is of a Kubernetes that is too old for the control plane'
         : `no update of the OS mends that these nodes are of a Kubernetes too old for the control plane, they must be replaced: ${listed(tooOld)}`,
     ),
+    set('Overlapped', facts.taken.size > 0, facts.taken.size > 0 ? 'OtherPolicyHasNodes' : 'NoOverlap', overlapOf(facts.taken)),
     set('Urgent', urgency.holds, urgency.reason, urgency.message),
     set(
       'BadRelease',

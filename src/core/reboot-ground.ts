@@ -1,7 +1,7 @@
 import { isBlockedByPods } from './blocked.ts';
 import { isUrgent } from './by-hand.ts';
 import type { Facts, Member } from './facts.ts';
-import { enter, type StatusChange } from './status.ts';
+import { enter, failureOf, type StatusChange } from './status.ts';
 import { isCurrent } from './target.ts';
 import { type Instant, timestamp } from './world.ts';
 
@@ -9,7 +9,10 @@ import { type Instant, timestamp } from './world.ts';
 export function rebootGround(facts: Facts, member: Member, base: StatusChange, now: Instant) {
   const { node, target, status: before, reboot, byHand } = member;
   if (reboot === undefined || node.os === undefined) return undefined;
-  if (target.version !== undefined && (target.rollsBack || isUrgent(target.version, byHand, facts.byHand))) return undefined;
+  if (target.version !== undefined) {
+    const hurried = isUrgent(target.version, byHand, facts.byHand) && failureOf(before, target.version) === undefined;
+    if (target.rollsBack || hurried) return undefined;
+  }
   const { version } = node.os;
   const behind = target.version !== undefined || !isCurrent(target.verdict);
   const barred = isBlockedByPods(before);

@@ -77,6 +77,7 @@ function chooseTarget(input: RolloutInput, os: NodeOS, previous: Rollout | undef
  */
 function urgentTarget({ policy, urgent, members, releases }: RolloutInput, os: NodeOS, previous: Rollout | undefined): string | undefined {
   if (urgent === undefined || !isWanted(policy, undefined, urgent) || !members.some((node) => needs(node, os, urgent))) return undefined;
+  if (policy.status.badReleases?.some((bad) => bad.version === urgent && isOf(bad, os))) return undefined;
   if (previous === undefined || !isWanted(policy, undefined, previous.target)) return releases.seen(os).has(urgent) ? urgent : undefined;
   const order = compareVersions(urgent, previous.target);
   return order === 0 || (order > 0 && releases.seen(os).has(urgent)) ? urgent : undefined;

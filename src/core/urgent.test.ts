@@ -15,7 +15,7 @@ describe('a policy’s urgent version', () => {
   test.each<[string, PolicyView, NodeView[], boolean, string, string]>([
     ['none', aPolicy(), two([NEW]), false, 'NotUrgent', 'no version is urgent'],
     ['wanted', aPolicy({ annotations: urgent(NEW) }), two([NEW]), true, 'Urgent', `${NEW} is wanted now, whatever window`],
-    ['not offered yet', aPolicy({ annotations: urgent(NEW) }), two([]), true, 'Urgent', 'waits for it to be offered'],
+    ['not offered yet', aPolicy({ annotations: urgent(NEW) }), two([]), true, 'UrgentNotOffered', 'waits for it to be offered'],
     [
       'by whom',
       { ...aPolicy({ annotations: urgent(NEW) }), urgentBy: 'argocd at noon' },
@@ -39,6 +39,17 @@ describe('a policy’s urgent version', () => {
       false,
       'UrgentNotWanted',
       `pinned to ${OLD}`,
+    ],
+    [
+      'marked bad',
+      aPolicy({
+        annotations: urgent(NEW),
+        status: { badReleases: [{ variant: 'aws-k8s-1.31', arch: 'amd64', version: NEW, markedAt: '2026-03-01T00:00:00Z' }] },
+      }),
+      two([NEW]),
+      false,
+      'UrgentNotWanted',
+      'is marked bad for policy default',
     ],
     [
       'reached',

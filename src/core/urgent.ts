@@ -1,4 +1,5 @@
 import { BY_HAND } from '../api/names.ts';
+import { knownBadFor } from './bad-releases.ts';
 import { type Finding, NODE_CONDITIONS } from './conditions.ts';
 import type { Facts, Member } from './facts.ts';
 import { isOf } from './releases.ts';
@@ -18,7 +19,7 @@ const LIFTED =
   'whatever window, exclusions, minAge, waves and approval say; pauses, the failure budget, groups, capacity, checks and PodDisruptionBudgets hold';
 
 /** What becomes of a policy's urgent version. It stays the same message as long as nothing is to be told anew. */
-export function urgencyOf(facts: Pick<Facts, 'view' | 'byHand' | 'members' | 'rollouts'>): Urgency {
+export function urgencyOf(facts: Pick<Facts, 'view' | 'byHand' | 'members' | 'rollouts' | 'badReleases'>): Urgency {
   const { view, byHand, members, rollouts } = facts;
   const { urgent } = byHand;
   if (urgent === undefined) return { holds: false, reason: 'NotUrgent', message: 'no version is urgent' };
@@ -31,6 +32,9 @@ export function urgencyOf(facts: Pick<Facts, 'view' | 'byHand' | 'members' | 'ro
       reason: 'UrgentReached',
       message: `every node runs ${urgent} or a newer version: kubectl annotate updatepolicy ${view.name} ${BY_HAND.urgent}-`,
     };
+  const bad = behind.map(({ node }) => knownBadFor(facts, node, urgent));
+  const [marked] = bad;
+  if (marked !== undefined && !bad.includes(undefined)) return { holds: false, reason: 'UrgentNotWanted', message: marked.message };
   const others = rollouts.filter(
     ({ target, ...of }) => target !== urgent && behind.some(({ node: { os } }) => os !== undefined && isOf(of, os)),
   );
@@ -41,9 +45,9 @@ export function urgencyOf(facts: Pick<Facts, 'view' | 'byHand' | 'members' | 'ro
       reason: 'UrgentSuperseded',
       message: `nodes of ${newer.variant} (${newer.arch}) are brought to ${newer.target} already, which is newer than ${urgent}: that is not urgent; name it, or pin the policy to ${urgent}`,
     };
-  const known = rollouts.some(({ target }) => target === urgent);
-  const waits = known ? '' : '; waits for it to be offered to two nodes of a variant';
-  return { holds: true, reason: 'Urgent', message: `${urgent} is wanted now${setBy(view.urgentBy)}, ${LIFTED}${waits}` };
+  const message = `${urgent} is wanted now${setBy(view.urgentBy)}, ${LIFTED}`;
+  if (rollouts.some(({ target }) => target === urgent)) return { holds: true, reason: 'Urgent', message };
+  return { holds: true, reason: 'UrgentNotOffered', message: `${message}; waits for it to be offered to two nodes of a variant` };
 }
 
 /** What a node's own annotation makes urgent there, and what keeps it from that. */

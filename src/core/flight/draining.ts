@@ -1,6 +1,6 @@
 import { type CordonRecord, isRebootOnly } from '../../api/cordon-record.ts';
 import { BY_HAND } from '../../api/names.ts';
-import { tokenCommand } from '../by-hand.ts';
+import { rebootAskedBy, tokenCommand } from '../by-hand.ts';
 import { isRemembered, rememberEvicted } from '../comebacks.ts';
 import type { Command, Verdict } from '../command.ts';
 import { type DrainPlan, isDaemonSetPod, type LeaveReason, planDrain } from '../drain-plan.ts';
@@ -24,6 +24,8 @@ export function draining(flight: Flight): Step {
   if (hasRebooted(flight)) return rebootedByOthers(flight);
   if (flight.orphaned) return giveBack(flight, 'Idle', { reason: 'TakingBack', message: 'its policy is gone: the node is given back' });
   if (byHand.paused) return giveBack(flight, 'Staged', { reason: 'Paused', message: 'the node was paused: it is given back' });
+  if (isAnswered(flight))
+    return giveBack(flight, 'Idle', { reason: 'TakingBack', message: 'the reboot that was asked for has come about before' });
   if (flight.skipped)
     return giveBackBlocked(flight, { reason: 'Skipped', message: 'a person skipped the node: it is given back, and tried again later' });
   if (flight.closed !== undefined) return giveBack(flight, 'Staged', flight.closed);
@@ -33,6 +35,10 @@ export function draining(flight: Flight): Step {
   const seen = { ...flight, status: withHooks(flight.status, hooks) };
   return hooks.state === 'done' ? emptying(seen) : held(seen, hooks);
 }
+
+/** A leader that knew no better has cordoned the node for a token that was acted upon: it counts once. */
+const isAnswered = ({ record, status }: Flight): boolean =>
+  isRebootOnly(record) && rebootAskedBy(status, { reboot: record.reboot?.reboot }, { reboot: record.reboot?.policyReboot }) === undefined;
 
 function emptying(flight: Flight): Step {
   const { node, record, world, now } = flight;

@@ -1,3 +1,4 @@
+import { isRebootOnly } from '../../api/cordon-record.ts';
 import { BY_HAND } from '../../api/names.ts';
 import { tokenCommand } from '../by-hand.ts';
 import type { Verdict } from '../command.ts';
@@ -21,7 +22,9 @@ export function verifying(flight: Flight): Step {
       message: `the host came back with ${running ?? 'another OS'} and not with ${record.target}`,
     };
     if (record.rollsBack === true) return fail(flight, { ...verdict, reason: 'RollbackFailed' });
-    return giveBack(flight, 'RolledBack', verdict, { failures: withFailure(status, node, record.target, verdict, now, true) });
+    return giveBack(flight, 'RolledBack', verdict, {
+      failures: withFailure(status, node, record.target, verdict, now, !isRebootOnly(record)),
+    });
   }
   const hooksMs = hooksTimeMs(record.hooks, 'AfterReboot');
   const deadline =
