@@ -7,7 +7,7 @@ const time = () => z.iso.datetime();
 
 const assumptionSchema = z.object({
   /** Names what is assumed; further names may come. */
-  name: z.enum(['UpdateDuration', 'StagingDuration', 'Approved', 'ChecksHold', 'NothingElse']),
+  name: z.enum(['UpdateDuration', 'StagingDuration', 'AgentsStart', 'Approved', 'ChecksHold', 'NothingElse']),
   message: z.string(),
   policy: z.optional(z.string()),
   variant: z.optional(z.string()),
@@ -35,6 +35,7 @@ const warningSchema = z.object({
     'PatchDeadlineMissed',
     'Paused',
     'PolicyNotReady',
+    'ReleasesUnknown',
     'Unreadable',
     'WindowTooShort',
   ]),

@@ -27,6 +27,13 @@ test('docs/plan.md names every field', () => {
   expect([...names].filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
 
+test('docs/plan.md names every warning and every assumption', () => {
+  const text = readFileSync(new URL('../../docs/plan.md', import.meta.url), 'utf8');
+  const { warnings, assumptions } = planSchema.shape;
+  const names = [warnings, assumptions].flatMap((list) => list.def.element.shape.name.options);
+  expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+});
+
 test('docs/plan.md shows the golden plan', () => {
   const text = readFileSync(new URL('../../docs/plan.md', import.meta.url), 'utf8');
   expect(text).toContain(renderPlan(golden(), plain));

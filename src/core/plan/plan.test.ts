@@ -236,6 +236,28 @@ describe('with the real forecast', () => {
     return only(planOf({ ...seen, pods }, { now: NOW }));
   };
 
+  test('nodes that no policy had before are planned as if agents ran there, which are offered what others are', () => {
+    const { host: _host, update: _update, ...bare } = aNode('new', { labels: { pool: 'new' }, agent: 'missing' });
+    const others = [aStagedNode('a'), aStagedNode('b')];
+    const [old, fresh] = planOf(
+      aWorld({
+        policies: [
+          aPolicy({ spec: { nodeSelector: { matchExpressions: [{ key: 'pool', operator: 'DoesNotExist' }] } } }),
+          aPolicy({ name: 'new', uid: 'uid-new', spec: { nodeSelector: { matchLabels: { pool: 'new' } } } }),
+        ],
+        nodes: [bare, ...others],
+        pods: new Map(['a', 'b', 'new'].map((name) => [name, []])),
+      }),
+      { now: NOW },
+    ).policies;
+    expect(old?.steps.map(({ node }) => node)).toEqual(['a', 'b']);
+    expect(fresh).toMatchObject({ steps: [{ node: 'new', to: NEW }], warnings: [], complete: true });
+
+    const alone = plan({ nodes: [bare] }, []);
+    expect(only(alone).warnings).toMatchObject([{ name: 'ReleasesUnknown', nodes: ['new'] }]);
+    expect(alone.assumptions).toContainEqual(expect.objectContaining({ name: 'AgentsStart' }));
+  });
+
   test.each([true, false])("the leader's own node goes last, with another replica to take over: %s", (standby) => {
     const self = { namespace: 'lockkeeper', pod: 'lockkeeper-0', node: 'a' };
     const { steps, complete } = real({ nodes: ['a', 'b', 'c'].map((name) => aStagedNode(name)), self, standby });

@@ -18,6 +18,7 @@ import { zoneOfNode } from '../turn.ts';
 import { type Instant, instant, timestamp, type World } from '../world.ts';
 import { type Approved, asIfApproved } from './approved.ts';
 import { ASSUMED, durationsOf, type PolicyDurations } from './durations.ts';
+import { asIfManaged } from './managed.ts';
 import { type Planned, type PolicyState, statesOf } from './planned.ts';
 import { clusterWarnings, policyWarnings } from './warnings.ts';
 
@@ -36,7 +37,8 @@ export interface PlanOptions {
 }
 
 /** What would become of a cluster's nodes if nothing went wrong, nobody meddled, and what waits for an approval got it now. Pure. */
-export function planOf(real: World, { now, sources = new Map(), warnings = [], foresee = forecast }: PlanOptions): Plan {
+export function planOf(seen: World, { now, sources = new Map(), warnings = [], foresee = forecast }: PlanOptions): Plan {
+  const { world: real, nodes: unmanaged } = asIfManaged(seen);
   const states = statesOf(real, now);
   const { world, approved } = asIfApproved(real, states);
   const durations = new Map(states.map(({ policy, nodes }) => [policy.name, durationsOf(policy, nodes, real.nodes)]));
@@ -59,7 +61,7 @@ export function planOf(real: World, { now, sources = new Map(), warnings = [], f
     kind: 'Plan',
     at: timestamp(now),
     policies,
-    assumptions: assumptionsOf(states, policies, durations, approved),
+    assumptions: assumptionsOf(states, policies, durations, approved, unmanaged),
     warnings: [...warnings, ...clusterWarnings(real, states)],
   };
 }
@@ -192,9 +194,12 @@ function assumptionsOf(
   policies: readonly PolicyPlan[],
   durations: ReadonlyMap<string, PolicyDurations>,
   approved: readonly Approved[],
+  unmanaged: readonly string[],
 ): PlanAssumption[] {
   const busy = states.filter(({ policy }) => policies.some(({ name, steps }) => name === policy.name && steps.length > 0));
+  const agents = `agents start on ${unmanaged.length === 1 ? 'a node that has' : `${unmanaged.length} nodes that have`} none yet, and their hosts are offered what others of their variant are`;
   return [
+    ...(unmanaged.length > 0 ? [{ name: 'AgentsStart' as const, message: agents }] : []),
     ...approved.map(({ policy, version }): PlanAssumption => ({ name: 'Approved', policy, message: `${version} is approved now` })),
     ...busy.flatMap(({ policy }) => durations.get(policy.name)?.assumptions ?? []),
     ...busy

@@ -2,11 +2,12 @@ import { AGENT_ADMISSION_POLICY, BY_HAND } from '../../api/names.ts';
 import type { PlanWarning, PolicyPlan } from '../../api/plan.ts';
 import { durationMs } from '../../api/primitives.ts';
 import { tooOldForControlPlane } from '../kubernetes-skew.ts';
-import { isOf } from '../releases.ts';
+import { isOf, variantsOf } from '../releases.ts';
 import { countedFailures } from '../rollouts.ts';
 import { compareVersions } from '../versions.ts';
 import { type Instant, instant, type NodeView, timestamp, type World } from '../world.ts';
 import type { PolicyDurations } from './durations.ts';
+import { offeredTo } from './managed.ts';
 import type { Planned, PolicyState } from './planned.ts';
 
 const MAX_NAMED = 10;
@@ -43,8 +44,8 @@ type Source = (planned: Planned, plan: PolicyPlan, durations: PolicyDurations | 
 
 /** What to know of a policy's rollouts, above all what keeps them from ever ending. */
 export function policyWarnings(planned: Planned, plan: PolicyPlan, durations: PolicyDurations | undefined): PlanWarning[] {
-  if (plan.steps.length === 0 && plan.held.length === 0) return [];
-  return sources.flatMap((source) => source(planned, plan, durations) ?? []);
+  const busy = plan.steps.length > 0 || plan.held.length > 0;
+  return (busy ? [...always, ...whileBusy] : always).flatMap((source) => source(planned, plan, durations) ?? []);
 }
 
 const notReady: Source = ({ facts: { problems } }) =>
@@ -199,7 +200,22 @@ const kubernetesTooOld: Source = ({ world, nodes }) => {
   return { name: 'KubernetesTooOld', endless: false, message: `${listed(names)}: ${first.message}`, nodes: names };
 };
 
-const sources: readonly Source[] = [
+const releasesUnknown: Source = ({ world, nodes }) => {
+  const unknown = variantsOf(nodes).filter((os) => offeredTo(os, world.nodes) === undefined);
+  if (unknown.length === 0) return undefined;
+  const variants = unknown.map(({ variant, arch }) => `${variant} (${arch})`);
+  return {
+    name: 'ReleasesUnknown',
+    endless: false,
+    message: `no node of ${variants.join(', ')} has said yet which releases it is offered, so nobody knows what there is to update to: plan again once agents run there`,
+    nodes: nodes.filter(({ os }) => os !== undefined && unknown.some((one) => isOf(one, os))).map(({ name }) => name),
+  };
+};
+
+/** What is to be known of a policy also while there is nothing to do. */
+const always: readonly Source[] = [releasesUnknown];
+
+const whileBusy: readonly Source[] = [
   notReady,
   paused,
   halted,
