@@ -487,3 +487,43 @@ describe('lockkeeper crds apply, with the rights of the hook', () => {
     expect((await plane.client.get<KubeObject>(one)).metadata.resourceVersion).toBe(mark.metadata.resourceVersion);
   });
 });
+
+describe('deploy/install.yaml', () => {
+  test('holds the objects of the chart with its defaults, the kinds, and a namespace that agents are let into', async () => {
+    const charts = (await rendered()).filter((manifest) => !isHook(manifest));
+    for (const { metadata } of charts)
+      for (const label of ['helm.sh/chart', 'app.kubernetes.io/managed-by']) delete metadata.labels?.[label];
+    const kinds = (await readdir(join(chart, 'crds'))).map(
+      async (file) => parse(await readFile(join(chart, 'crds', file), 'utf8')) as Manifest,
+    );
+    const objects = await install();
+    const spaces = objects.filter(({ kind }) => kind === 'Namespace');
+    expect(spaces.map(({ metadata }) => [metadata.name, metadata.labels?.['pod-security.kubernetes.io/enforce']])).toEqual([
+      [namespace, 'privileged'],
+    ]);
+    const named = (all: readonly Manifest[]) => Object.fromEntries(all.map((one) => [`${one.kind} ${one.metadata.name}`, one]));
+    expect(named(objects.filter(({ kind }) => kind !== 'Namespace'))).toEqual(named([...charts, ...(await Promise.all(kinds))]));
+  });
+
+  // As docs/install-without-helm.md says: an API server knows no policy before it knows the kind.
+  test('is applied by kubectl in two steps, and can be applied again', async () => {
+    const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+    for (const { metadata } of await plane.client.list(crds)) {
+      await plane.client.delete(`${crds}/${metadata.name}`);
+      await eventually(async () => (await plane.client.find(`${crds}/${metadata.name}`)) === undefined);
+    }
+    const { kubectl: program } = await binaries({ only: ['kubectl'] });
+    const kubectl = (...args: string[]) => promisify(execFile)(program, [...args, '--kubeconfig', plane.kubeconfig]);
+    const apply = () => kubectl('apply', '--server-side', '--filename', join(repository, 'deploy/install.yaml'));
+    await expect(apply()).rejects.toMatchObject({ stderr: expect.stringContaining('no matches for kind "UpdatePolicy"') });
+    await kubectl('wait', '--for=condition=Established', 'crd', '--selector=app.kubernetes.io/part-of=lockkeeper', '--timeout=60s');
+    await apply();
+    expect(await plane.client.get('/apis/lockkeeper.dev/v1alpha1/updatepolicies/default')).toMatchObject({ spec: { approval: 'Manual' } });
+    expect((await apply()).stdout.split('\n').filter((line) => line !== '' && !line.endsWith('serverside-applied'))).toEqual([]);
+  }, 60_000);
+
+  async function install(): Promise<Manifest[]> {
+    const text = await readFile(join(repository, 'deploy/install.yaml'), 'utf8');
+    return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+  }
+});
