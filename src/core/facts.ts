@@ -9,7 +9,7 @@ import { checkProblems, checksHold } from './checks.ts';
 import type { Verdict } from './command.ts';
 import { notAllowed } from './flight/hooks.ts';
 import { haltVerdict } from './halt.ts';
-import { isOf, type Releases, releasesOf } from './releases.ts';
+import { isOf, type Releases, releasesOf, reports } from './releases.ts';
 import { isHalted, isWanted, rolloutsOf } from './rollouts.ts';
 import { readSchedule, type ScheduleState } from './schedule.ts';
 import { matches } from './selector.ts';
@@ -79,7 +79,8 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
     return { node, status, byHand: asked, retried, ...(due && { reboot: due }) };
   });
   const pin = byHand.pin ?? view.spec.version.pin;
-  const releases = releasesOf(view, nodes, world.nodes, now);
+  const reporters = world.nodes.filter((node) => reports(world.policies, node));
+  const releases = releasesOf(view, nodes, reporters, now);
   const cleared = isCleared(view, byHand);
   const resumed = byHand.resume !== undefined && byHand.resume !== view.status.tokens?.resume;
   const rollouts = rolloutsOf(

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { releasesOf } from './releases.ts';
+import { OTHER_OPERATOR_LABEL } from '../api/names.ts';
+import { releasesOf, reports } from './releases.ts';
 import { ago, aHost, aNode, aPolicy, HOUR, MINUTE, NEW, NOW, OLD } from './testing/builders.ts';
-import type { NodeView } from './world.ts';
+import type { NodeView, PolicyView } from './world.ts';
 
 const NEWER = '1.27.0';
 const DAY = 24 * HOUR;
@@ -16,6 +17,23 @@ function look(nodes: readonly NodeView[], minAge = '24h', releases: ReturnType<t
   return releasesOf(aPolicy({ spec: { version: { minAge, range } }, status: { releases } }), nodes, nodes, NOW);
 }
 const both = (...available: string[]) => [sees('n1', available), sees('n2', available)];
+
+describe('a node reports releases, or will', () => {
+  const { host: _, ...mute } = aNode('n1', { labels: { pool: 'odd' } });
+  const mine = aPolicy();
+  const theirs = aPolicy({ spec: { nodeSelector: { matchLabels: { pool: 'odd' } } } });
+  const others = aPolicy({ spec: { nodeSelector: { matchLabels: { pool: 'even' } } } });
+
+  test.each<[what: string, node: NodeView, policies: PolicyView[], expected: boolean]>([
+    ['that has a letterbox', aNode('n1'), [], true],
+    ['that has none yet, or has lost it, of this policy', mute, [mine], true],
+    ['of another policy', mute, [others, theirs], true],
+    ['of nobody', mute, [others], false],
+    ['of another operator', { ...mute, labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } }, [mine], false],
+  ])('%s', (_, node, policies, expected) => {
+    expect(reports(policies, node)).toBe(expected);
+  });
+});
 
 describe('what is remembered of releases', () => {
   test.each<[what: string, nodes: NodeView[], before: ReturnType<typeof release>[], expected: ReturnType<typeof release>[]]>([

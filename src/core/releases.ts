@@ -1,6 +1,6 @@
 import { durationMs } from '../api/primitives.ts';
 import type { Release } from '../api/update-policy.ts';
-import { isOfOtherOperator } from './assign.ts';
+import { isOfOtherOperator, selects } from './assign.ts';
 import { compareVersions, inRange, isVersion, newest } from './versions.ts';
 import { type Instant, instant, type NodeOS, type NodeView, type PolicyView, timestamp } from './world.ts';
 
@@ -44,11 +44,18 @@ export function variantsOf(nodes: readonly NodeView[]): NodeOS[] {
   return [...variants].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, os]) => os);
 }
 
+/**
+ * Whether a node reports releases, or will: one whose letterbox is not there yet, or lost, is still one of those that a single liar
+ * is not believed beside, whichever policy has it. Nobody's nodes never report, nor do another operator's.
+ */
+export const reports = (policies: readonly PolicyView[], node: NodeView): boolean =>
+  node.host !== undefined || (!isOfOtherOperator(node) && policies.some((policy) => selects(policy, node)));
+
 /** Reads what nodes report of releases, `members` being the policy's own: a release's age counts from when two of them see it. */
-export function releasesOf(policy: PolicyView, members: readonly NodeView[], nodes: readonly NodeView[], now: Instant): Releases {
+export function releasesOf(policy: PolicyView, members: readonly NodeView[], reporters: readonly NodeView[], now: Instant): Releases {
   const { range, minAge } = policy.spec.version;
   const variants = variantsOf(members);
-  const seen = new Map(variants.map((os) => [variantKey(os), seenReleases(members, nodes, os)]));
+  const seen = new Map(variants.map((os) => [variantKey(os), seenReleases(reporters, os)]));
   const known = remembered(policy.status.releases ?? [], variants, seen, members, now);
   const firstSeen = new Map(known.map((release) => [releaseKey(release, release.version), release.firstSeen]));
   const seenOf = (os: NodeOS) => seen.get(variantKey(os)) ?? new Set<string>();
@@ -81,21 +88,19 @@ const releaseKey = (of: { variant: string; arch: string }, version: string): str
 
 /**
  * Releases that two nodes of a variant and architecture report, or the only one there is: so one lying agent can announce none
- * where there are others. A node that will never report is none of them: nobody's, or another operator's.
+ * where there are others.
  */
-function seenReleases(members: readonly NodeView[], nodes: readonly NodeView[], os: NodeOS): ReadonlySet<string> {
-  const reports = new Map<string, number>();
+function seenReleases(reporters: readonly NodeView[], os: NodeOS): ReadonlySet<string> {
+  const seen = new Map<string, number>();
   let peers = 0;
-  for (const node of members)
-    if (node.host === undefined && node.os !== undefined && isOf(os, node.os) && !isOfOtherOperator(node)) peers += 1;
-  for (const node of nodes) {
-    if (node.host === undefined || node.os === undefined || !isOf(os, node.os)) continue;
+  for (const node of reporters) {
+    if (node.os === undefined || !isOf(os, node.os)) continue;
     peers += 1;
-    const { available = [] } = node.host.status;
+    const available = node.host?.status.available ?? [];
     for (const [index, version] of available.entries())
-      if (available.indexOf(version) === index) reports.set(version, (reports.get(version) ?? 0) + 1);
+      if (available.indexOf(version) === index) seen.set(version, (seen.get(version) ?? 0) + 1);
   }
-  return new Set([...reports].filter(([version, count]) => count >= Math.min(2, peers) && isVersion(version)).map(([version]) => version));
+  return new Set([...seen].filter(([version, count]) => count >= Math.min(2, peers) && isVersion(version)).map(([version]) => version));
 }
 
 /** Whether a version is newer than what some node of a variant and architecture runs; any other is too old to matter. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { OTHER_OPERATOR_LABEL } from '../api/names.ts';
-import { releasesOf } from './releases.ts';
+import { releasesOf, reports } from './releases.ts';
 import { countedFailures, isHalted, type RolloutInput, rolloutsOf } from './rollouts.ts';
 import { aFailure, ago, aHost, aNode, anUpdate, aPolicy, aRollout, HOUR, MINUTE, NEW, NOW, OLD } from './testing/builders.ts';
 import type { NodeView } from './world.ts';
@@ -29,7 +29,8 @@ function rollouts(members: readonly NodeView[], change: Partial<RolloutInput> & 
   };
   const { nodes = members, ...more } = change;
   const all = { ...input, ...more };
-  return rolloutsOf({ ...all, releases: releasesOf(all.policy, members, nodes, NOW) }, NOW);
+  const reporters = nodes.filter((node) => reports(members.includes(node) ? [all.policy] : [], node));
+  return rolloutsOf({ ...all, releases: releasesOf(all.policy, members, reporters, NOW) }, NOW);
 }
 const targets = (...parameters: Parameters<typeof rollouts>) => rollouts(...parameters).map(({ target }) => target);
 const withRollouts = (...list: ReturnType<typeof aRollout>[]) => ({ policy: aPolicy({ status: { rollouts: list } }) });
