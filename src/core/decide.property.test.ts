@@ -8,7 +8,7 @@ import { playWatched } from './testing/watched.ts';
 const WORLDS = 2_000;
 const SEED = 20260301;
 
-/** Plays one scenario to its end: takes what a failed run prints. */
+/** Plays one scenario to its end. */
 function replay(found: Scenario): void {
   const simulation = playWatched(found);
   settle(simulation);
@@ -22,8 +22,8 @@ describe('decide, with controllers that crash and freeze, hosts that fail, and p
   }, 600_000);
 });
 
-/** The smallest scenario found, as a line of code that plays it again. */
+/** The smallest scenario found, as the command that plays it again and says what happens. */
 function counterexampleOf({ failed, counterexample, errorInstance, seed, numRuns }: fc.RunDetails<[Scenario]>): string | undefined {
   if (!failed) return undefined;
-  return `world ${numRuns} of seed ${seed}: ${errorInstance}\nreplay(${JSON.stringify(counterexample?.[0])})`;
+  return `world ${numRuns} of seed ${seed}: ${errorInstance}\nnode scripts/replay-world.ts - <<'END'\n${JSON.stringify(counterexample?.[0])}\nEND`;
 }

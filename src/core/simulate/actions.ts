@@ -1,5 +1,6 @@
 import type { Calendar } from './calendar.ts';
 import type { Lags } from './controller-model.ts';
+import type { Lie } from './lies.ts';
 import type { Flaw } from './objects.ts';
 import type { Setup } from './setup.ts';
 import type { Lag } from './store.ts';
@@ -16,6 +17,8 @@ export type Action =
   /** A controller makes some more API calls of its pass, and freezes again. */
   | { do: 'step'; leader: number; calls: number }
   | { do: 'crash'; leader: number }
+  /** A controller's clock is off by so many seconds from now on. */
+  | { do: 'clock'; leader: number; seconds: number }
   | { do: 'evict'; leader: number }
   | { do: 'agent'; node: number; steps: number; lag: Lag }
   | { do: 'killAgent'; node: number }
@@ -24,6 +27,10 @@ export type Action =
   | { do: 'boot'; node: number; anyway: boolean }
   | { do: 'kubelet'; node: number }
   | { do: 'notReady'; node: number }
+  /** An agent writes what is not true into its own NodeHost. */
+  | { do: 'lie'; node: number; lie: Lie }
+  /** The wave of a host opens, or is not open yet: the newest release is then not offered to it. */
+  | { do: 'wave'; node: number; open: boolean }
   /** Somebody else used the host's update API. */
   | { do: 'loseProof'; node: number }
   | { do: 'flaw'; node: number; flaw: Flaw | null }

@@ -1,6 +1,7 @@
 import type { Answer, ErrorCode, NodeHostStatus, Order } from '../../api/node-host.ts';
 import { timestamp } from '../world.ts';
 import type { Cluster } from './cluster.ts';
+import { type Lie, untruth } from './lies.ts';
 import { bootIDOf, type Machine, type SimHost } from './objects.ts';
 import { ConflictError, type Lag, ObjectCache } from './store.ts';
 
@@ -33,6 +34,13 @@ export class AgentModel {
   /** Does all that there is to do now. */
   work(): void {
     for (let step = 0; step < MANY; step += 1) this.step('none');
+  }
+
+  /** Writes what is not true. */
+  lie(lie: Lie): void {
+    const letter = this.#letter();
+    if (letter === undefined || !this.#machine.agentUp) return;
+    this.#write(untruth(lie, letter.spec.order, { at: timestamp(this.#cluster.now), offered: this.#cluster.offered(this.#machine) }));
   }
 
   /** The program ends, and all that it only remembered. */
@@ -80,7 +88,7 @@ export class AgentModel {
     const askedUnder = spec.order?.id === answer?.id ? spec.order?.bootID : status.bootID;
     if (answer?.state === 'RebootAsked' && askedUnder !== undefined && askedUnder !== bootID) changes.answer = { ...answer, state: 'Done' };
     const available = this.#cluster.offered(this.#machine);
-    if (status.available?.length !== available.length) changes.available = [...available];
+    if (status.available?.join() !== available.join()) changes.available = [...available];
     if (Object.keys(changes).length === 0) return;
     yield;
     this.#write(changes);
@@ -103,7 +111,11 @@ export class AgentModel {
     machine.staged = undefined;
     yield;
     const offered = this.#cluster.offered(machine);
-    if (machine.flaw === 'failsPrepare' || machine.version === version || !offered.includes(version)) {
+    if (!offered.includes(version) && !(order.ignoreWaves === true && machine.waits)) {
+      this.#answer(order, 'Failed', {}, 'NotOffered');
+      return;
+    }
+    if (machine.flaw === 'failsPrepare' || machine.version === version) {
       this.#answer(order, 'Failed', {}, 'PrepareFailed');
       return;
     }

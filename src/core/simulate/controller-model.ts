@@ -27,6 +27,8 @@ export class ControllerModel {
   #watching: readonly JobRef[] = [];
   /** Checks that the next pass sees. */
   #checking: readonly ChecksRequest[] = [];
+  /** How far its clock is ahead, in milliseconds. */
+  skewMs = 0;
   /** When the last pass wanted to look again. */
   wakeAt: Instant | undefined;
 
@@ -82,9 +84,13 @@ export class ControllerModel {
     this.#caches.nodes.observe(name);
   }
 
+  get #now(): Instant {
+    return this.#cluster.now + this.skewMs;
+  }
+
   *#pass(): Generator<void> {
     const world = this.#gather();
-    const decidedAt = this.#cluster.now;
+    const decidedAt = this.#now;
     const decision = this.#decide(world, decidedAt);
     this.#cluster.witness.decided?.(world, decision, decidedAt);
     this.#looking = decision.lookAt;
@@ -121,7 +127,7 @@ export class ControllerModel {
   }
 
   #checks(): Map<string, ChecksView> {
-    const { now: at } = this.#cluster;
+    const at = this.#now;
     return new Map(
       this.#checking.map(({ policy, generation }) => {
         const failed = this.#cluster.failedCheck(policy);

@@ -35,6 +35,8 @@ export interface Machine {
   reported: boolean;
   agentUp: boolean;
   flaw?: Flaw | undefined;
+  /** The newest release is not offered to it yet. */
+  waits?: boolean;
 }
 
 /** The API server's objects of a simulated world. */

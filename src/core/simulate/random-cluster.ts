@@ -62,8 +62,8 @@ export class RandomCluster extends Cluster {
     };
   }
 
-  offered(): readonly string[] {
-    return VERSIONS.slice(0, this.released).reverse();
+  offered({ waits = false }: Partial<Machine> = {}): readonly string[] {
+    return VERSIONS.slice(0, waits ? this.released - 1 : this.released).reverse();
   }
 
   failedCheck(): string | undefined {

@@ -3,6 +3,7 @@ import type { Action, Scenario, Worker } from './actions.ts';
 import { AgentModel } from './agent-model.ts';
 import { scheduleOf } from './calendar.ts';
 import { ControllerModel } from './controller-model.ts';
+import { type Lie, UNHEARD_OF } from './lies.ts';
 import type { Machine, SimNode } from './objects.ts';
 import { RandomCluster } from './random-cluster.ts';
 import type { Setup } from './setup.ts';
@@ -51,6 +52,12 @@ export class Simulation {
         return;
       case 'crash':
         this.controller(action.leader).restart();
+        return;
+      case 'clock':
+        this.controller(action.leader).skewMs = action.seconds * 1_000;
+        return;
+      case 'lie':
+        this.#lie(action.node, action.lie);
         return;
       case 'evict':
         this.controller(action.leader).evict();
@@ -159,6 +166,9 @@ export class Simulation {
       case 'notReady':
         cluster.lose(machine);
         return;
+      case 'wave':
+        machine.waits = !action.open;
+        return;
       case 'loseProof':
         machine.staged = undefined;
         machine.activated = false;
@@ -197,6 +207,7 @@ export class Simulation {
       case 'deleteNode':
         cluster.witness.losesMemory?.(machine);
         cluster.deleteNode(name);
+        this.#endAnnouncements();
         return;
       case 'register':
         cluster.register(machine);
@@ -224,6 +235,23 @@ export class Simulation {
 
   #agent(index: number): AgentModel {
     return this.#agents[index % this.#agents.length] as AgentModel;
+  }
+
+  /** One that announces a release is alone with it, and not alone of its kind: of two, or of the only one, it would be believed. */
+  #lie(index: number, lie: Lie): void {
+    const { cluster } = this;
+    const { variant, name } = cluster.machine(index);
+    const peers = cluster.nodes.items.filter(({ os }) => os?.variant === variant);
+    const believed = cluster.hosts.items.some(({ status }) => status.available?.includes(UNHEARD_OF)) || peers.length < 2;
+    if (lie === 'isOffered' && (believed || !peers.some((peer) => peer.name === name))) return;
+    this.#agent(index).lie(lie);
+  }
+
+  #endAnnouncements(): void {
+    const { hosts } = this.cluster;
+    for (const machine of this.cluster.machines)
+      if (hosts.get(machine.name)?.status.available?.includes(UNHEARD_OF))
+        hosts.patch(machine.name, undefined, ({ status }) => ({ status: { ...status, available: [...this.cluster.offered(machine)] } }));
   }
 
   #boot(index: number, anyway: boolean): void {

@@ -84,8 +84,8 @@ export class Store<T extends { resourceVersion: string }> {
   }
 }
 
-/** How far a cache moves on: to the present, by one change, or not at all. */
-export type Lag = 'none' | 'one' | 'still';
+/** How far a cache moves on: to the present, by one change, or not at all; or one change is lost, or the last one comes again. */
+export type Lag = 'none' | 'one' | 'still' | 'lost' | 'doubled';
 
 /** One client's view of a store: behind it as far as it likes, but never behind the client's own writes. */
 export class Cache<T extends { resourceVersion: string }> {
@@ -103,13 +103,16 @@ export class Cache<T extends { resourceVersion: string }> {
 
   advance(lag: Lag): void {
     const { latest } = this.#store;
+    if (lag === 'doubled') this.#take(this.#index - 1);
+    if (lag === 'lost') this.#index = Math.min(latest, this.#index + 1);
     const end = lag === 'none' ? latest : lag === 'one' ? Math.min(latest, this.#index + 1) : this.#index;
-    for (; this.#index < end; this.#index += 1) {
-      const change = this.#store.change(this.#index);
-      if (change === undefined || (this.#own.get(change.name) ?? 0) > this.#index) continue;
-      this.#seen.set(change.name, change.value);
-    }
+    for (; this.#index < end; this.#index += 1) this.#take(this.#index);
     for (const [name, index] of this.#own) if (index <= this.#index) this.#own.delete(name);
+  }
+
+  #take(index: number): void {
+    const change = this.#store.change(index);
+    if (change !== undefined && (this.#own.get(change.name) ?? 0) <= index) this.#seen.set(change.name, change.value);
   }
 
   /** The client has just written this object, or read it anew. */
@@ -146,7 +149,8 @@ export class ObjectCache<T extends { resourceVersion: string }> {
   advance(lag: Lag): void {
     const { length } = this.#store.history(this.#name);
     if (lag === 'none') this.#index = length;
-    if (lag === 'one') this.#index = Math.min(length, this.#index + 1);
+    // Of one object the next state makes up for one that was lost.
+    if (lag === 'one' || lag === 'lost') this.#index = Math.min(length, this.#index + 1);
   }
 
   /** The client has just written the object, or read it anew. */

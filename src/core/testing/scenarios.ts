@@ -1,13 +1,14 @@
 import * as fc from 'fast-check';
 import type { Action, Scenario } from '../simulate/actions.ts';
 import { CALENDARS } from '../simulate/calendar.ts';
+import { LIES } from '../simulate/lies.ts';
 import { VERSIONS } from '../simulate/random-cluster.ts';
 import type { Setup } from '../simulate/setup.ts';
 
 const index = fc.nat({ max: 4 });
 const leader = fc.nat({ max: 1 });
 const flag = fc.boolean();
-const lag = fc.constantFrom('none', 'one', 'still');
+const lag = fc.constantFrom('none', 'none', 'one', 'one', 'still', 'still', 'lost', 'doubled');
 const policy = fc.constantFrom('a', 'b');
 const onTimeout = fc.constantFrom('Skip', 'Skip', 'Hold', 'Force');
 const maxUnavailable = fc.constantFrom(1, 1, 2, '34%', '50%', '100%');
@@ -51,6 +52,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(14, 'pass', { leader, lags }),
   often(14, 'step', { leader, calls: fc.integer({ min: 1, max: 8 }) }),
   often(2, 'crash', { leader }),
+  often(1, 'clock', { leader, seconds: fc.constantFrom(0, -2, 2, -30, 30) }),
   often(3, 'evict', { leader }),
   often(10, 'agent', { node: index, steps: fc.integer({ min: 1, max: 6 }), lag }),
   often(3, 'killAgent', { node: index }),
@@ -62,6 +64,11 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     node: index,
     flaw: fc.constantFrom(null, 'rollsBack', 'refusesActivation', 'failsPrepare', 'staysNotReady', 'failsHooks', 'hangsHooks'),
   }),
+  often(2, 'lie', {
+    node: index,
+    lie: fc.constantFrom(...LIES),
+  }),
+  often(1, 'wave', { node: index, open: flag }),
   often(1, 'loseProof', { node: index }),
   often(4, 'pods'),
   often(3, 'jobs'),

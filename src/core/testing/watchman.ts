@@ -14,6 +14,9 @@ import type { RebootOrdered, Witness } from '../simulate/witness.ts';
 import { type Instant, instant, type NodeView, type PolicyView, type World } from '../world.ts';
 import { DrainWatchman } from './drain-watchman.ts';
 
+/** As far as two controllers' clocks may be from each other. */
+const MAX_SKEW_MS = 60_000;
+
 const must = (holds: boolean, what: string): void => {
   if (!holds) throw new Violation(what);
 };
@@ -168,7 +171,10 @@ export class Watchman implements Witness {
           `group: the canary of ${id} is ${state}, and none of it runs ${target}`,
         );
       if (state === 'Finished' && old === 'Soaking')
-        must(this.#objects.now >= (this.#soaking.get(key) ?? Number.POSITIVE_INFINITY), `group: the canary of ${id} has not soaked`);
+        must(
+          this.#objects.now + MAX_SKEW_MS >= (this.#soaking.get(key) ?? Number.POSITIVE_INFINITY),
+          `group: the canary of ${id} has not soaked`,
+        );
       if (state === 'Skipped' && old !== 'Skipped')
         must(
           before.annotations[BY_HAND.skip] !== undefined && before.annotations[BY_HAND.skip] !== before.status.tokens?.skip,
@@ -212,7 +218,7 @@ export class Watchman implements Witness {
     for (const { id, target, startedAt } of present) {
       if (status.rollouts?.some((rollout) => rollout.id === id) || !members.some(({ os }) => (os?.version ?? target) < target)) continue;
       const age = instant(startedAt) - (this.#objects.releasedAt.get(target) ?? Number.POSITIVE_INFINITY);
-      must(age >= durationMs(spec.version.minAge), `5: ${target} is rolled out ${age} ms after its release`);
+      must(age + MAX_SKEW_MS >= durationMs(spec.version.minAge), `5: ${target} is rolled out ${age} ms after its release`);
     }
   }
 
