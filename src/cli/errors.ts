@@ -15,7 +15,7 @@ export const EXIT = {
 
 /** A right that the user lacks. */
 export interface Right {
-  verb: 'get' | 'list';
+  verb: 'get' | 'list' | 'watch' | 'patch';
   /** `pods`, `updatepolicies.lockkeeper.dev`. */
   resource: string;
   /** Where it is wanted; absent: in all of the cluster. */
@@ -32,10 +32,30 @@ export class MissingRightsError extends Error {
       ({ verb, resource, namespace }) => `  ${verb} ${resource}${namespace === undefined ? ' (cluster-wide)' : ` (in ${namespace})`}`,
     );
     super(
-      `you lack ${rights.length === 1 ? 'a right' : 'rights'} in this cluster:\n${lines.join('\n')}\nThe chart's ClusterRole ${role} has all that this command reads; have an administrator bind it to you:\n  kubectl create clusterrolebinding ${role}-NAME --clusterrole=${role} --user=NAME`,
+      `you lack ${rights.length === 1 ? 'a right' : 'rights'} in this cluster:\n${lines.join('\n')}\nThe chart's ClusterRole ${role} has all that this command needs; have an administrator bind it to you:\n  kubectl create clusterrolebinding ${role}-NAME --clusterrole=${role} --user=NAME`,
     );
     this.name = 'MissingRightsError';
     this.rights = rights;
+  }
+}
+
+/** The command line makes no sense, or lacks a confirmation; the message says what to write. */
+export class UsageError extends Error {
+  readonly retryable = false;
+
+  constructor(message: string) {
+    super(message);
+    this.name = 'UsageError';
+  }
+}
+
+/** What was asked for makes no sense in this cluster as it is; the message says what to do. */
+export class RefusedError extends Error {
+  readonly retryable = false;
+
+  constructor(message: string) {
+    super(message);
+    this.name = 'RefusedError';
   }
 }
 

@@ -1,17 +1,22 @@
+import { randomUUID } from 'node:crypto';
 import { Command, CommanderError } from 'commander';
 import picocolors from 'picocolors';
 import { KubeClient } from '../kube/client.ts';
 import { systemClock } from '../kube/clock.ts';
 import { CredentialsError } from '../kube/credentials.ts';
 import { VERSION } from '../version.ts';
-import { EXIT, explain, MissingRightsError } from './errors.ts';
-import { type PlanOptions, planCommand, runPlan } from './plan.ts';
+import { verbCommands } from './by-hand/commands.ts';
+import { runVerb } from './by-hand/run.ts';
+import { confirmOn } from './confirm.ts';
+import { EXIT, explain, MissingRightsError, UsageError } from './errors.ts';
+import type { ConnectOptions } from './options.ts';
+import { planCommand, runPlan } from './plan.ts';
 import { PolicyFileError } from './policy-file.ts';
 import { readText } from './read-text.ts';
 
 /** What the program has of the process that it is. */
 export interface Terminal {
-  stdin: NodeJS.ReadableStream;
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
   stdout: { write: (text: string) => void; isTTY?: boolean };
   stderr: { write: (text: string) => void };
 }
@@ -28,11 +33,20 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr }: Te
       clock: systemClock,
     }),
   );
+  const print = (text: string) => stdout.write(text);
+  const verbs = verbCommands(async (verb, options) => {
+    const client = await connect(options);
+    try {
+      await runVerb(verb, options, { client, print, confirm: confirmOn(stdin, stderr), token: randomUUID() });
+    } finally {
+      client.close();
+    }
+  });
   const program = new Command('kubectl lockkeeper')
-    .description("Shows what Lockkeeper does with the operating systems of a cluster's nodes.")
-    .version(VERSION)
-    .addCommand(plan);
-  for (const command of [program, plan])
+    .description("Shows what Lockkeeper does with the operating systems of a cluster's nodes, and steers it.")
+    .version(VERSION);
+  for (const command of [plan, ...verbs]) program.addCommand(command);
+  for (const command of [program, ...program.commands])
     command
       .exitOverride()
       .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text), getOutHelpWidth: () => 100 });
@@ -43,11 +57,13 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr }: Te
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     stderr.write(`error: ${explain(error)}\n`);
     if (error instanceof MissingRightsError) return EXIT.forbidden;
-    return error instanceof PolicyFileError || (error instanceof CredentialsError && !error.retryable) ? EXIT.usage : EXIT.failed;
+    return error instanceof PolicyFileError || error instanceof UsageError || (error instanceof CredentialsError && !error.retryable)
+      ? EXIT.usage
+      : EXIT.failed;
   }
 }
 
-async function connect({ kubeconfig, context }: PlanOptions): Promise<KubeClient> {
+async function connect({ kubeconfig, context }: ConnectOptions): Promise<KubeClient> {
   // Kubernetes' own library is most of the program, and help needs none of it.
   const { kubeconfigCredentials } = await import('../kube/kubeconfig.ts');
   return new KubeClient({ credentials: kubeconfigCredentials(kubeconfig, context), userAgent: `kubectl-lockkeeper/${VERSION}` });
