@@ -63,7 +63,3 @@ export function fleetOf({ policies, updates, hosts, unreadable }: FleetObjects):
 
 const byName = <T extends { name: string }>(items: Iterable<T>): T[] =>
   [...items].sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
-
-/** The nodes that a policy has. */
-export const nodesOf = ({ nodes }: Pick<Fleet, 'nodes'>, policy: string): FleetNode[] =>
-  nodes.filter(({ status }) => status.policy === policy);

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 
 /** Which cluster a command talks to, and as whom. */
 export interface ConnectOptions {
@@ -6,14 +6,9 @@ export interface ConnectOptions {
   context?: string;
 }
 
-const collect = (value: string, before: string[] = []): string[] => [...before, value];
-
 /** Adds what every command that talks to a cluster can be told. */
 export function withConnectOptions(command: Command): Command {
   return command
     .option('--kubeconfig <file>', 'the kubeconfig (default: those that KUBECONFIG names, then ~/.kube/config)')
     .option('--context <name>', 'context of the kubeconfig (default: its current one)');
 }
-
-/** An option that may be given several times. */
-export const repeatable = (flags: string, description: string): Option => new Option(flags, description).argParser(collect);
