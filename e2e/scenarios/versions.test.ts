@@ -72,7 +72,7 @@ describe('a target', () => {
       { variant: 'aws-k8s-1.31', arch: 'aarch64' },
     ] as const;
     const of = (index: number) => kinds[index % kinds.length]!;
-    const { bed, history, judge, machines, policy, updated } = await start({
+    const { bed, eventually, history, judge, machines, policy, updated } = await start({
       nodes: 6,
       policy: { rollout: { maxUnavailable: 4 } },
       machine: (index) => ({ ...of(index), kubelet: { tooFastToNotice: index > 3 } }),
@@ -87,8 +87,12 @@ describe('a target', () => {
     expect(machines.map(({ host }) => host.os)).toMatchObject(
       machines.map((_, index) => ({ ...of(index), version: versions[index % kinds.length] })),
     );
-    const told = ((await policy()).status?.rollouts ?? []).map(({ variant, target, updated }) => `${variant} ${target}: ${updated}`);
-    expect(told.sort()).toEqual(kinds.map(({ variant }, index) => `${variant} ${versions[index]}: ${index < 2 ? 2 : 1}`).sort());
+    const told = kinds.map(({ variant }, index) => `${variant} ${versions[index]}: ${index < 2 ? 2 : 1}`);
+    await eventually(async () => {
+      const rollouts = (await policy()).status?.rollouts ?? [];
+      expect(rollouts.map(({ variant, target, updated: count }) => `${variant} ${target}: ${count}`).sort()).toEqual(told.sort());
+      return true;
+    });
   }, 120_000);
 });
 
