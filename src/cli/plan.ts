@@ -10,6 +10,9 @@ import { readWorld } from './read-world.ts';
 import { renderPlan } from './render-plan.ts';
 import { withPolicies } from './with-policies.ts';
 
+/** So many nodes are planned in a second or two, one after the other. */
+const MANY = 100;
+
 /** What a plan can be told. */
 export interface PlanOptions {
   filename?: string[];
@@ -25,6 +28,8 @@ export interface PlanDeps {
   /** The text of a file, or of stdin for `-`. */
   readFile: (name: string) => Promise<string>;
   print: (text: string) => void;
+  /** Tells a person at a terminal why it takes a while. */
+  tell: (text: string) => void;
   colors: Colors;
   clock: Clock;
 }
@@ -67,13 +72,14 @@ Examples:
 }
 
 /** Reads the cluster, plans, and prints. */
-export async function runPlan(options: PlanOptions, { client: connect, readFile, print, colors, clock }: PlanDeps): Promise<void> {
+export async function runPlan(options: PlanOptions, { client: connect, readFile, print, tell, colors, clock }: PlanDeps): Promise<void> {
   const files: PolicyFile[] = [];
   for (const name of options.filename ?? []) files.push(...readPolicies(await readFile(name), name === '-' ? 'stdin' : name));
   const client = await connect(options);
   try {
     const { world, warnings } = await readWorld(client, options.namespace);
     const { policies, sources } = withPolicies(world.policies, files);
+    if (world.nodes.length > MANY) tell(`planning ${world.nodes.length} nodes: this may take a minute\n`);
     const plan = planOf({ ...world, policies }, { now: clock.now() + client.clockOffsetMs, sources, warnings });
     print(options.output === 'json' ? asJson(plan) : renderPlan(plan, colors));
   } finally {

@@ -18,7 +18,7 @@ import { readText } from './read-text.ts';
 export interface Terminal {
   stdin: NodeJS.ReadableStream & { isTTY?: boolean };
   stdout: { write: (text: string) => void; isTTY?: boolean };
-  stderr: { write: (text: string) => void };
+  stderr: { write: (text: string) => void; isTTY?: boolean };
 }
 
 /** Parses a command line and runs what it asks for; resolves with the exit code. */
@@ -29,6 +29,7 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr }: Te
       client: connect,
       readFile: (name) => readText(name === '-' ? stdin : name),
       print: (text) => stdout.write(text),
+      tell: (text) => stderr.isTTY === true && stderr.write(text),
       colors,
       clock: systemClock,
     }),
