@@ -50,15 +50,16 @@ export type Action =
   /** Somebody changes an annotation or a label that our cordon sets. */
   | { do: 'meddle'; node: number; with: 'annotations' | 'labels'; value: string | null }
   | { do: 'deleteNode'; node: number }
-  | { do: 'register'; node: number }
+  /** The node registers again, where it was deleted; `outdated`: with the taint, so as to be updated before it takes work. */
+  | { do: 'register'; node: number; outdated?: boolean }
   | { do: 'collect' }
   | { do: 'deleteUpdate'; node: number }
   | { do: 'deleteHost'; node: number }
-  | { do: 'annotateNode'; node: number; key: 'paused' | 'retry' | 'skip' | 'pinVersion'; value: string | null }
+  | { do: 'annotateNode'; node: number; key: 'paused' | 'retry' | 'reboot' | 'skip' | 'pinVersion' | 'urgent'; value: string | null }
   | {
       do: 'annotatePolicy';
       policy: 'a' | 'b';
-      key: 'paused' | 'retry' | 'resume' | 'skip' | 'pinVersion' | 'approvedVersion';
+      key: 'paused' | 'retry' | 'reboot' | 'urgent' | 'resume' | 'skip' | 'pinVersion' | 'approvedVersion';
       value: string | null;
     }
   | { do: 'pausePolicy'; policy: 'a' | 'b'; paused: boolean }

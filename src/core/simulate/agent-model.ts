@@ -135,19 +135,21 @@ export class AgentModel {
       if (!fenced) this.#answer(order, 'Failed', {}, 'BootIDChanged');
       return;
     }
+    const alone = machine.version === order.version;
     const proven = staged?.version === order.version && machine.staged === order.version;
     if (!fenced) {
-      if (!proven) {
+      if (alone) machine.activated = false;
+      else if (!proven) {
         machine.activated = false;
         this.#answer(order, 'Failed', {}, 'ProofLost');
         return;
       }
       yield;
-      if (!this.#fence(order, resourceVersion)) return;
+      if (!this.#fence(order, resourceVersion, alone)) return;
       this.#fencedHere = order.id;
     }
     yield;
-    if (!machine.activated) {
+    if (!alone && !machine.activated) {
       if (machine.staged !== order.version) {
         if (this.#fencedHere === order.id) this.#answer(order, 'Failed', {}, 'ProofLost');
         return;
@@ -167,13 +169,16 @@ export class AgentModel {
     machine.asked = order.id;
   }
 
-  #fence(order: Order, resourceVersion: string): boolean {
+  #fence(order: Order, resourceVersion: string, alone: boolean): boolean {
     const { hosts } = this.#cluster;
     const { name } = this.#machine;
     const answer = { id: order.id, state: 'RebootAsked', startedAt: timestamp(this.#cluster.now) } as const;
     for (let seen: string | undefined = resourceVersion; seen !== undefined; ) {
       try {
-        hosts.patch(name, seen, ({ status }) => ({ status: { ...status, answer } }));
+        hosts.patch(name, seen, ({ status: { staged, ...status } }) => ({
+          // Nothing is activated, so no proof must seem to say that nothing was asked for.
+          status: { ...status, ...(staged !== undefined && !alone && { staged }), answer },
+        }));
         this.#cache.observe();
         return true;
       } catch (error) {

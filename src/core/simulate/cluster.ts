@@ -154,7 +154,8 @@ export abstract class Cluster implements Objects {
   #bind(pod: SimPod): void {
     const home = pod.toleratesCordon === true ? pod.name.slice('log-'.length) : undefined;
     const fit = this.nodes.items.filter(
-      ({ name, unschedulable, ready }) => ready.status && (home === undefined ? !unschedulable : name === home),
+      ({ name, unschedulable, ready, outdated }) =>
+        ready.status && (home === undefined ? !unschedulable && outdated !== true : name === home),
     );
     const node = fit[this.serial() % Math.max(1, fit.length)];
     if (node === undefined) return;

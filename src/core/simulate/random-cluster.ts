@@ -87,7 +87,7 @@ export class RandomCluster extends Cluster {
   }
 
   /** The node registers, as a new one. */
-  register(machine: Machine): void {
+  register(machine: Machine, outdated = false): void {
     const { name, hostID } = machine;
     if (this.nodes.get(name) !== undefined) return;
     const index = Number(name.slice(1));
@@ -110,6 +110,7 @@ export class RandomCluster extends Cluster {
       bootID: bootIDOf(machine),
       hostID,
       deleting: false,
+      ...(outdated && { outdated }),
       os: { version: machine.version, variant: machine.variant, arch: machine.arch },
       volumesAttached: [`web-${name}`],
     });

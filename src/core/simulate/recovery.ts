@@ -1,4 +1,4 @@
-import { MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
+import { BY_HAND, MANAGED_LABEL, ON_NODE } from '../../api/names.ts';
 import { podKey } from '../drain-settings.ts';
 import { decideRelease } from '../release.ts';
 import { timestamp } from '../world.ts';
@@ -57,8 +57,10 @@ export function releaseAll(simulation: Simulation, calls: number, patience = 150
     if (markOf(simulation, controller) !== before) idle = 0;
     else idle = passTime(simulation, controller) ? idle + 1 : MAX_IDLE;
   }
-  const left = cluster.nodes.items.filter(({ name, record, labels, annotations }) =>
-    record === undefined ? MANAGED_LABEL in labels || ON_NODE.fence in annotations : cluster.updates.get(name)?.status.phase !== 'Failed',
+  const left = cluster.nodes.items.filter(({ name, record, labels, annotations, outdated }) =>
+    record === undefined
+      ? MANAGED_LABEL in labels || ON_NODE.fence in annotations || outdated
+      : cluster.updates.get(name)?.status.phase !== 'Failed',
   );
   const claims = cluster.policies.items
     .flatMap(({ status }) => status.claims ?? [])
@@ -82,6 +84,7 @@ function repair(simulation: Simulation): void {
     if (cluster.nodes.get(name)?.record === undefined) simulation.act({ do: 'uncordon', node });
     simulation.act({ do: 'annotateNode', node, key: 'paused', value: null });
     simulation.act({ do: 'annotateNode', node, key: 'pinVersion', value: null });
+    simulation.act({ do: 'annotateNode', node, key: 'urgent', value: null });
     simulation.act({ do: 'disrupt', node, on: false });
     simulation.act({ do: 'kubelet', node });
   }
@@ -99,11 +102,17 @@ function repair(simulation: Simulation): void {
 
 const markOf = ({ cluster }: Simulation, { attention }: ControllerModel): string => `${cluster.changes} ${attention}`;
 
-function isDone({ policies, nodes, released }: RandomCluster): boolean {
+function isDone({ policies, nodes, updates, released }: RandomCluster): boolean {
   const target = VERSIONS[released - 1];
   return (
     policies.items.every(({ status }) => (status.claims ?? []).length === 0) &&
-    nodes.items.every(({ os, unschedulable, record }) => os?.version === target && !unschedulable && record === undefined)
+    nodes.items.every(
+      ({ os, unschedulable, record, outdated }) => os?.version === target && !unschedulable && record === undefined && !outdated,
+    ) &&
+    nodes.items.every(({ name, annotations }) => {
+      const reboot = annotations[BY_HAND.reboot];
+      return reboot === undefined || updates.get(name)?.status.tokens?.reboot === reboot;
+    })
   );
 }
 

@@ -124,6 +124,7 @@ export class Simulation {
         return;
       case 'annotatePolicy': {
         if (action.key === 'retry') for (const machine of cluster.machines) cluster.witness.forgive?.(machine);
+        if (action.key === 'reboot') for (const machine of cluster.machines) cluster.witness.asksReboot?.(machine);
         const key = BY_HAND[action.key];
         cluster.policies.patch(action.policy, undefined, ({ annotations }) => ({
           annotations: this.#annotated(annotations, key, action.value),
@@ -210,7 +211,7 @@ export class Simulation {
         this.#endAnnouncements();
         return;
       case 'register':
-        cluster.register(machine);
+        cluster.register(machine, action.outdated);
         for (const controller of this.#controllers) controller.observeRegistration(name);
         return;
       case 'deleteUpdate':
@@ -222,6 +223,7 @@ export class Simulation {
         return;
       case 'annotateNode':
         if (action.key === 'retry') cluster.witness.forgive?.(machine);
+        if (action.key === 'reboot') cluster.witness.asksReboot?.(machine);
         patch(({ annotations }) => ({ annotations: this.#annotated(annotations, BY_HAND[action.key], action.value) }));
         return;
     }

@@ -31,6 +31,8 @@ export interface Witness {
   personUncordons?(node: SimNode): void;
   /** A person has asked for a retry of what failed on a machine. */
   forgive?(machine: { hostID: string }): void;
+  /** A person has asked for a reboot of a machine. */
+  asksReboot?(machine: Machine): void;
   /** The node's own memory is lost: only what its policy remembers of the machine is known from now on. */
   losesMemory?(machine: Machine): void;
 }

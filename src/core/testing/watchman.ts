@@ -1,4 +1,4 @@
-import type { CordonRecord } from '../../api/cordon-record.ts';
+import { type CordonRecord, isRebootOnly } from '../../api/cordon-record.ts';
 import { BY_HAND, CORDON_LABELS, KEEP_NODE_ANNOTATIONS, ON_NODE } from '../../api/names.ts';
 import type { Order } from '../../api/node-host.ts';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
@@ -12,6 +12,7 @@ import { bootIDOf, type Machine, type Objects, type SimNode, type SimPod } from 
 import { Violation } from '../simulate/violation.ts';
 import type { RebootOrdered, Witness } from '../simulate/witness.ts';
 import { type Instant, instant, type NodeView, type PolicyView, type World } from '../world.ts';
+import { ByHandWatchman, isHurried, isNamed, isOfReboot, isUrgentHere } from './by-hand-watchman.ts';
 import { DrainWatchman } from './drain-watchman.ts';
 
 /** As far as two controllers' clocks may be from each other. */
@@ -30,6 +31,7 @@ type Watched = Objects & { readonly releasedAt: ReadonlyMap<string, Instant> };
 export class Watchman implements Witness {
   readonly #objects: Watched;
   readonly #drains = new DrainWatchman();
+  readonly #byHand = new ByHandWatchman();
   /** Nodes (uid) that a person cordoned while nobody else had. */
   readonly #theirs = new Set<string>();
   /** Nodes (uid) that a person uncordoned while they were in flight. */
@@ -81,6 +83,11 @@ export class Watchman implements Witness {
     this.#forgiven.set(hostID, (this.#forgiven.get(hostID) ?? 0) + 1);
   }
 
+  /** A person has asked for a reboot. */
+  asksReboot(machine: Machine): void {
+    this.#byHand.asksReboot(machine);
+  }
+
   /** Pods are evicted, or deleted, for a claim. */
   evicts(claim: string, pod: SimPod): void {
     const record = this.#objects.nodes.get(pod.node)?.record;
@@ -93,6 +100,7 @@ export class Watchman implements Witness {
     const { policies, nodes } = decision;
     mustNot(this.#drains.forces(world, decision, now));
     mustNot(this.#drains.cordons(world, decision));
+    mustNot(this.#byHand.untaints(world, decision));
     const uids = new Map(world.nodes.map(({ name, uid }) => [name, uid]));
     for (const { policy, claims } of policies) {
       const kept = claims ?? world.policies.find(({ name }) => name === policy)?.status.claims ?? [];
@@ -124,9 +132,16 @@ export class Watchman implements Witness {
     must(world.guarded, '2: a claim while the agents’ admission policy is missing');
     must(!before.spec.paused && before.annotations[BY_HAND.paused] !== 'true', '5: a claim of a paused policy');
     this.#withinFailureBudget(world, before);
-    for (const { node, at } of begun)
-      must(mayBegin(before.spec.schedule, instant(at)), `5: a claim on ${node} at ${at}, outside the window or in an exclusion`);
     const members = membersOf(world, before);
+    const urgent = (claim: Claim): boolean => {
+      const view = members.find(({ name }) => name === claim.node);
+      return !isOfReboot(claim) && isUrgentHere(view?.host?.status.staged?.version, before, view);
+    };
+    for (const claim of begun)
+      must(
+        urgent(claim) || mayBegin(before.spec.schedule, instant(claim.at)),
+        `5: a claim on ${claim.node} at ${claim.at}, outside the window or in an exclusion`,
+      );
     const limit = limitOf(before, members.length);
     const used = new Set(
       this.#usedSlots(
@@ -143,7 +158,7 @@ export class Watchman implements Witness {
       if (view === undefined) continue;
       must(!view.unschedulable, `3: a claim on ${view.name}, which somebody else cordoned`);
       must(!view.deleting, `1: a claim on ${view.name}, which is being deleted`);
-      must(isApproved(before, view), `5: a claim on ${view.name}, whose version nobody has approved`);
+      must(isOfReboot(claim) || urgent(claim) || isApproved(before, view), `5: a claim on ${view.name}, whose version nobody has approved`);
       must(
         view.annotations[BY_HAND.paused] !== 'true' && view.update?.annotations[BY_HAND.paused] !== 'true',
         `5: a claim on paused ${view.name}`,
@@ -182,7 +197,7 @@ export class Watchman implements Witness {
         );
       for (const claim of begun.filter(({ rollout }) => rollout === id)) {
         const node = peers.find(({ name }) => name === claim.node);
-        if (node !== undefined && !isCanary(node))
+        if (node !== undefined && !isCanary(node) && !isNamed(target, node))
           must(state === 'Finished' || state === 'Skipped', `group: ${node.name} is claimed while the canary of ${id} is ${state}`);
       }
     }
@@ -216,6 +231,7 @@ export class Watchman implements Witness {
     if (spec.version.pin !== undefined || annotations[BY_HAND.pinVersion] !== undefined) return;
     const members = membersOf(world, before);
     for (const { id, target, startedAt } of present) {
+      if (annotations[BY_HAND.urgent] === target) continue;
       if (status.rollouts?.some((rollout) => rollout.id === id) || !members.some(({ os }) => (os?.version ?? target) < target)) continue;
       const age = instant(startedAt) - (this.#objects.releasedAt.get(target) ?? Number.POSITIVE_INFINITY);
       must(age + MAX_SKEW_MS >= durationMs(spec.version.minAge), `5: ${target} is rolled out ${age} ms after its release`);
@@ -244,7 +260,9 @@ export class Watchman implements Witness {
         this.#stillClaimed(name, after.record);
         const { policyUID, at } = after.record;
         const schedule = world.policies.find((policy) => policy.uid === policyUID)?.spec.schedule;
-        must(mayBegin(schedule, instant(at)), `5: ${name} is cordoned at ${at}, outside the window or in an exclusion`);
+        const view = world.nodes.find((node) => node.uid === uid);
+        const free = isHurried(after.record, view, world) || mayBegin(schedule, instant(at));
+        must(free, `5: ${name} is cordoned at ${at}, outside the window or in an exclusion`);
       }
     }
     if (record === undefined || after.record !== undefined) return;
@@ -305,7 +323,7 @@ export class Watchman implements Witness {
   ordersReboot(world: World, view: NodeView, { order, record, decidedAt, listed }: RebootOrdered): void {
     const schedule = world.policies.find(({ uid }) => uid === record.policyUID)?.spec.schedule;
     must(
-      schedule?.onClose !== 'Release' || record.rollback !== undefined || mayBegin(schedule, decidedAt),
+      schedule?.onClose !== 'Release' || record.rollback !== undefined || isHurried(record, view, world) || mayBegin(schedule, decidedAt),
       `5: a reboot of ${view.name} is ordered although the schedule has closed, and releases`,
     );
     const attached = this.#drains.stillAttached(world, view, record, decidedAt);
@@ -325,14 +343,15 @@ export class Watchman implements Witness {
     const left = this.#drains.leftBehind(listed, { claim: drainOf(record), drain: record.drain }, !world.standby);
     must(left.length === 0, `2: a reboot is ordered of ${view.name} with ${left} on it`);
     must(order.bootID === record.bootID && order.version === record.target, '2: the order is not the record’s');
-    must(view.host?.status.staged?.version === record.target, `2: a reboot of ${view.name} without a proof of ${record.target}`);
+    if (isRebootOnly(record)) must(view.os?.version === order.version, `2: a reboot by hand of ${view.name} into ${order.version}`);
+    else must(view.host?.status.staged?.version === record.target, `2: a reboot of ${view.name} without a proof of ${record.target}`);
   }
 
   /** Invariant 2, when the host is asked. */
   asksForReboot(machine: Machine, order: Order): void {
     must(order.bootID === bootIDOf(machine), `2: ${machine.name} is rebooted for an order of an earlier boot`);
     must(
-      machine.activated && machine.staged === order.version,
+      machine.version === order.version ? !machine.activated : machine.activated && machine.staged === order.version,
       `2: ${machine.name} is rebooted into ${machine.staged}, not ${order.version}`,
     );
     this.#isHeld(machine, order.id);
@@ -349,6 +368,7 @@ export class Watchman implements Witness {
   /** Invariants 2 and 6, when the machine boots. */
   boots(machine: Machine): void {
     const { asked, flaw, activated, staged } = machine;
+    mustNot(this.#byHand.boots(machine, this.#objects.nodes.get(machine.name)));
     if (asked !== undefined) {
       this.#isHeld(machine, asked);
       const count = (this.#boots.get(asked) ?? 0) + 1;
