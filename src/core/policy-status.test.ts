@@ -110,6 +110,13 @@ describe('conditions', () => {
     expect(saysProgressing(paused)).toMatchObject({ reason: 'Paused', message: 'n0: the node is paused' });
   });
 
+  test('a download that has failed is no progress', () => {
+    const failing: NodeUpdateStatus = { phase: 'Staging', ...behind, reason: 'StagingFailed', message: 'is tried again' };
+    expect(saysProgressing(failing, staged, staged)).toMatchObject({ status: 'False', reason: 'CapacityReached' });
+    expect(saysProgressing(failing)).toMatchObject({ status: 'False', reason: 'StagingFailed', message: 'n0: is tried again' });
+    expect(saysProgressing({ ...failing, reason: 'Staging' }, staged)).toMatchObject({ status: 'True', reason: 'RollingOut' });
+  });
+
   test('a group that waits for a person is said whatever else waits or downloads', () => {
     for (const others of [[staged, staged], [{ phase: 'Staging' as const, ...behind }]])
       expect(saysProgressing(...others, untested)).toMatchObject({ status: 'False', reason: 'GroupUntested', message: untested.message });

@@ -38,7 +38,8 @@ export function progressOf(
   if (counts.inFlight > 0) return { holds: true, reason: 'RollingOut', message: summary };
   const told = members.map(({ node }) => ({ node: node.name, status: statuses.get(node.name) }));
   const untested = told.find(({ status }) => status?.reason === 'GroupUntested')?.status;
-  if (counts.staging > 0 && untested === undefined) return { holds: true, reason: 'RollingOut', message: summary };
+  if (untested === undefined && told.some(({ status }) => isDownloading(status)))
+    return { holds: true, reason: 'RollingOut', message: summary };
   if (counts.outdated === 0) return { holds: false, reason: 'UpToDate', message: summary };
   if (halt !== undefined) return { holds: false, reason: halt.reason, message: halt.message };
   if (paused) return { holds: false, reason: 'Paused', message: `policy ${view.name} is paused: ${summary}` };
@@ -50,6 +51,9 @@ interface Told {
   node: string;
   status: NodeUpdateStatus | undefined;
 }
+
+/** One whose download has failed waits for its next attempt, however long that may be. */
+const isDownloading = ({ phase, reason }: NodeUpdateStatus = {}): boolean => phase === 'Staging' && reason !== 'StagingFailed';
 
 const isWaiting = ({ phase, from, target }: NodeUpdateStatus = {}): boolean => phase !== undefined && (phase !== 'Idle' || from !== target);
 
