@@ -31,6 +31,7 @@ const warningSchema = z.object({
     'NoCapacity',
     'NodesHeld',
     'NodesJoinBelowTarget',
+    'NodesPinned',
     'NodesWithoutPolicy',
     'PatchDeadlineMissed',
     'Paused',

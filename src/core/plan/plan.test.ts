@@ -376,6 +376,12 @@ describe('warns', () => {
       updated('a', 0, 5),
       ['PatchDeadlineMissed'],
     ],
+    [
+      'of nodes that are pinned to something else',
+      { nodes: [staged, aStagedNode('b', { annotations: { 'lockkeeper.dev/pin-version': OLD } })] },
+      updated('a', 0, 5),
+      ['NodesPinned'],
+    ],
     ['of nodes that no update helps', { kubernetes: { major: 1, minor: 36 } }, updated('a', 0, 5), ['KubernetesTooOld']],
   ] as [string, Partial<World>, NodeForecast, string[]][])('%s', (_, world, forecast, expected) => {
     expect(names(plan({ nodes: [staged], ...world }, [forecast]))).toEqual(expected);

@@ -212,8 +212,24 @@ const releasesUnknown: Source = ({ world, nodes }) => {
   };
 };
 
+/** They run what they are pinned to, so no rollout waits for them, and none brings them along. */
+const nodesPinned: Source = ({ facts }) => {
+  const pinned = facts.members.flatMap(({ node, byHand: { pin } }) => {
+    const target = facts.rollouts.find((rollout) => node.os !== undefined && isOf(rollout, node.os))?.target;
+    return pin === undefined || target === undefined || pin === target ? [] : [{ name: node.name, pin }];
+  });
+  if (pinned.length === 0) return undefined;
+  const names = pinned.map(({ name }) => name);
+  return {
+    name: 'NodesPinned',
+    endless: false,
+    message: `${nodesAre(names, 'is', 'are')} pinned to another version than the rollout's, and stay${names.length === 1 ? 's' : ''} there until the annotation ${BY_HAND.pinVersion} is taken away: ${listed(pinned.map(({ name, pin }) => `${name} (${pin})`))}`,
+    nodes: names,
+  };
+};
+
 /** What is to be known of a policy also while there is nothing to do. */
-const always: readonly Source[] = [releasesUnknown];
+const always: readonly Source[] = [releasesUnknown, nodesPinned];
 
 const whileBusy: readonly Source[] = [
   notReady,
