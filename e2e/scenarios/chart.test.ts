@@ -148,7 +148,9 @@ describe('the chart', () => {
     await writeFile(file, await helm(plane, ['template', 'lockkeeper', ...inNamespace, '--values', await valuesFile(values)]));
     const { kubectl } = await binaries({ only: ['kubectl'] });
     const flags = ['--server-side', '--force-conflicts', '--dry-run=server', '--validate=strict', '--kubeconfig', plane.kubeconfig];
-    const { stdout, stderr } = await promisify(execFile)(kubectl, ['apply', '--filename', file, ...flags]);
+    const { stdout, stderr } = await promisify(execFile)(kubectl, ['apply', '--filename', file, ...flags], {
+      env: { HOME: join(plane.home.scratch, 'dry-run') },
+    });
     const manifests = parseAllDocuments(await readFile(file, 'utf8')).filter(({ contents }) => contents !== null);
     expect([stdout.trim().split('\n').length, stderr]).toEqual([manifests.length, '']);
   });
@@ -513,7 +515,9 @@ describe('deploy/install.yaml', () => {
       await eventually(async () => (await plane.client.find(`${crds}/${metadata.name}`)) === undefined);
     }
     const { kubectl: program } = await binaries({ only: ['kubectl'] });
-    const kubectl = (...args: string[]) => promisify(execFile)(program, [...args, '--kubeconfig', plane.kubeconfig]);
+    // What it remembers of the API lies there.
+    const kubectl = (...args: string[]) =>
+      promisify(execFile)(program, [...args, '--kubeconfig', plane.kubeconfig], { env: { HOME: join(plane.home.scratch, 'first-time') } });
     const apply = () => kubectl('apply', '--server-side', '--filename', join(repository, 'deploy/install.yaml'));
     await expect(apply()).rejects.toMatchObject({ stderr: expect.stringContaining('no matches for kind "UpdatePolicy"') });
     await kubectl('wait', '--for=condition=Established', 'crd', '--selector=app.kubernetes.io/part-of=lockkeeper', '--timeout=60s');
