@@ -55,10 +55,12 @@ const everythingOn = {
     allowPodDeletion: true,
     nodeConditions: true,
     extraArgs: ['--retry-max=1h'],
+    podLabels: { 'sidecar.istio.io/inject': 'false' },
+    podAnnotations: { 'example.com/team': 'nodes' },
     nodeSelector: { pool: 'infra' },
     tolerations: [{ key: 'pool', operator: 'Exists', effect: 'NoSchedule' }],
   },
-  agent: { extraArgs: ['--log-level=trace'] },
+  agent: { extraArgs: ['--log-level=trace'], podLabels: { team: 'nodes' }, podAnnotations: { 'example.com/team': 'nodes' } },
   hooks: { namespaces: ['db'] },
   checks: {
     rules: [{ apiGroups: ['apps'], resources: ['deployments'], verbs: ['get'] }],
@@ -132,28 +134,32 @@ describe('the chart', () => {
     ['the defaults', {}],
     ['everything that can be switched on', everythingOn],
     ['everything that can be switched off', everythingOff],
-  ])("is taken by the API server's own strict dry run: %s", async (_, values) => {
-    for (const name of ['db', namespace]) await plane.client.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
-    const kinds = (await readdir(join(chart, 'crds'))).map(
-      async (file) => parse(await readFile(join(chart, 'crds', file), 'utf8')) as KubeObject,
-    );
-    const wanted = [...(await Promise.all(kinds)), ...(await monitoringKinds())];
-    await plane.client.apply(...wanted);
-    for (const { metadata } of wanted)
-      await eventually(async () => {
-        const { status } = await plane.client.get<Crd>(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${metadata.name}`);
-        return status?.conditions?.some(({ type, status: is }) => type === 'Established' && is === 'True');
+  ])(
+    "is taken by the API server's own strict dry run: %s",
+    async (_, values) => {
+      for (const name of ['db', namespace]) await plane.client.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+      const kinds = (await readdir(join(chart, 'crds'))).map(
+        async (file) => parse(await readFile(join(chart, 'crds', file), 'utf8')) as KubeObject,
+      );
+      const wanted = [...(await Promise.all(kinds)), ...(await monitoringKinds())];
+      await plane.client.apply(...wanted);
+      for (const { metadata } of wanted)
+        await eventually(async () => {
+          const { status } = await plane.client.get<Crd>(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${metadata.name}`);
+          return status?.conditions?.some(({ type, status: is }) => type === 'Established' && is === 'True');
+        });
+      const file = join(plane.home.scratch, 'rendered.yaml');
+      await writeFile(file, await helm(plane, ['template', 'lockkeeper', ...inNamespace, '--values', await valuesFile(values)]));
+      const { kubectl } = await binaries({ only: ['kubectl'] });
+      const flags = ['--server-side', '--force-conflicts', '--dry-run=server', '--validate=strict', '--kubeconfig', plane.kubeconfig];
+      const { stdout, stderr } = await promisify(execFile)(kubectl, ['apply', '--filename', file, ...flags], {
+        env: { HOME: join(plane.home.scratch, 'dry-run') },
       });
-    const file = join(plane.home.scratch, 'rendered.yaml');
-    await writeFile(file, await helm(plane, ['template', 'lockkeeper', ...inNamespace, '--values', await valuesFile(values)]));
-    const { kubectl } = await binaries({ only: ['kubectl'] });
-    const flags = ['--server-side', '--force-conflicts', '--dry-run=server', '--validate=strict', '--kubeconfig', plane.kubeconfig];
-    const { stdout, stderr } = await promisify(execFile)(kubectl, ['apply', '--filename', file, ...flags], {
-      env: { HOME: join(plane.home.scratch, 'dry-run') },
-    });
-    const manifests = parseAllDocuments(await readFile(file, 'utf8')).filter(({ contents }) => contents !== null);
-    expect([stdout.trim().split('\n').length, stderr]).toEqual([manifests.length, '']);
-  });
+      const manifests = parseAllDocuments(await readFile(file, 'utf8')).filter(({ contents }) => contents !== null);
+      expect([stdout.trim().split('\n').length, stderr]).toEqual([manifests.length, '']);
+    },
+    60_000,
+  );
 
   test('names the admission policy as the controller looks for it', async () => {
     const manifests = await rendered();
@@ -359,6 +365,8 @@ describe('its values', () => {
     ['controller.extraArgs={lease}', 'extraArgs'],
     ['controller.tolerations[0].operator=Exists', 'tolerations'],
     ['controller.tolerations[0].key=node.kubernetes.io/unschedulable', 'tolerations'],
+    ['controller.podLabels.app\\.kubernetes\\.io/name=other', 'controller/podLabels'],
+    ['agent.podAnnotations.number=1', 'agent/podAnnotations/number'],
     ['image.digest=sha256:1', 'digest'],
     ['logLevel=loud', 'logLevel'],
     ['crds.upgrade=yes', 'crds/upgrade'],
@@ -474,7 +482,7 @@ describe('lockkeeper crds apply, with the rights of the hook', () => {
       );
       expect({ verb, allowed: answer.status.allowed }).toEqual({ verb, allowed: false });
     }
-  });
+  }, 60_000);
 
   test('refuses to take away a version in which objects may be stored', async () => {
     const crd = await plane.client.get<KubeObject & { spec: { versions: object[] } }>(one);
@@ -487,7 +495,7 @@ describe('lockkeeper crds apply, with the rights of the hook', () => {
       stderr: expect.stringContaining('objects may be stored in v1, which this version'),
     });
     expect((await plane.client.get<KubeObject>(one)).metadata.resourceVersion).toBe(mark.metadata.resourceVersion);
-  });
+  }, 60_000);
 });
 
 describe('deploy/install.yaml', () => {

@@ -1,5 +1,6 @@
 import { k8s } from 'cdk8s-plus-33';
 import type { Construct } from 'constructs';
+import { AGENT_ADMISSION_POLICY, GROUP } from '../../src/api/names.ts';
 import { metadata, namespace, namespaced } from './shared.ts';
 
 /** Accounts, and what they may do. */
@@ -14,8 +15,8 @@ export function access(scope: Construct): void {
   new k8s.KubeClusterRole(scope, 'clusterRole-lockkeeper-agent', {
     metadata: metadata('lockkeeper-agent', 'agent'),
     rules: [
-      { apiGroups: ['lockkeeper.dev'], resources: ['nodehosts'], verbs: ['get', 'list', 'watch'] },
-      { apiGroups: ['lockkeeper.dev'], resources: ['nodehosts/status'], verbs: ['patch'] },
+      { apiGroups: [GROUP], resources: ['nodehosts'], verbs: ['get', 'list', 'watch'] },
+      { apiGroups: [GROUP], resources: ['nodehosts/status'], verbs: ['patch'] },
     ],
   });
   new k8s.KubeClusterRole(scope, 'clusterRole-lockkeeper-controller', {
@@ -26,18 +27,18 @@ export function access(scope: Construct): void {
       { apiGroups: [''], resources: ['pods/eviction'], verbs: ['create'] },
       { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: ['get', 'list', 'watch'] },
       { apiGroups: ['apps'], resources: ['daemonsets'], verbs: ['get', 'list', 'watch'] },
-      { apiGroups: ['lockkeeper.dev'], resources: ['updatepolicies'], verbs: ['get', 'list', 'watch'] },
+      { apiGroups: [GROUP], resources: ['updatepolicies'], verbs: ['get', 'list', 'watch'] },
       {
-        apiGroups: ['lockkeeper.dev'],
+        apiGroups: [GROUP],
         resources: ['nodeupdates', 'nodehosts'],
         verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
       },
-      { apiGroups: ['lockkeeper.dev'], resources: ['updatepolicies/status', 'nodeupdates/status'], verbs: ['patch'] },
+      { apiGroups: [GROUP], resources: ['updatepolicies/status', 'nodeupdates/status'], verbs: ['patch'] },
       { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
       {
         apiGroups: ['admissionregistration.k8s.io'],
         resources: ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'],
-        resourceNames: ['lockkeeper-agent'],
+        resourceNames: [AGENT_ADMISSION_POLICY],
         verbs: ['get', 'list', 'watch'],
       },
       {
@@ -51,17 +52,35 @@ export function access(scope: Construct): void {
     metadata: metadata('lockkeeper-plan'),
     rules: [
       { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['list'] },
-      { apiGroups: ['lockkeeper.dev'], resources: ['updatepolicies', 'nodeupdates', 'nodehosts'], verbs: ['list'] },
+      { apiGroups: [GROUP], resources: ['updatepolicies', 'nodeupdates', 'nodehosts'], verbs: ['list'] },
       { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: ['list'] },
       { apiGroups: ['apps'], resources: ['daemonsets'], verbs: ['list'] },
       {
         apiGroups: ['admissionregistration.k8s.io'],
         resources: ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'],
-        resourceNames: ['lockkeeper-agent'],
+        resourceNames: [AGENT_ADMISSION_POLICY],
         verbs: ['list'],
       },
       { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: ['lockkeeper'], verbs: ['get'] },
     ],
+  });
+  const readByPeople: k8s.PolicyRule[] = [
+    { apiGroups: [GROUP], resources: ['updatepolicies', 'nodeupdates', 'nodehosts'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['get', 'list'] },
+    { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: ['list'] },
+    { apiGroups: ['apps'], resources: ['daemonsets'], verbs: ['list'] },
+    {
+      apiGroups: ['admissionregistration.k8s.io'],
+      resources: ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'],
+      resourceNames: [AGENT_ADMISSION_POLICY],
+      verbs: ['list'],
+    },
+    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: ['lockkeeper'], verbs: ['get'] },
+  ];
+  new k8s.KubeClusterRole(scope, 'clusterRole-lockkeeper-viewer', { metadata: metadata('lockkeeper-viewer'), rules: readByPeople });
+  new k8s.KubeClusterRole(scope, 'clusterRole-lockkeeper-operator', {
+    metadata: metadata('lockkeeper-operator'),
+    rules: [...readByPeople, { apiGroups: [GROUP], resources: ['updatepolicies', 'nodeupdates'], verbs: ['patch'] }],
   });
   new k8s.KubeClusterRoleBinding(scope, 'clusterRoleBinding-lockkeeper-agent', {
     metadata: metadata('lockkeeper-agent', 'agent'),

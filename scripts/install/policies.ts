@@ -2,7 +2,7 @@ import { ApiObject } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-33';
 import type { Construct } from 'constructs';
 import { UPDATE_POLICY } from '../../src/api/kinds.ts';
-import { AGENT_ADMISSION_POLICY, API_VERSION } from '../../src/api/names.ts';
+import { AGENT_ADMISSION_POLICY, API_VERSION, GROUP } from '../../src/api/names.ts';
 import { metadata, namespace } from './shared.ts';
 
 /** cdk8s-plus takes RBAC's Subject for the one of flow control, and drops the account: these two are not typed. */
@@ -16,7 +16,7 @@ export function policies(scope: Construct): void {
       failurePolicy: 'Fail',
       matchConstraints: {
         matchPolicy: 'Equivalent',
-        resourceRules: [{ apiGroups: ['lockkeeper.dev'], apiVersions: ['*'], operations: ['*'], resources: ['*/*'] }],
+        resourceRules: [{ apiGroups: [GROUP], apiVersions: ['*'], operations: ['*'], resources: ['*/*'] }],
       },
       matchConditions: [
         { name: 'request-of-an-agent', expression: `request.userInfo.username == 'system:serviceaccount:${namespace}:lockkeeper-agent'` },

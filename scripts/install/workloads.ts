@@ -15,6 +15,7 @@ export function workloads(scope: Construct): void {
       template: {
         metadata: { labels: podLabels('controller') },
         spec: {
+          enableServiceLinks: false,
           serviceAccountName: 'lockkeeper-controller',
           priorityClassName: 'system-cluster-critical',
           nodeSelector: { 'kubernetes.io/os': 'linux' },
@@ -86,6 +87,7 @@ export function workloads(scope: Construct): void {
       template: {
         metadata: { labels: podLabels('agent') },
         spec: {
+          enableServiceLinks: false,
           serviceAccountName: 'lockkeeper-agent',
           automountServiceAccountToken: false,
           priorityClassName: 'system-node-critical',
