@@ -7,22 +7,28 @@ import { CredentialsError } from '../kube/credentials.ts';
 import { VERSION } from '../version.ts';
 import { verbCommands } from './by-hand/commands.ts';
 import { runVerb } from './by-hand/run.ts';
+import { completionCommands } from './completion.ts';
 import { confirmOn } from './confirm.ts';
 import { EXIT, explain, MissingRightsError, UsageError } from './errors.ts';
+import { readFleet } from './fleet.ts';
 import type { ConnectOptions } from './options.ts';
 import { planCommand, runPlan } from './plan.ts';
 import { PolicyFileError } from './policy-file.ts';
 import { readText } from './read-text.ts';
+import { showCommands } from './show/commands.ts';
+import { asData } from './show/output.ts';
 
 /** What the program has of the process that it is. */
 export interface Terminal {
   stdin: NodeJS.ReadableStream & { isTTY?: boolean };
-  stdout: { write: (text: string) => void; isTTY?: boolean };
+  stdout: { write: (text: string) => void; isTTY?: boolean; rows?: number };
   stderr: { write: (text: string) => void; isTTY?: boolean };
+  /** Calls a listener in place of ending the process when the user interrupts it; gives back what ends that. */
+  onInterrupt?: (listener: () => void) => () => void;
 }
 
 /** Parses a command line and runs what it asks for; resolves with the exit code. */
-export async function run(argv: readonly string[], { stdin, stdout, stderr }: Terminal): Promise<number> {
+export async function run(argv: readonly string[], { stdin, stdout, stderr, onInterrupt = () => () => {} }: Terminal): Promise<number> {
   const colors = picocolors.createColors(stdout.isTTY === true && picocolors.isColorSupported);
   const plan = planCommand((options) =>
     runPlan(options, {
@@ -35,18 +41,39 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr }: Te
     }),
   );
   const print = (text: string) => stdout.write(text);
-  const verbs = verbCommands(async (verb, options) => {
+  const withClient = async (options: ConnectOptions, use: (client: KubeClient) => Promise<void>): Promise<void> => {
     const client = await connect(options);
     try {
-      await runVerb(verb, options, { client, print, confirm: confirmOn(stdin, stderr), token: randomUUID() });
+      await use(client);
     } finally {
       client.close();
     }
-  });
+  };
+  const verbs = verbCommands((verb, options) =>
+    withClient(options, (client) => runVerb(verb, options, { client, print, confirm: confirmOn(stdin, stderr), token: randomUUID() })),
+  );
+  const shows = showCommands(
+    (options, show) =>
+      withClient(options, (client) =>
+        show({
+          client,
+          print,
+          warn: (text) => stderr.write(`warning: ${text}\n`),
+          colors,
+          clock: systemClock,
+          version: VERSION,
+          height: stdout.isTTY === true ? () => stdout.rows : undefined,
+          untilInterrupted: () => untilInterrupted(onInterrupt),
+        }),
+      ),
+    (format) => print(format === 'text' ? `Client: ${VERSION}\n` : asData({ client: VERSION }, format)),
+  );
   const program = new Command('kubectl lockkeeper')
     .description("Shows what Lockkeeper does with the operating systems of a cluster's nodes, and steers it.")
     .version(VERSION);
-  for (const command of [plan, ...verbs]) program.addCommand(command);
+  for (const command of [...shows, plan, ...verbs]) program.addCommand(command);
+  const [completion, complete] = completionCommands(program, print, () => namesOf(connect));
+  program.addCommand(completion).addCommand(complete, { hidden: true });
   for (const command of [program, ...program.commands])
     command
       .exitOverride()
@@ -68,4 +95,24 @@ async function connect({ kubeconfig, context }: ConnectOptions): Promise<KubeCli
   // Kubernetes' own library is most of the program, and help needs none of it.
   const { kubeconfigCredentials } = await import('../kube/kubeconfig.ts');
   return new KubeClient({ credentials: kubeconfigCredentials(kubeconfig, context), userAgent: `kubectl-lockkeeper/${VERSION}` });
+}
+
+function untilInterrupted(onInterrupt: (listener: () => void) => () => void): { signal: AbortSignal; done: () => void } {
+  const stop = new AbortController();
+  return { signal: stop.signal, done: onInterrupt(() => stop.abort()) };
+}
+
+/** Names to complete; none where the cluster cannot be asked, for nobody reads an error there. */
+async function namesOf(connectTo: typeof connect): Promise<string[]> {
+  try {
+    const client = await connectTo({});
+    try {
+      const { policies, nodes } = await readFleet(client);
+      return [...policies, ...nodes].map(({ name }) => name);
+    } finally {
+      client.close();
+    }
+  } catch {
+    return [];
+  }
 }
