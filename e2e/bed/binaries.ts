@@ -10,7 +10,7 @@ import { type BedEnvironment, bedEnvironment } from './config.ts';
 const run = promisify(execFile);
 const toolsFolder = fileURLToPath(new URL('../tools', import.meta.url));
 
-type ToolModule = 'kubernetes' | 'kubelet' | 'kwok' | 'helm';
+type ToolModule = 'kubernetes' | 'kubelet' | 'kwok' | 'helm' | 'prometheus';
 
 interface Tool {
   readonly module: ToolModule;
@@ -30,6 +30,7 @@ const tools = {
   'kube-proxy': { module: 'kubelet', package: 'k8s.io/kubernetes/cmd/kube-proxy', cost: 'about 20 s' },
   kwok: { module: 'kwok', package: 'sigs.k8s.io/kwok/cmd/kwok', cost: 'about 90 s' },
   helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm', cost: 'about 150 s' },
+  promtool: { module: 'prometheus', package: 'github.com/prometheus/prometheus/cmd/promtool', cost: 'about 3 min' },
 } as const satisfies Record<string, Tool>;
 
 /** The name of a program that the bed starts. */
@@ -41,8 +42,8 @@ export class BinaryError extends Error {
 }
 
 const toolNames = Object.keys(tools) as ToolName[];
-/** What only the machines of e2e/nodes run. */
-const onlyOnNodes = ['kubelet', 'kube-proxy'] as const satisfies readonly ToolName[];
+/** What no bed of processes starts: the machines of e2e/nodes do, or a test that looks at files. */
+const notOfTheBed = ['kubelet', 'kube-proxy', 'promtool'] as const satisfies readonly ToolName[];
 const fromKubebuilder: readonly ToolName[] = ['etcd', 'kube-apiserver', 'kubectl'];
 
 export interface BinariesOptions<T extends ToolName> {
@@ -57,12 +58,12 @@ export interface BinariesOptions<T extends ToolName> {
  * Finds the programs that the bed starts, and builds those that are missing into a cache folder that outlives the clone.
  * Two builders side by side are safe: each builds under a name of its own and renames it at the end.
  */
-export async function binaries<T extends ToolName = Exclude<ToolName, (typeof onlyOnNodes)[number]>>(
+export async function binaries<T extends ToolName = Exclude<ToolName, (typeof notOfTheBed)[number]>>(
   options: BinariesOptions<T> = {},
 ): Promise<Readonly<Record<T, string>>> {
   const { environment = bedEnvironment(), progress = (line) => console.error(line) } = options;
   const found: Partial<Record<ToolName, string>> = {};
-  for (const name of options.only ?? toolNames.filter((each) => !(onlyOnNodes as readonly ToolName[]).includes(each))) {
+  for (const name of options.only ?? toolNames.filter((each) => !(notOfTheBed as readonly ToolName[]).includes(each))) {
     found[name] = (await fromAssets(name, environment.kubebuilderAssets)) ?? (await fromCache(name, environment.cache, progress));
   }
   return found as Record<T, string>;
@@ -130,7 +131,13 @@ export function requiredVersion(goMod: string, module: ToolModule): string {
 }
 
 function requiredSubject(module: ToolModule): string {
-  return { kubernetes: 'k8s.io/kubernetes', kubelet: 'k8s.io/kubernetes', kwok: 'sigs.k8s.io/kwok', helm: 'helm.sh/helm/v4' }[module];
+  return {
+    kubernetes: 'k8s.io/kubernetes',
+    kubelet: 'k8s.io/kubernetes',
+    kwok: 'sigs.k8s.io/kwok',
+    helm: 'helm.sh/helm/v4',
+    prometheus: 'github.com/prometheus/prometheus',
+  }[module];
 }
 
 async function goToolchain(folder: string): Promise<string> {
