@@ -87,6 +87,20 @@ describe('advance', () => {
       expect(step(status, { host: asked }, { retried: false, tokens: { retry: 'now' } }).phase).toBe('Failed');
     });
 
+    test('forgets what failed before this claim, once', () => {
+      const status = step({ phase: 'Draining', failures }, {}, retry);
+      expect(status).toMatchObject({ phase: 'Draining', tokens: { retry: 'now' } });
+      expect(status).not.toHaveProperty('failures');
+      const again = step({ phase: 'Draining', failures, tokens: { retry: 'now' } }, {}, { retried: false, tokens: { retry: 'now' } });
+      expect(again).toMatchObject({ failures });
+    });
+
+    test('waits while the node goes back', () => {
+      const status = step({ phase: 'RollingBack', failures }, { os: { ...aNode('n1').os!, version: NEW } }, retry);
+      expect(status).toMatchObject({ phase: 'RollingBack', failures });
+      expect(status).not.toHaveProperty('tokens');
+    });
+
     test('that comes after it is acted upon', () => {
       expect(step({ phase: 'Failed', failures }, { host: asked }, retry)).toMatchObject({ phase: 'Uncordoning', tokens: { retry: 'now' } });
     });

@@ -16,7 +16,8 @@ type FlightPhase = 'Draining' | 'Rebooting' | 'Verifying' | 'RollingBack' | 'Fai
 export function advance(seen: Flight): Step {
   const believable = { ...seen, status: believed(seen) };
   const phase = phaseOf(believable);
-  const flight = phase === 'Failed' ? believable : withTokens(believable);
+  // One that has failed acts upon a retry itself; on its way back it does so when it is back.
+  const flight = phase === 'Failed' || phase === 'RollingBack' ? believable : withTokens(believable);
   switch (phase) {
     case 'Draining':
       return draining(flight);
@@ -33,12 +34,11 @@ export function advance(seen: Flight): Step {
   }
 }
 
-/** A retry forgets the failures it finds: before there is one, its token is used up. One for a reboot is, once that has come about. */
+/** A retry forgets the failures that it finds, those of before this claim; what fails from then on is not meant. */
 function withTokens(flight: Flight): Flight {
-  const { tokens, record, status } = flight;
-  const rebooted = hasRebooted(flight) ? record.reboot : undefined;
-  if (tokens === undefined && rebooted === undefined) return flight;
-  return { ...flight, status: { ...status, tokens: { ...(tokens ?? status.tokens), ...rebooted } } };
+  if (flight.tokens === undefined) return flight;
+  const { failures: _, ...forgiven } = flight.status;
+  return { ...flight, status: { ...(flight.retried ? forgiven : flight.status), tokens: flight.tokens } };
 }
 
 function believed({ status, record }: Flight): NodeUpdateStatus {

@@ -59,7 +59,7 @@ export type Action =
   | {
       do: 'annotatePolicy';
       policy: 'a' | 'b';
-      key: 'paused' | 'retry' | 'reboot' | 'urgent' | 'resume' | 'skip' | 'pinVersion' | 'approvedVersion';
+      key: 'paused' | 'retry' | 'reboot' | 'urgent' | 'resume' | 'skip' | 'clearBadRelease' | 'pinVersion' | 'approvedVersion';
       value: string | null;
     }
   | { do: 'pausePolicy'; policy: 'a' | 'b'; paused: boolean }

@@ -1,7 +1,17 @@
 import { podKey } from '../drain-settings.ts';
 import type { Instant, JobView, NodeView, PolicyView, World } from '../world.ts';
 import { timestamp } from '../world.ts';
-import { bootIDOf, type Machine, type Objects, type SimHost, type SimJob, type SimNode, type SimPod, type SimUpdate } from './objects.ts';
+import {
+  bootIDOf,
+  isWell,
+  type Machine,
+  type Objects,
+  type SimHost,
+  type SimJob,
+  type SimNode,
+  type SimPod,
+  type SimUpdate,
+} from './objects.ts';
 import { Store } from './store.ts';
 import type { Witness } from './witness.ts';
 
@@ -96,7 +106,7 @@ export abstract class Cluster implements Objects {
   }
 
   /** The kubelet reports; nothing where its node is not registered. */
-  report(machine: Machine, ready = machine.flaw !== 'staysNotReady'): void {
+  report(machine: Machine, ready = isWell(machine)): void {
     const node = this.nodes.get(machine.name);
     if (node === undefined || machine.asked !== undefined) return;
     const bootID = bootIDOf(machine);

@@ -14,7 +14,7 @@ export type SimPod = PodView & { node: string; guarded: boolean | 'never'; resou
 export type SimJob = { hook: HookRun; createdAt: number; view: JobView; resourceVersion: string };
 
 /** What goes wrong on a machine as long as it is set. */
-export type Flaw = 'rollsBack' | 'refusesActivation' | 'failsPrepare' | 'staysNotReady' | 'failsHooks' | 'hangsHooks';
+export type Flaw = 'rollsBack' | 'refusesActivation' | 'failsPrepare' | 'staysNotReady' | 'needsItsVersion' | 'failsHooks' | 'hangsHooks';
 
 /** A machine: its host, its kubelet, and what they do whatever Kubernetes thinks. */
 export interface Machine {
@@ -37,7 +37,13 @@ export interface Machine {
   flaw?: Flaw | undefined;
   /** The newest release is not offered to it yet. */
   waits?: boolean;
+  /** The version that it ran when its flaw was set: `needsItsVersion` has it get Ready on no other. */
+  fine?: string;
 }
+
+/** Whether a machine's kubelet gets Ready as things are. */
+export const isWell = ({ flaw, fine, version }: Machine): boolean =>
+  flaw !== 'staysNotReady' && !(flaw === 'needsItsVersion' && version !== fine);
 
 /** The API server's objects of a simulated world. */
 export interface Objects {

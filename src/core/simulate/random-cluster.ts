@@ -147,7 +147,7 @@ export class RandomCluster extends Cluster {
   createPolicy(name: 'a' | 'b'): void {
     if (this.policies.get(name) !== undefined) return;
     const { maxUnavailable, failureBudget, manual, calendar, onClose, grouped, hooks = false, checked = false } = this.setup;
-    const { minAge = 0, drainMode = 'Evict', onTimeout = 'Skip' } = this.setup;
+    const { minAge = 0, drainMode = 'Evict', onTimeout = 'Skip', onExceeded = 'Halt' } = this.setup;
     const groups = grouped ? [CANARY] : [];
     this.policies.put(name, {
       name,
@@ -159,7 +159,7 @@ export class RandomCluster extends Cluster {
       spec: policySpecOf({
         ...(name === 'b' && { nodeSelector: { matchLabels: { pool: 'odd' } }, priority: 1 }),
         approval: manual ? 'Manual' : 'Automatic',
-        rollout: { maxUnavailable, failureBudget, groups, soak: grouped ? '1m' : '0s' },
+        rollout: { maxUnavailable, failureBudget, onExceeded, groups, soak: grouped ? '1m' : '0s' },
         version: { minAge: `${minAge}m` },
         schedule: scheduleOf(calendar, onClose),
         staging: { maxParallel: '50%' },
@@ -179,7 +179,7 @@ export class RandomCluster extends Cluster {
   }
 }
 
-const machineAt = ({ mixed }: Setup, index: number): Machine => ({
+const machineAt = ({ mixed, fragile }: Setup, index: number): Machine => ({
   name: `n${index}`,
   hostID: `host-${index}`,
   variant: mixed && index % 2 === 1 ? 'metal-k8s' : 'aws-k8s',
@@ -189,6 +189,7 @@ const machineAt = ({ mixed }: Setup, index: number): Machine => ({
   activated: false,
   reported: true,
   agentUp: true,
+  ...(fragile === index && { flaw: 'needsItsVersion', fine: VERSIONS[0] }),
 });
 
 const mapped = (values: Readonly<Record<string, string>>, to: string) => Object.fromEntries(Object.keys(values).map((name) => [name, to]));

@@ -122,7 +122,7 @@ function passTime({ cluster }: Simulation, { wakeAt }: ControllerModel): boolean
   return true;
 }
 
-/** A person asks for a retry of everything that failed. */
+/** A person asks for a retry of everything that failed, and clears what is marked bad. */
 function retry(simulation: Simulation): boolean {
   const { cluster } = simulation;
   let asked = false;
@@ -133,6 +133,10 @@ function retry(simulation: Simulation): boolean {
     asked = true;
   }
   for (const { name, status } of cluster.policies.items) {
+    if (status.badReleases !== undefined) {
+      simulation.act({ do: 'annotatePolicy', policy: name as 'a' | 'b', key: 'clearBadRelease', value: 'token' });
+      asked = true;
+    }
     if (!status.conditions?.some((condition) => condition.type === 'Halted' && condition.status === 'True')) continue;
     simulation.act({ do: 'annotatePolicy', policy: name as 'a' | 'b', key: 'resume', value: 'token' });
     asked = true;

@@ -5,6 +5,10 @@ export interface Setup {
   nodes: number;
   maxUnavailable: number | string;
   failureBudget: number | string;
+  /** What a used up failure budget brings about. */
+  onExceeded?: 'Halt' | 'RollBack';
+  /** The machine that gets Ready on no version but its first. */
+  fragile?: number | undefined;
   /** A second policy, of higher priority, that has the odd nodes. */
   second: boolean;
   /** The nodes are of two variants, one after the other. */

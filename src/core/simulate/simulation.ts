@@ -175,7 +175,7 @@ export class Simulation {
         machine.activated = false;
         return;
       case 'flaw':
-        machine.flaw = action.flaw ?? undefined;
+        Object.assign(machine, { flaw: action.flaw ?? undefined, fine: machine.version });
         return;
       case 'guardPod':
         for (const pod of cluster.pods.group(name))

@@ -18,6 +18,7 @@ const setup: fc.Arbitrary<Setup> = fc.record(
     nodes: fc.integer({ min: 1, max: 5 }),
     maxUnavailable,
     failureBudget: fc.constantFrom(1, 2, '50%'),
+    onExceeded: fc.constantFrom('Halt', 'RollBack'),
     second: flag,
     mixed: flag,
     manual: fc.constantFrom(false, false, false, false, true),
@@ -62,7 +63,17 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(2, 'notReady', { node: index }),
   often(5, 'flaw', {
     node: index,
-    flaw: fc.constantFrom(null, 'rollsBack', 'refusesActivation', 'failsPrepare', 'staysNotReady', 'failsHooks', 'hangsHooks'),
+    flaw: fc.constantFrom(
+      null,
+      'rollsBack',
+      'refusesActivation',
+      'failsPrepare',
+      'staysNotReady',
+      'needsItsVersion',
+      'needsItsVersion',
+      'failsHooks',
+      'hangsHooks',
+    ),
   }),
   often(2, 'lie', {
     node: index,
@@ -96,7 +107,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(2, 'annotatePolicy', { policy, key: fc.constant('urgent'), value: version }),
   often(1, 'annotatePolicy', { policy, key: fc.constant('reboot'), value: fc.constant('token') }),
   often(1, 'annotatePolicy', { policy, key: fc.constant('paused'), value: fc.constantFrom(null, 'true') }),
-  often(2, 'annotatePolicy', { policy, key: fc.constantFrom('retry', 'resume', 'skip'), value: fc.constant('token') }),
+  often(2, 'annotatePolicy', { policy, key: fc.constantFrom('retry', 'resume', 'skip', 'clearBadRelease'), value: fc.constant('token') }),
   often(1, 'annotatePolicy', { policy, key: fc.constant('pinVersion'), value: version }),
   often(2, 'annotatePolicy', { policy, key: fc.constant('approvedVersion'), value: version }),
   often(1, 'pausePolicy', { policy, paused: flag }),
@@ -110,8 +121,35 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 /** Most worlds begin with nodes that have staged, or are on their way. */
 const begin: fc.Arbitrary<Action> = fc.record({ do: fc.constant('work'), leader, rounds: fc.integer({ min: 1, max: 8 }) });
 
+/** Nodes are updated, until one does not get Ready on the release: its rollout is taken back, and then anything happens. */
+const doomed: fc.Arbitrary<readonly Action[]> = fc
+  .tuple(fc.integer({ min: 4, max: 60 }), fc.integer({ min: 1, max: 20 }), leader)
+  .map(([updating, failing, by]) => [
+    { do: 'work', leader: by, rounds: updating },
+    { do: 'time', minutes: 11 },
+    { do: 'work', leader: by, rounds: failing },
+  ]);
+
+const fragileSetup: fc.Arbitrary<Setup> = fc.tuple(setup, fc.integer({ min: 1, max: 4 })).map(([of, fragile]) => ({
+  ...of,
+  nodes: Math.max(of.nodes, fragile + 1),
+  fragile,
+  onExceeded: 'RollBack',
+  failureBudget: 1,
+  manual: false,
+  minAge: 0,
+}));
+
+const actions = fc.array(action, { minLength: 10, maxLength: 100, size: 'max' });
+
 /** Random worlds and what happens in them. */
-export const scenario: fc.Arbitrary<Scenario> = fc.record({
-  setup,
-  actions: fc.tuple(begin, fc.array(action, { minLength: 10, maxLength: 100, size: 'max' })).map(([first, rest]) => [first, ...rest]),
-});
+export const scenario: fc.Arbitrary<Scenario> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ setup, actions: fc.tuple(begin, actions).map(([first, rest]) => [first, ...rest]) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ setup: fragileSetup, actions: fc.tuple(doomed, actions).map(([first, rest]) => [...first, ...rest]) }),
+  },
+);

@@ -9,11 +9,13 @@ import type { Decision, HookRun } from '../command.ts';
 import { REASONS } from '../reasons.ts';
 import { mayBegin } from '../simulate/calendar.ts';
 import { bootIDOf, type Machine, type Objects, type SimNode, type SimPod } from '../simulate/objects.ts';
+
 import { Violation } from '../simulate/violation.ts';
 import type { RebootOrdered, Witness } from '../simulate/witness.ts';
 import { type Instant, instant, type NodeView, type PolicyView, type World } from '../world.ts';
 import { ByHandWatchman, isHurried, isNamed, isOfReboot, isUrgentHere } from './by-hand-watchman.ts';
 import { DrainWatchman } from './drain-watchman.ts';
+import { RollbackWatchman } from './rollback-watchman.ts';
 
 /** As far as two controllers' clocks may be from each other. */
 const MAX_SKEW_MS = 60_000;
@@ -32,6 +34,7 @@ export class Watchman implements Witness {
   readonly #objects: Watched;
   readonly #drains = new DrainWatchman();
   readonly #byHand = new ByHandWatchman();
+  readonly #rollbacks = new RollbackWatchman();
   /** Nodes (uid) that a person cordoned while nobody else had. */
   readonly #theirs = new Set<string>();
   /** Nodes (uid) that a person uncordoned while they were in flight. */
@@ -123,21 +126,29 @@ export class Watchman implements Witness {
     const begun = present.filter(({ id }) => !old.some((claim) => claim.id === id));
     this.#haltHolds(world, before, after);
     this.#superseded(before, after);
-    this.#groupsInTurn(world, before, after, begun);
+    const members = membersOf(world, before);
+    const viewOf = (claim: Claim) => members.find(({ name, uid }) => name === claim.node && uid === claim.uid);
+    const back = begun.filter((claim) => {
+      const view = viewOf(claim);
+      return view !== undefined && !isOfReboot(claim) && this.#rollbacks.isBack(after, view);
+    });
+    const there = begun.filter((claim) => !back.includes(claim));
+    mustNot(this.#rollbacks.marks(before, after, budgetOf(before, members.length)));
+    if (before.status.tokens?.clearBadRelease !== after.status.tokens?.clearBadRelease) for (const member of members) this.forgive(member);
+    this.#groupsInTurn(world, before, after, there);
     this.#oldEnough(world, before, after);
     const held = before.spec.checks.length === 0 || (world.checks.has(before.uid) && world.checks.get(before.uid)?.failed === undefined);
     must(held || !endsSoak(before, after), '5: a group has soaked while a check fails');
     if (begun.length === 0) return;
-    must(held, '5: a claim while a check fails, or nobody has looked');
+    must(held || there.length === 0, '5: a claim while a check fails, or nobody has looked');
     must(world.guarded, '2: a claim while the agents’ admission policy is missing');
     must(!before.spec.paused && before.annotations[BY_HAND.paused] !== 'true', '5: a claim of a paused policy');
-    this.#withinFailureBudget(world, before);
-    const members = membersOf(world, before);
+    if (there.length > 0) this.#withinFailureBudget(world, before);
     const urgent = (claim: Claim): boolean => {
       const view = members.find(({ name }) => name === claim.node);
       return !isOfReboot(claim) && isUrgentHere(view?.host?.status.staged?.version, before, view);
     };
-    for (const claim of begun)
+    for (const claim of there)
       must(
         urgent(claim) || mayBegin(before.spec.schedule, instant(claim.at)),
         `5: a claim on ${claim.node} at ${claim.at}, outside the window or in an exclusion`,
@@ -153,17 +164,31 @@ export class Watchman implements Witness {
     for (const { name, update } of members)
       if (update?.status.phase === 'Soaking' && begun.some(({ at }) => at < (update.status.deadlines?.soak ?? ''))) used.add(name);
     for (const claim of begun) {
-      const view = members.find(({ name, uid }) => name === claim.node && uid === claim.uid);
+      const view = viewOf(claim);
       must(view !== undefined, `8: a claim on ${claim.node}, which is no node of ${before.name}`);
       if (view === undefined) continue;
       must(!view.unschedulable, `3: a claim on ${view.name}, which somebody else cordoned`);
       must(!view.deleting, `1: a claim on ${view.name}, which is being deleted`);
-      must(isOfReboot(claim) || urgent(claim) || isApproved(before, view), `5: a claim on ${view.name}, whose version nobody has approved`);
+      const goesBack = back.includes(claim);
+      must(
+        goesBack || isOfReboot(claim) || urgent(claim) || isApproved(before, view),
+        `5: a claim on ${view.name}, whose version nobody has approved`,
+      );
+      if (goesBack)
+        mustNot(
+          this.#rollbacks.claimsBack(
+            members,
+            back.filter((other) => other !== claim),
+            view,
+          ),
+        );
+      else if (!isOfReboot(claim)) mustNot(this.#rollbacks.claims(after, view));
       must(
         view.annotations[BY_HAND.paused] !== 'true' && view.update?.annotations[BY_HAND.paused] !== 'true',
         `5: a claim on paused ${view.name}`,
       );
-      if (view.ready.status) must(used.size < limit, `1: ${view.name} is claimed over ${used.size} of ${limit}: ${[...used]}`);
+      const counted = [...used].filter((name) => !(goesBack && (name === view.name || this.#failedWith(after, members, name, view))));
+      if (view.ready.status) must(counted.length < limit, `1: ${view.name} is claimed over ${counted.length} of ${limit}: ${counted}`);
       used.add(view.name);
     }
   }
@@ -201,6 +226,14 @@ export class Watchman implements Witness {
           must(state === 'Finished' || state === 'Skipped', `group: ${node.name} is claimed while the canary of ${id} is ${state}`);
       }
     }
+  }
+
+  /** Whether a node failed in the rollout that another one is taken back with. */
+  #failedWith({ status: { rollouts = [] } }: PolicyView, members: readonly NodeView[], name: string, { os }: NodeView): boolean {
+    const hostID = members.find((member) => member.name === name)?.hostID;
+    return rollouts.some(
+      ({ variant, target, failed }) => variant === os?.variant && target === os.version && failed.some((one) => one.hostID === hostID),
+    );
   }
 
   #dropped({ id, node, uid }: Claim): void {
@@ -258,10 +291,10 @@ export class Watchman implements Witness {
       must(!before.unschedulable, `3: cordoned ${name}, which somebody else had cordoned`);
       if (typeof after.record === 'object') {
         this.#stillClaimed(name, after.record);
-        const { policyUID, at } = after.record;
+        const { policyUID, at, rollsBack } = after.record;
         const schedule = world.policies.find((policy) => policy.uid === policyUID)?.spec.schedule;
         const view = world.nodes.find((node) => node.uid === uid);
-        const free = isHurried(after.record, view, world) || mayBegin(schedule, instant(at));
+        const free = rollsBack === true || isHurried(after.record, view, world) || mayBegin(schedule, instant(at));
         must(free, `5: ${name} is cordoned at ${at}, outside the window or in an exclusion`);
       }
     }
@@ -323,7 +356,11 @@ export class Watchman implements Witness {
   ordersReboot(world: World, view: NodeView, { order, record, decidedAt, listed }: RebootOrdered): void {
     const schedule = world.policies.find(({ uid }) => uid === record.policyUID)?.spec.schedule;
     must(
-      schedule?.onClose !== 'Release' || record.rollback !== undefined || isHurried(record, view, world) || mayBegin(schedule, decidedAt),
+      schedule?.onClose !== 'Release' ||
+        record.rollback !== undefined ||
+        record.rollsBack === true ||
+        isHurried(record, view, world) ||
+        mayBegin(schedule, decidedAt),
       `5: a reboot of ${view.name} is ordered although the schedule has closed, and releases`,
     );
     const attached = this.#drains.stillAttached(world, view, record, decidedAt);
@@ -354,6 +391,7 @@ export class Watchman implements Witness {
       machine.version === order.version ? !machine.activated : machine.activated && machine.staged === order.version,
       `2: ${machine.name} is rebooted into ${machine.staged}, not ${order.version}`,
     );
+    this.#rollbacks.asksForReboot(machine, order.version ?? '');
     this.#isHeld(machine, order.id);
   }
 
@@ -367,14 +405,16 @@ export class Watchman implements Witness {
 
   /** Invariants 2 and 6, when the machine boots. */
   boots(machine: Machine): void {
-    const { asked, flaw, activated, staged } = machine;
+    const { asked, flaw, activated, staged, fine } = machine;
     mustNot(this.#byHand.boots(machine, this.#objects.nodes.get(machine.name)));
+    this.#rollbacks.boots(machine);
     if (asked !== undefined) {
       this.#isHeld(machine, asked);
       const count = (this.#boots.get(asked) ?? 0) + 1;
       this.#boots.set(asked, count);
       must(count === 1, `2: two reboots for order ${asked}`);
-      if (activated && flaw === 'rollsBack') this.updateFailed(machine, staged);
+      const unwell = flaw === 'rollsBack' || (flaw === 'needsItsVersion' && staged !== fine);
+      if (activated && unwell) this.updateFailed(machine, staged);
     }
   }
 
@@ -400,10 +440,15 @@ const membersOf = (world: World, policy: PolicyView): NodeView[] => {
 
 /** Failures that the policy knows of, that no person has answered, and that the node has not outlived. */
 function standingFailures(world: World, policy: PolicyView) {
-  const { rollouts = [], tokens } = policy.status;
+  const { rollouts = [], badReleases = [], tokens } = policy.status;
   const resume = policy.annotations[BY_HAND.resume];
   if (resume !== undefined && resume !== tokens?.resume) return [];
+  const clear = policy.annotations[BY_HAND.clearBadRelease];
+  const cleared = clear !== undefined && clear !== tokens?.clearBadRelease;
+  const isBad = ({ variant, target }: { variant: string; target: string }) =>
+    badReleases.some((bad) => bad.variant === variant && bad.version === target);
   return rollouts
+    .filter((rollout) => !(cleared && isBad(rollout)))
     .flatMap(({ failed }) => failed)
     .filter(({ resumed, hostID, target }) => {
       const node = world.nodes.find((view) => view.hostID === hostID);
