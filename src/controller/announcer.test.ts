@@ -199,6 +199,24 @@ describe('a policy that is not ready', () => {
   });
 });
 
+test('that a policy is halted, and a release marked bad, is told once each, and again as more nodes fail', () => {
+  const { announcer, events } = bed();
+  const condition = (type: string, message: string) => ({
+    type,
+    status: 'True' as const,
+    reason: type,
+    message,
+    lastTransitionTime: ago(0),
+  });
+  const halted = (nodes: string) => ({ conditions: [condition('Halted', `halted by ${nodes}`), condition('BadRelease', '1.26.1 is bad')] });
+  for (const nodes of ['a', 'a', 'a, b']) announcer.announce(aWorld(), decisionOf({}, { default: halted(nodes) }), NOBODY);
+  expect(events.map(({ reason, message }) => [reason, message])).toEqual([
+    ['Halted', 'halted by a'],
+    ['BadRelease', '1.26.1 is bad'],
+    ['Halted', 'halted by a, b'],
+  ]);
+});
+
 describe('an urgent version', () => {
   const condition = (status: 'True' | 'False', message: string) => ({
     conditions: [{ type: 'Urgent', status, reason: 'Urgent', message, lastTransitionTime: ago(0) }],

@@ -47,6 +47,8 @@ export class Announcer {
       const about = { kind: 'UpdatePolicy', name, uid: policy.uid } as const;
       this.#problem(about, 'PolicyNotReady', problemOf(policy.status), problemOf(status));
       this.#urgent(about, policy.status.conditions, status.conditions);
+      for (const type of ['Halted', 'BadRelease'])
+        this.#problem(about, type, messageOf(policy.status.conditions, type), messageOf(status.conditions, type));
     }
   }
 
@@ -113,6 +115,12 @@ export class Announcer {
 function urgencyIn(conditions: readonly Condition[] = []): string {
   const urgent = conditions.find(({ type }) => type === NODE_CONDITIONS.urgent);
   return urgent?.status === 'True' && urgent.reason === 'Urgent' ? urgent.message : '';
+}
+
+/** What a condition says that holds; empty where it does not. */
+function messageOf(conditions: readonly Condition[] = [], type: string): string {
+  const found = conditions.find((condition) => condition.type === type);
+  return found?.status === 'True' ? found.message : '';
 }
 
 function problemOf(status: UpdatePolicyStatus): string {

@@ -102,7 +102,11 @@ test('of policies show claims, counts and what holds them', async () => {
     unavailable: 3,
     overdue: 2,
   };
-  decided({}, { claims: [aClaim('a'), aClaim('b')], counts, conditions: [condition('Halted', 'True'), condition('Paused', 'False')] });
+  const badReleases = [{ variant: 'aws-k8s-1.31', arch: 'amd64', version: NEW, markedAt: ago(0) }];
+  decided(
+    {},
+    { claims: [aClaim('a'), aClaim('b')], badReleases, counts, conditions: [condition('Halted', 'True'), condition('Paused', 'False')] },
+  );
   const wanted = {
     claims: 2,
     nodes: 9,
@@ -111,6 +115,7 @@ test('of policies show claims, counts and what holds them', async () => {
     nodes_blocked: 1,
     nodes_failed: 2,
     nodes_overdue: 2,
+    bad_releases: 1,
     policy_halted: 1,
     policy_paused: 0,
   };

@@ -97,6 +97,7 @@ export function createMetrics(now: () => number) {
   perPolicy('lockkeeper_policy_halted', 'Whether a policy is halted by failed nodes (1) or not (0).', ({ conditions }) =>
     conditions?.some(({ type, status }) => type === 'Halted' && status === 'True') ? 1 : 0,
   );
+  perPolicy('lockkeeper_bad_releases', 'Releases that are marked bad for a policy.', ({ badReleases }) => badReleases?.length ?? 0);
   perPolicy('lockkeeper_policy_paused', 'Whether a policy is paused (1) or not (0).', ({ conditions }) =>
     conditions?.some(({ type, status }) => type === 'Paused' && status === 'True') ? 1 : 0,
   );
