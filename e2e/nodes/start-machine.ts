@@ -28,6 +28,8 @@ export interface RealMachineOptions {
   /** What the Node says that it runs instead of the host's version: a machine of another OS. */
   readonly osImage?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Versions of the OS that break its pods' network: what runs over the host's own does not notice. */
+  readonly noPodNetworkOn?: readonly string[];
   /** Over the kubelet's configuration. */
   readonly kubelet?: object;
 }
@@ -138,6 +140,7 @@ export async function openMachineRoom(parts: MachineRoomParts) {
       cgroups: [...cgroupFolders],
       os: { version, variant, arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64' },
       osImage: asked.osImage,
+      noPodNetworkOn: [...(asked.noPodNetworkOn ?? [])],
       timings: { bootMs: 1000, ...asked.timings },
       seed: asked.seed,
       kubernetesSettings: {

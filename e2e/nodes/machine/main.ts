@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { faultNames } from '../../host/faults.ts';
 import { type Repository, SimulatedHost } from '../../host/host.ts';
@@ -75,6 +75,7 @@ async function main(): Promise<void> {
       .then(async () => {
         if (!on || !wantedOn) return;
         writeFileSync('os-release', osRelease(host));
+        placePodNetwork(!settings.noPodNetworkOn.includes(host.os.version));
         await power.on();
       });
     work.catch(fail);
@@ -128,6 +129,13 @@ function repositoryIn(file: string): Repository {
       return releasesSchema.parse(JSON.parse(readFileSync(file, 'utf8'))) as Repository['releases'];
     },
   } as Repository;
+}
+
+/** containerd goes by what lies in its folder with that ending; without any, the kubelet reports that its node is not ready. */
+function placePodNetwork(there: boolean): void {
+  const [shown, hidden] = ['cni/10-bed.conflist', 'cni/10-bed.conflist.broken'] as const;
+  const [from, to] = there ? [hidden, shown] : [shown, hidden];
+  if (existsSync(from)) renameSync(from, to);
 }
 
 function osRelease(host: SimulatedHost): string {

@@ -32,6 +32,8 @@ export const machineSettingsSchema = z.object({
   os: version,
   /** What the OS calls itself, where that is not what its version says. */
   osImage: z.optional(z.string()),
+  /** Versions of the OS under which its pods have no network: what network plugins go by is not there. */
+  noPodNetworkOn: z.array(z.string()),
   timings: timingsSchema,
   seed: z.optional(z.number()),
   kubernetesSettings: z.record(z.string(), z.unknown()),
