@@ -57,6 +57,7 @@ const panels: readonly Panel[] = [
       { expr: `sum(${perPolicy('lockkeeper_nodes_updated')})`, legendFormat: 'updated' },
       { expr: `sum(${perPolicy('lockkeeper_nodes_unavailable')})`, legendFormat: 'unavailable' },
       { expr: `sum(${perPolicy('lockkeeper_policy_paused')})`, legendFormat: 'paused policies' },
+      { expr: `sum(${perPolicy('lockkeeper_bad_releases')})`, legendFormat: 'bad releases' },
     ],
   },
   {

@@ -34,11 +34,16 @@ export function advance(seen: Flight): Step {
   }
 }
 
-/** A retry forgets the failures that it finds, those of before this claim; what fails from then on is not meant. */
+/**
+ * A retry forgets the failures that it finds, those of before this claim; what fails from then on is not meant. A token for a reboot is
+ * used up once that has come about.
+ */
 function withTokens(flight: Flight): Flight {
-  if (flight.tokens === undefined) return flight;
-  const { failures: _, ...forgiven } = flight.status;
-  return { ...flight, status: { ...(flight.retried ? forgiven : flight.status), tokens: flight.tokens } };
+  const { tokens, record, status, retried } = flight;
+  const rebooted = hasRebooted(flight) ? record.reboot : undefined;
+  if (tokens === undefined && rebooted === undefined) return flight;
+  const { failures: _, ...forgiven } = status;
+  return { ...flight, status: { ...(retried ? forgiven : status), tokens: { ...(tokens ?? status.tokens), ...rebooted } } };
 }
 
 function believed({ status, record }: Flight): NodeUpdateStatus {

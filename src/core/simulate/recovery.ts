@@ -4,6 +4,7 @@ import { decideRelease } from '../release.ts';
 import { timestamp } from '../world.ts';
 
 import { ControllerModel } from './controller-model.ts';
+import type { SimNode } from './objects.ts';
 import { type RandomCluster, VERSIONS } from './random-cluster.ts';
 import type { Simulation } from './simulation.ts';
 import { Violation } from './violation.ts';
@@ -57,11 +58,14 @@ export function releaseAll(simulation: Simulation, calls: number, patience = 150
     if (markOf(simulation, controller) !== before) idle = 0;
     else idle = passTime(simulation, controller) ? idle + 1 : MAX_IDLE;
   }
-  const left = cluster.nodes.items.filter(({ name, record, labels, annotations, outdated }) =>
+  // An agent that said so may not take it back: its own node waits for the boot that nobody has asked for.
+  const misled = (name: string): boolean =>
+    cluster.hosts.get(name)?.status.answer?.state === 'RebootAsked' && cluster.machineOf(name)?.asked === undefined;
+  const unreleased = ({ name, record, labels, annotations, outdated }: SimNode): boolean =>
     record === undefined
-      ? MANAGED_LABEL in labels || ON_NODE.fence in annotations || outdated
-      : cluster.updates.get(name)?.status.phase !== 'Failed',
-  );
+      ? MANAGED_LABEL in labels || ON_NODE.fence in annotations || outdated === true
+      : cluster.updates.get(name)?.status.phase !== 'Failed';
+  const left = cluster.nodes.items.filter((node) => !misled(node.name) && unreleased(node));
   const claims = cluster.policies.items
     .flatMap(({ status }) => status.claims ?? [])
     .filter(({ node }) => cluster.nodes.get(node)?.record === undefined);
