@@ -14,7 +14,7 @@ let promtool: (...args: string[]) => Promise<string>;
 beforeAll(async () => {
   const found = await binaries({ only: ['promtool'] });
   promtool = async (...args) => (await promisify(execFile)(found.promtool, args)).stdout;
-}, 600_000);
+}, 1_800_000);
 
 const leads = { series: 'lockkeeper_leader{pod="a"}', values: '1x1440' };
 const phase = (phase: string, reason = '') => `lockkeeper_node_phase{node="n",policy="p",phase="${phase}",reason="${reason}"}`;

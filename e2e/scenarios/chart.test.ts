@@ -49,6 +49,7 @@ function the(manifests: readonly Manifest[], kind: string, name: string): Manife
 
 const everythingOn = {
   image: { repository: 'example.com/lockkeeper', digest: `sha256:${'1'.repeat(64)}`, pullPolicy: 'Always', pullSecrets: ['registry'] },
+  commonLabels: { team: 'nodes' },
   logLevel: 'debug',
   controller: {
     replicas: 3,
@@ -271,6 +272,8 @@ describe('its values', () => {
       args: ['--socket=/run/api.sock', '--log-level=debug', '--c'],
     });
     expect(manifests.filter(({ kind }) => kind === 'PodDisruptionBudget')).toEqual([]);
+    for (const { kind, metadata } of await rendered('commonLabels.team=nodes', 'networkPolicy.enabled=true'))
+      expect({ kind, name: metadata.name, labels: metadata.labels }).toMatchObject({ labels: { team: 'nodes' } });
     const digest = `sha256:${'0'.repeat(64)}`;
     const pinned = the(await rendered(`image.digest=${digest}`), 'Deployment', 'lockkeeper-controller');
     expect(podOf(pinned).containers[0]?.image).toBe(`lockkeeper@${digest}`);

@@ -5,6 +5,9 @@ app.kubernetes.io/name: lockkeeper
 app.kubernetes.io/part-of: lockkeeper
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* Labels on our pods, by which they are also selected: they must not change between releases. Argument: the component. */}}
@@ -58,6 +61,9 @@ seccompProfile:
 
 {{/* Where a hook's pod may run: wherever a controller may, and on the only node there is, which may be the one that is cordoned. */}}
 {{- define "lockkeeper.hookPlacement" -}}
+{{- with .Values.controller.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 nodeSelector:
   kubernetes.io/os: linux
   {{- with .Values.controller.nodeSelector }}
