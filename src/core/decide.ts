@@ -6,6 +6,7 @@ import { knownBadFor } from './bad-releases.ts';
 import { type Blocked, blocked, isBlockedByPods, lookAgain } from './blocked.ts';
 import { countOf } from './budget.ts';
 import { isRetried, isSkipped, isUrgent, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
+import { claimID } from './claim-id.ts';
 import { claimOrder } from './claim-order.ts';
 import { claimedStep } from './claimed.ts';
 import type {
@@ -382,9 +383,6 @@ class Draft {
     if (Number.isFinite(at)) this.#wakeAt = Math.min(this.#wakeAt ?? at, at);
   }
 }
-
-/** Unique for each claim: the node's uid and the time, so that one node's claims sort by time; names the claim's orders too. */
-const claimID = (node: NodeView, now: Instant): string => `${node.uid.slice(0, 13)}-${now.toString(36)}`;
 
 /** A node in flight to a version that is urgent now. */
 const isHurried = ({ byHand }: Facts, { node, byHand: own }: Member): boolean =>
