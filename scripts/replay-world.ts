@@ -7,7 +7,7 @@ import { timestamp } from '../src/core/world.ts';
 
 /** Plays a world that a property test has found, from a file or (`-`) from standard input, and says after each action what has changed. */
 function replay({ setup, actions }: Scenario): void {
-  const simulation = new Simulation(setup, (cluster) => new Watchman(cluster));
+  const simulation = new Simulation(setup, (cluster) => new Watchman(cluster, cluster.releasedAt));
   let before = new Set<string>();
   const show = (what: string) => {
     const present = new Set(linesOf(simulation));

@@ -26,12 +26,11 @@ const must = (holds: boolean, what: string): void => {
 
 const mustNot = (what: string | undefined): void => must(what === undefined, what ?? '');
 
-/** A cluster's objects, and when each version was released. */
-type Watched = Objects & { readonly releasedAt: ReadonlyMap<string, Instant> };
-
 /** Looks on at every write and every boot, and judges by what is there and not by what a status says. */
 export class Watchman implements Witness {
-  readonly #objects: Watched;
+  readonly #objects: Objects;
+  /** When each version was. */
+  readonly #releasedAt: ReadonlyMap<string, Instant>;
   readonly #drains = new DrainWatchman();
   readonly #byHand = new ByHandWatchman();
   readonly #rollbacks = new RollbackWatchman();
@@ -51,8 +50,9 @@ export class Watchman implements Witness {
   /** Jobs that were made. */
   readonly #made = new Set<string>();
 
-  constructor(objects: Watched) {
+  constructor(objects: Objects, releasedAt: ReadonlyMap<string, Instant>) {
     this.#objects = objects;
+    this.#releasedAt = releasedAt;
   }
 
   personCordons({ uid, unschedulable, record }: SimNode): void {
@@ -266,7 +266,7 @@ export class Watchman implements Witness {
     for (const { id, target, startedAt } of present) {
       if (annotations[BY_HAND.urgent] === target) continue;
       if (status.rollouts?.some((rollout) => rollout.id === id) || !members.some(({ os }) => (os?.version ?? target) < target)) continue;
-      const age = instant(startedAt) - (this.#objects.releasedAt.get(target) ?? Number.POSITIVE_INFINITY);
+      const age = instant(startedAt) - (this.#releasedAt.get(target) ?? Number.POSITIVE_INFINITY);
       must(age + MAX_SKEW_MS >= durationMs(spec.version.minAge), `5: ${target} is rolled out ${age} ms after its release`);
     }
   }
