@@ -16,8 +16,9 @@ import { describeMachine } from './machine.ts';
 import { realNodes } from './nodes/family.ts';
 import { asJson, asMarkdown, asText, type Report } from './report.ts';
 import { rollout } from './rollout.ts';
+import { simulation } from './simulate.ts';
 
-const families: readonly Family[] = [rollout, budget, blocked, drain, failover, idle, decision, image, realNodes];
+const families: readonly Family[] = [rollout, budget, blocked, drain, failover, idle, decision, simulation, image, realNodes];
 const names = families.flatMap(({ figures }) => figures);
 
 const usage = `Measures Lockkeeper on the test bed, prints a table, and writes bench/latest.json and docs/benchmarks.md.

@@ -40,6 +40,7 @@ export class AgentModel {
   lie(lie: Lie): void {
     const letter = this.#letter();
     if (letter === undefined || !this.#machine.agentUp) return;
+    if (lie === 'isAsked') this.#machine.pretends = true;
     this.#write(untruth(lie, letter.spec.order, { at: timestamp(this.#cluster.now), offered: this.#cluster.offered(this.#machine) }));
   }
 

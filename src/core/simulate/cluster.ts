@@ -101,7 +101,14 @@ export abstract class Cluster implements Objects {
     this.witness.boots?.(machine);
     const { activated, staged, flaw } = machine;
     if (activated && staged !== undefined && flaw !== 'rollsBack') machine.version = staged;
-    Object.assign(machine, { boot: machine.boot + 1, activated: false, staged: undefined, asked: undefined, reported: false });
+    Object.assign(machine, {
+      boot: machine.boot + 1,
+      activated: false,
+      staged: undefined,
+      asked: undefined,
+      pretends: false,
+      reported: false,
+    });
     for (const pod of this.pods.group(machine.name)) if (pod.ready) this.patchPod(pod, { ready: false });
   }
 

@@ -35,6 +35,8 @@ export interface Machine {
   reported: boolean;
   agentUp: boolean;
   flaw?: Flaw | undefined;
+  /** Its agent has pretended that a reboot was asked for: it waits for it itself. */
+  pretends?: boolean;
   /** The newest release is not offered to it yet. */
   waits?: boolean;
   /** The version that it ran when its flaw was set: `needsItsVersion` has it get Ready on no other. */

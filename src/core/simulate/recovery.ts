@@ -79,11 +79,12 @@ function repair(simulation: Simulation): void {
   simulation.act({ do: 'checks', hold: true });
   simulation.act({ do: 'createPolicy', policy: 'a' });
   for (const leader of [0, 1]) simulation.act({ do: 'clock', leader, seconds: 0 });
-  for (const [node, { name }] of cluster.machines.entries()) {
+  for (const [node, { name, pretends = false }] of cluster.machines.entries()) {
     simulation.act({ do: 'flaw', node, flaw: null });
     simulation.act({ do: 'agentUp', node, up: true });
     simulation.act({ do: 'wave', node, open: true });
-    simulation.act({ do: 'boot', node, anyway: false });
+    // Nothing but a boot tells an agent that no reboot is to come: a person sees to it.
+    simulation.act({ do: 'boot', node, anyway: pretends });
     simulation.act({ do: 'register', node });
     if (cluster.nodes.get(name)?.record === undefined) simulation.act({ do: 'uncordon', node });
     simulation.act({ do: 'annotateNode', node, key: 'paused', value: null });
