@@ -327,6 +327,18 @@ describe('the reboot request', () => {
     expect(bed.status.version).toBe('1.26.0');
   });
 
+  test('alone, where somebody has activated what is staged: that is taken back first', async () => {
+    await startBed();
+    const first = bed.startAgent();
+    await bed.carryOut(stage);
+    await first.stop();
+    await bed.byHand('POST', '/actions/activate-update');
+    bed.startAgent();
+    await bed.carryOut(reboot('r1', '1.26.0'));
+    expect(bed.host.rebootCount).toBe(1);
+    expect(bed.status.version).toBe('1.26.0');
+  });
+
   test('alone, and refused by its fence: what is staged stays proven', async () => {
     await startBed();
     bed.startAgent();

@@ -159,7 +159,7 @@ export class RandomCluster extends Cluster {
       spec: policySpecOf({
         ...(name === 'b' && { nodeSelector: { matchLabels: { pool: 'odd' } }, priority: 1 }),
         approval: manual ? 'Manual' : 'Automatic',
-        rollout: { maxUnavailable, failureBudget, onExceeded, groups, soak: grouped ? '1m' : '0s' },
+        rollout: { maxUnavailable, failureBudget, onExceeded, groups, soak: grouped ? '1m' : '0s', minReadySeconds: name === 'b' ? 0 : 10 },
         version: { minAge: `${minAge}m` },
         schedule: scheduleOf(calendar, onClose),
         staging: { maxParallel: '50%' },
