@@ -25,7 +25,8 @@ export interface DemoStage {
 
 /** Slow enough to be watched, quick enough not to bore. */
 const timings = { refreshMs: 200, prepareMs: 1200, activateMs: 100, rebootCommandMs: 50, bootMs: 1500, renderMs: 50 };
-const variant = 'aws-k8s-1.31';
+/** Of the Kubernetes that the control plane runs: an older one would be told to be replaced. */
+const variant = 'aws-k8s-1.36';
 const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 const playedArch = 'x86_64';
 
@@ -37,7 +38,7 @@ export const demoStages: Readonly<Record<DemoEnvironment['bed'], (nodes: number)
       const release = (version: string) => ({ version, variant, arch: playedArch });
       const bed = await startBed({ name: 'demo', releases: [release(from)] });
       try {
-        await bed.addMachines(nodes, { host: { timings } });
+        await bed.addMachines(nodes, { variant, host: { timings } });
       } catch (error) {
         await bed.stop({ keepLogs: true });
         throw error;
@@ -52,7 +53,13 @@ export const demoStages: Readonly<Record<DemoEnvironment['bed'], (nodes: number)
       // Said before minutes go into an image.
       await requireAll();
       const release = (version: string) => ({ version, variant, arch });
-      const bed = await startNodes({ name: 'demo-nodes', nodes, releases: [release(from)], machine: { timings }, image: await ourImage() });
+      const bed = await startNodes({
+        name: 'demo-nodes',
+        nodes,
+        releases: [release(from)],
+        machine: { variant, timings },
+        image: await ourImage(),
+      });
       const container = {
         image: workloadImage,
         command: ['node', '/server.js'],
