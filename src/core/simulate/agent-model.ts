@@ -88,11 +88,16 @@ export class AgentModel {
     const { answer } = status;
     const askedUnder = spec.order?.id === answer?.id ? spec.order?.bootID : status.bootID;
     if (answer?.state === 'RebootAsked' && askedUnder !== undefined && askedUnder !== bootID) changes.answer = { ...answer, state: 'Done' };
-    const available = this.#cluster.offered(this.#machine);
+    const available = this.#offered(spec.ignoreWaves);
     if (status.available?.join() !== available.join()) changes.available = [...available];
     if (Object.keys(changes).length === 0) return;
     yield;
     this.#write(changes);
+  }
+
+  /** What the host is offered, past its waves where it ignores them. */
+  #offered(ignoreWaves = false): readonly string[] {
+    return this.#cluster.offered(ignoreWaves ? { ...this.#machine, waits: false } : this.#machine);
   }
 
   #rebootMayFollow({ id }: Order): boolean {
@@ -111,8 +116,7 @@ export class AgentModel {
     machine.activated = false;
     machine.staged = undefined;
     yield;
-    const offered = this.#cluster.offered(machine);
-    if (!offered.includes(version) && !(order.ignoreWaves === true && machine.waits)) {
+    if (!this.#offered(order.ignoreWaves).includes(version)) {
       this.#answer(order, 'Failed', {}, 'NotOffered');
       return;
     }
