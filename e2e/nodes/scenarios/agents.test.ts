@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { KubeObject } from '../../bed/api.ts';
 import type { WatchHistory } from '../../bed/watch-history.ts';
 import { guardNode } from '../../scenarios/guarded-pod.ts';
+import { chart } from '../../scenarios/helm.ts';
 import { workloadImage } from '../images.ts';
 import type { RealMachine } from '../machine.ts';
 import { realNodes } from '../suite.ts';
@@ -42,6 +43,12 @@ suite('agents on real nodes', () => {
     const last = fleet.machines.find(({ name }) => name === spec.nodeName);
     return [...fleet.machines.filter((machine) => machine !== last), last] as [RealMachine, RealMachine, RealMachine];
   };
+
+  test('are found by helm test, whose Job runs from the image, as that of an upgrade does', async () => {
+    await fleet.bed.helm('upgrade', 'lockkeeper', chart, '--namespace', 'lockkeeper', '--reuse-values');
+    const phases = (await fleet.bed.helm('test', 'lockkeeper', '--namespace', 'lockkeeper')).match(/(?<=^Phase: +)\w+/gm);
+    expect(phases).toEqual(phases?.map(() => 'Succeeded') ?? 'some');
+  }, 120_000);
 
   test('wait for a socket that is not there, and are started again where it is dead', async () => {
     const judge = await fleet.judgeFromNow();
