@@ -24,7 +24,7 @@ import { clusterWarnings, policyWarnings } from './warnings.ts';
 
 const DAY = 86_400_000;
 /** How far a plan looks ahead. */
-const HORIZON_MS = 400 * DAY;
+const HORIZON_MS = 120 * DAY;
 
 /** What a plan is made of besides the world. The world holds the pods of every node that is to be updated. */
 export interface PlanOptions {
@@ -167,6 +167,8 @@ function heldOf(planned: Planned, member: Member, { stays }: NodeForecast): Plan
       : preflight({ world, facts, node, member, version, claimed: new Set(), othersPending: false }, now);
   const status = decided.get(node.name)?.status;
   const last = (barred?.reason === 'CannotEvict' ? barred : stays.at(-1)) ?? status;
+  // What is tried over and over has a message of the forecast's last time: people read that of now.
+  const message = last?.reason === status?.reason ? status?.message : last?.message;
   const from = fromOf(member);
   return {
     node: node.name,
@@ -174,7 +176,7 @@ function heldOf(planned: Planned, member: Member, { stays }: NodeForecast): Plan
     ...(from !== undefined && { from }),
     ...(version !== undefined && { to: version }),
     reason: last?.reason ?? '',
-    message: last?.message ?? '',
+    message: message ?? '',
     ...(barred?.barred !== undefined && { pods: barred.barred.map(({ pod, why }) => ({ pod: podKey(pod), why })) }),
   };
 }
