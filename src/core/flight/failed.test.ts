@@ -39,6 +39,13 @@ describe('failed', () => {
     ],
     ['a retry before another boot: taken back', {}, retried, 'Uncordoning', ['WriteStatus', 'Order']],
     ['a retry after another boot: verified', booted, retried, 'Verifying', []],
+    [
+      'a retry where its host would not go back: taken back anew',
+      { ...booted, record: aRecord('n1', { from: NEW, target: aNode('n1').os!.version, rollsBack: true }) },
+      retried,
+      'Idle',
+      ['WriteStatus', 'Uncordon', 'WriteStatus'],
+    ],
     ['a person uncordoned it', { unschedulable: false }, {}, 'RolledBack', ['Order', 'Uncordon', 'WriteStatus']],
     ['a person uncordoned it after another boot', { ...booted, unschedulable: false }, {}, 'RolledBack', ['Uncordon', 'WriteStatus']],
     [

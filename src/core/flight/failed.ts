@@ -16,7 +16,9 @@ export function failed(flight: Flight): Step {
     const { failures: _, ...kept } = status;
     const forgiven = { ...flight, status: { ...kept, ...(tokens && { tokens }) } };
     if (record.rollback !== undefined) return afterRollback(forgiven) ?? stuck(flight);
-    if (hasRebooted(flight)) return verifying({ ...forgiven, status: { ...forgiven.status, ...hooksAnew(flight) } });
+    // One whose host would not go back has nothing to verify: it is taken back anew.
+    const refused = record.rollsBack === true && node.os?.version !== record.target;
+    if (hasRebooted(flight) && !refused) return verifying({ ...forgiven, status: { ...forgiven.status, ...hooksAnew(flight) } });
     return giveBack(forgiven, 'Idle', { reason: 'TakingBack', message: 'a retry was asked for: the node is given back and begins anew' });
   }
   const failure = failureOf(status, failingVersion(record));
