@@ -14,11 +14,17 @@ const metricSchema = z.object({ name: z.string(), help: z.string(), type: z.stri
 const targetLabels = ['job', 'instance', 'namespace', 'pod', 'service', 'le'];
 const valuesOf: Readonly<Record<string, readonly string[]>> = { phase: PHASES, reason: Object.keys(REASONS) };
 
+/** The controller's metrics as they are registered. */
+export const registeredMetrics = (): { name: string; help: string; type: string; labels: readonly string[] }[] =>
+  z
+    .array(metricSchema)
+    .parse(createMetrics(() => 0).registry.getMetricsAsArray())
+    .map(({ labelNames: labels, ...metric }) => ({ ...metric, labels }));
+
 /** The controller's metrics: help and labels by the name that Prometheus knows, those of histograms by each of theirs. */
 export function knownMetrics(): ReadonlyMap<string, { help: string; labels: readonly string[] }> {
-  const metrics = z.array(metricSchema).parse(createMetrics(() => 0).registry.getMetricsAsArray());
   return new Map(
-    metrics.flatMap(({ name, help, type, labelNames: labels }) =>
+    registeredMetrics().flatMap(({ name, help, type, labels }) =>
       (type === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']).map((end) => [`${name}${end}`, { help, labels }] as const),
     ),
   );

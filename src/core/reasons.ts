@@ -72,6 +72,82 @@ export const REASONS = {
 
 export type Reason = keyof typeof REASONS;
 
+/** What a person can do about each reason; the node's own message is more precise, and names pods, nodes, times and commands. */
+export const ADVICE: Readonly<Record<Reason, string>> = {
+  UpToDate: 'Nothing.',
+  ReleaseTooYoung: 'Nothing: its turn comes by itself. Where it cannot wait: `kubectl lockkeeper approve VERSION --now`.',
+  NoPolicy: 'Nothing, if the node is to be left alone; otherwise have the `nodeSelector` of a policy select it.',
+  PolicyNotReady: "Put right what the policy's condition `Ready` names.",
+  InvalidAnnotation: "Put right or remove the annotation that the node's condition `AnnotationsValid` names.",
+  AdmissionPolicyMissing: 'Install the chart again (`helm upgrade`): it brings both objects, named `lockkeeper-agent`.',
+  AgentMissing: "Look at the agent's pod on the node: `kubectl get pods -A -l app.kubernetes.io/component=agent -o wide`.",
+  AgentOutdated: "Bring the agents to the controller's version, and see that their DaemonSet has finished its rollout.",
+  AwaitingReport: "Wait a minute; if it stays, read the log of the node's agent: its host may not answer.",
+  NotOffered:
+    'Wait for the release, or see that the pinned version exists for this variant and architecture, and that hosts reach their repository.',
+  DowngradeNotAllowed: 'Set `version.allowDowngrade` in the policy, or remove the pin: `kubectl lockkeeper unpin`.',
+  Paused: 'End the pause when you want to go on: `kubectl lockkeeper resume`.',
+  ManagedByOther: 'Remove the label `bottlerocket.aws/updater-interface-version` once the other operator no longer has the node.',
+  CordonedByOther: 'Wait for whoever cordoned it, or, if nobody needs that any more, `kubectl uncordon NODE`.',
+  BeingDeleted: 'Nothing: the node that replaces it is looked at anew.',
+  KnownBad:
+    'Find out why it failed, then `kubectl lockkeeper retry NODE`; for a release that is marked bad, `kubectl lockkeeper clear-bad-release`.',
+  AwaitingStagingSlot: 'Nothing; `staging.maxParallel` says how many download at once.',
+  Staging: 'Nothing.',
+  WaveNotOpen:
+    'Nothing: it asks again by itself. Where it cannot wait, set `version.ignoreWaves`, or `kubectl lockkeeper approve VERSION --now`.',
+  StagingFailed: 'Nothing, if it was an outage; if it stays, read its message, and see that the host reaches its repository.',
+  InExclusion: 'Wait for its end, or edit `schedule.exclusions`. Where it cannot wait: `kubectl lockkeeper approve VERSION --now`.',
+  OutsideWindow: 'Wait for the window, or edit `schedule.windows`. Where it cannot wait: `kubectl lockkeeper approve VERSION --now`.',
+  AwaitingApproval: 'Look at `kubectl lockkeeper plan`, then `kubectl lockkeeper approve`.',
+  Halted: 'Look at the nodes that the condition `Halted` names; once that is mended, `kubectl lockkeeper resume POLICY`.',
+  Soaking: 'Nothing; `rollout.soak` says for how long.',
+  AwaitingGroup: "Nothing; `kubectl lockkeeper status` shows what the earlier group's nodes wait for.",
+  GroupSoaking: "Nothing; to cut the group's soak short: `kubectl lockkeeper skip POLICY`.",
+  GroupUntested: 'Mend and retry one of its nodes, or go on without it: `kubectl lockkeeper skip POLICY`.',
+  AwaitingZone: 'Nothing.',
+  LeaderLast: 'Nothing.',
+  HandingOver: 'Nothing; if it stays, see that another controller replica is Ready on another node.',
+  CapacityReached:
+    'Nothing, while nodes are in flight; otherwise mend or uncordon the nodes that its message names, or raise `rollout.maxUnavailable`.',
+  CheckPending: 'Nothing.',
+  CheckFailed: 'Mend what the check looks at: its message says what it saw. A check that can no longer hold is to be edited.',
+  Preflight: 'Nothing.',
+  CannotEvict:
+    'Read which pod and which budget: add a replica, have pods get ready, or loosen the budget. It is looked at again by itself.',
+  Claimed: 'Nothing.',
+  LoadBalancerDelay: 'Nothing; `drain.loadBalancerDelay` says for how long.',
+  HookRunning: 'Nothing, until its `timeout`; the NodeUpdate names the Job.',
+  HookFailed: "Read the Job's log (the NodeUpdate has the command), mend it, then `kubectl lockkeeper retry NODE` if the node is Failed.",
+  Draining: 'Nothing; its message names the pods and budgets that it waits for.',
+  VolumesAttached: 'Nothing; if it stays, look at the VolumeAttachments of the node and at the CSI driver.',
+  DrainHeld: 'Free the pods that its message names, or give the node back: `kubectl lockkeeper skip NODE`.',
+  DrainForced: 'Nothing.',
+  ForceForbidden: 'Set `controller.allowPodDeletion` in the chart, choose another `drain.onTimeout`, or `kubectl lockkeeper skip NODE`.',
+  Skipped: 'Nothing.',
+  DrainTimeout: 'See which pods did not leave (the NodeUpdate names them), or give them more time: `drain.timeout`.',
+  RebootOrdered: "Nothing; if it stays, read the log of the node's agent.",
+  RebootAsked: 'Nothing, until `reboot.timeout`.',
+  RebootNotStarted: "Read the log of the node's agent if it happens again: its host could not be asked, or the agent was gone.",
+  RebootTimeout: "Look at the machine's console. When it is back it is verified by itself; where it never will be, remove the node.",
+  ActivationFailed: 'Read what the host said, on the NodeUpdate; once that is mended, `kubectl lockkeeper retry NODE`.',
+  ProofLost: 'Nothing.',
+  ForeignReboot: 'Nothing; if it happens again, find out who reboots your nodes.',
+  Verifying: 'Nothing, until `reboot.timeout`; its message names what is not ready yet.',
+  RollingBack: 'Nothing; find out why it did not get ready.',
+  RolledBack: 'Find out why it did not get ready, then `kubectl lockkeeper retry NODE`.',
+  RollbackFailed:
+    "Look at the machine's console. When it is Ready it is verified by itself; otherwise replace it, or, once it is well, uncordon it by hand.",
+  VerificationTimeout:
+    'See why the node, or a DaemonSet pod on it, is not Ready. When the node gets Ready it is verified again by itself; `kubectl lockkeeper retry NODE` does so at once.',
+  RolledBackByHost: 'The new image did not boot: look at its console log and at its known issues, then `kubectl lockkeeper retry NODE`.',
+  TakingBack: 'Nothing.',
+  TakenBack: 'Nothing.',
+  Released: 'Nothing; while a controller runs, it begins anew by itself.',
+  UncordonedByHand: 'Nothing, or `kubectl lockkeeper retry NODE` to have the version tried again.',
+  RecordUnreadable: '`kubectl uncordon NODE`, then `kubectl annotate node NODE lockkeeper.dev/cordon-`.',
+};
+
 /** The reason that a text from a status names, if it is one of ours. */
 export const asReason = (text: string | undefined): Reason | undefined =>
   text !== undefined && text in REASONS ? (text as Reason) : undefined;

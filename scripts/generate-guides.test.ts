@@ -1,0 +1,51 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { ADVICE, REASONS } from '../src/core/reasons.ts';
+import { guideFiles, staleGuides } from './generate-guides.ts';
+import { registeredMetrics } from './monitoring/known-metrics.ts';
+
+const root = join(import.meta.dirname, '..');
+
+test('the guides of reasons and metrics are what the code says (otherwise: node scripts/generate-guides.ts)', async () => {
+  expect(await staleGuides(root)).toEqual([]);
+});
+
+test('every reason and every metric has its line, and every reason its advice', () => {
+  const [reasons = '', metrics = ''] = [...guideFiles().values()];
+  for (const reason of Object.keys(REASONS)) expect(reasons).toContain(`| <a id="${reason}"></a>\`${reason}\` |`);
+  for (const { name } of registeredMetrics()) expect(metrics).toContain(`\`${name}\``);
+  for (const text of [...Object.values(REASONS), ...Object.values(ADVICE)]) expect(text).toMatch(/^[`A-Z].*\.$/);
+});
+
+test('what guides link to is there, the place on the page too', async () => {
+  const pages = [
+    'README.md',
+    'charts/lockkeeper/README.md',
+    ...(await readdir(join(root, 'docs'))).filter(isPage).map((name) => `docs/${name}`),
+  ];
+  const texts = new Map(await Promise.all(pages.map(async (page) => [page, await readFile(join(root, page), 'utf8')] as const)));
+  const broken: string[] = [];
+  for (const [page, text] of texts)
+    for (const [, link = ''] of text.replaceAll(/```.*?```/gs, '').matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(link)) continue;
+      const [path = '', place] = link.split('#');
+      const target = path === '' ? page : relative(root, join(root, dirname(page), path));
+      const there = texts.get(target) ?? (await readFile(join(root, target), 'utf8').catch((error: NodeJS.ErrnoException) => error.code));
+      if (there === 'ENOENT' || (place !== undefined && !placesOf(there ?? '').has(place))) broken.push(`${page}: ${link}`);
+    }
+  expect(broken).toEqual([]);
+});
+
+const isPage = (name: string) => name.endsWith('.md');
+
+/** The places of a page that a link can name: its headings, as GitHub names them, and its anchors. */
+function placesOf(page: string): ReadonlySet<string> {
+  const headings = [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+  return new Set([...headings, ...[...page.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id)]);
+}
