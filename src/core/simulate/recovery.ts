@@ -58,14 +58,12 @@ export function releaseAll(simulation: Simulation, calls: number, patience = 150
     if (markOf(simulation, controller) !== before) idle = 0;
     else idle = passTime(simulation, controller) ? idle + 1 : MAX_IDLE;
   }
-  // An agent that said so may not take it back: its own node waits for the boot that nobody has asked for.
-  const misled = (name: string): boolean =>
-    cluster.hosts.get(name)?.status.answer?.state === 'RebootAsked' && cluster.machineOf(name)?.asked === undefined;
   const unreleased = ({ name, record, labels, annotations, outdated }: SimNode): boolean =>
     record === undefined
       ? MANAGED_LABEL in labels || ON_NODE.fence in annotations || outdated === true
       : cluster.updates.get(name)?.status.phase !== 'Failed';
-  const left = cluster.nodes.items.filter((node) => !misled(node.name) && unreleased(node));
+  // Where an agent said that its host was asked to reboot, nobody tells that no boot is to come.
+  const left = cluster.nodes.items.filter((node) => cluster.machineOf(node.name)?.pretends !== true && unreleased(node));
   const claims = cluster.policies.items
     .flatMap(({ status }) => status.claims ?? [])
     .filter(({ node }) => cluster.nodes.get(node)?.record === undefined);
