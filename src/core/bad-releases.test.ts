@@ -209,6 +209,15 @@ describe('a rollout is taken back', () => {
       'Failed',
       'VerificationTimeout',
     ],
+    [
+      'its host came back with the release, and a person asks for a retry: it is given back, to be taken back anew',
+      flight(
+        { phase: 'Failed', failures: [{ ...failure, reason: 'RollbackFailed' }] },
+        { ...runs(NEW), annotations: { [BY_HAND.retry]: 'now' } },
+      ),
+      'Idle',
+      'TakingBack',
+    ],
     ['an exclusion begins: it goes on', flight({ phase: 'Draining' }, {}), 'Staging', 'ProofLost'],
   ])('%s', (_, node, phase, reason) => {
     const schedule = { ...shut, onClose: 'Release' as const };

@@ -427,11 +427,12 @@ export class Watchman implements Witness {
   }
 }
 
-/** The drain before the reboot there, and what is evicted before the one back. */
-const drainOf = ({ claim, rollback }: CordonRecord): string => `${claim}${rollback === undefined ? '' : `.back-${rollback.bootID}`}`;
+/** The drain before the reboot there, and what is evicted before the one back, under whatever boot. */
+const drainOf = ({ claim, rollback }: CordonRecord): string => `${claim}${rollback === undefined ? '' : '.back'}`;
 
 /** The one Reboot order that a record stands for: of the way there, or of the way back under the boot that this began under. */
-const rebootOf = (record: CordonRecord): string => `${drainOf(record)}.reboot`;
+const rebootOf = (record: CordonRecord): string =>
+  `${drainOf(record)}${record.rollback === undefined ? '' : `-${record.rollback.bootID}`}.reboot`;
 
 const membersOf = (world: World, policy: PolicyView): NodeView[] => {
   const assigned = assign(world.policies, world.nodes);
