@@ -1,14 +1,10 @@
-import { isRebootOnly } from '../api/cordon-record.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
-import { assign, claimOn, isHeld, takenByOthers } from './assign.ts';
-import { knownBadFor } from './bad-releases.ts';
+import { assign, isHeld, takenByOthers } from './assign.ts';
 import { type Blocked, blocked, isBlockedByPods, lookAgain } from './blocked.ts';
 import { countOf } from './budget.ts';
-import { isRetried, isSkipped, isUrgent, mergeByHand, readByHand, tokensOf } from './by-hand.ts';
 import { claimID } from './claim-id.ts';
 import { claimOrder } from './claim-order.ts';
-import { claimedStep } from './claimed.ts';
 import type {
   BarredPod,
   ChecksRequest,
@@ -22,8 +18,8 @@ import type {
 } from './command.ts';
 import { type Finding, unreadableAnnotations, withFindings } from './conditions.ts';
 import { type Facts, factsOf, type Member } from './facts.ts';
-import { advance } from './flight/advance.ts';
-import type { Flight, Step } from './flight/flight.ts';
+import type { Step } from './flight/flight.ts';
+import { flightStep, strayStep } from './flight-step.ts';
 import { type Ground, groundOf, stagingBegun } from './ground.ts';
 import { tooOldForControlPlane } from './kubernetes-skew.ts';
 import { outdatedTaint } from './outdated.ts';
@@ -33,7 +29,6 @@ import type { Reason } from './reasons.ts';
 import { isOf } from './releases.ts';
 import { lastRules, ownRules, rollbackRules, stageRules, turnRules } from './rules/index.ts';
 import { type Candidate, firstHold } from './rules/rule.ts';
-import { whyClosed } from './rules/window.ts';
 import { standingInFlight, standingOnGround } from './standing.ts';
 import { enter } from './status.ts';
 import { type Standing, type Turn, turnsOf } from './turn.ts';
@@ -108,7 +103,7 @@ class Draft {
       this.#problems.set(member.node.name, member.byHand.problems);
       this.#urgent.set(member.node.name, urgentNode(facts, member));
       if (hurries) this.#pastWaves.add(member.node.name);
-      const step = this.#flightStep(facts, member);
+      const step = flightStep(this.#world, facts, member, this.#now);
       if (step === undefined) {
         const ground = groundOf(this.#world, facts, member, this.#now);
         grounded.push({ member, ground });
@@ -154,10 +149,7 @@ class Draft {
       this.#nodes.push({ node: node.name, status: withFindings(status, [], this.#now), commands: untaint });
       return;
     }
-    const byHand = mergeByHand(readByHand(node.annotations), readByHand(update?.annotations ?? {}));
-    const status = update?.status ?? {};
-    const asked = { byHand, retried: isRetried(status, byHand, undefined), tokens: tokensOf(status, byHand, undefined) };
-    const step = this.#recordedStep(node, { status, ...asked, orphaned: true, closed: undefined, onTimeout: 'Skip', policyPaused: false });
+    const step = strayStep(this.#world, node, this.#now);
     this.#take(node, step);
   }
 
@@ -172,44 +164,6 @@ class Draft {
       handOver: this.#handOver,
       ...(this.#wakeAt !== undefined && { wakeAt: this.#wakeAt }),
     };
-  }
-
-  #flightStep(facts: Facts, member: Member): Step | undefined {
-    const { node, status, byHand, retried } = member;
-    if (node.record !== undefined) {
-      const tokens = tokensOf(status, byHand, facts.byHand);
-      const orphaned = facts.view.deleting || (typeof node.record === 'object' && node.record.policyUID !== facts.view.uid);
-      const closed = this.#whyTakenBack(facts, member);
-      const { onTimeout } = facts.view.spec.drain;
-      return this.#recordedStep(node, { status, byHand, retried, tokens, orphaned, closed, onTimeout, policyPaused: facts.paused });
-    }
-    const claim = claimOn(facts.view, node);
-    if (claim === undefined) return undefined;
-    return claimedStep(this.#world, facts, member, claim, this.#now);
-  }
-
-  /** Why a node whose reboot was not asked yet is taken back, if it is. */
-  #whyTakenBack(facts: Facts, member: Member): Verdict | undefined {
-    const { node } = member;
-    if (typeof node.record !== 'object' || node.record.rollsBack === true) return undefined;
-    const bad = knownBadFor(facts, node, node.record.target);
-    if (bad !== undefined) return bad;
-    return facts.view.spec.schedule?.onClose === 'Release' && !isHurried(facts, member) ? whyClosed(facts) : undefined;
-  }
-
-  #recordedStep(node: NodeView, asked: Omit<Flight, 'world' | 'node' | 'record' | 'skipped' | 'now'>): Step {
-    if (node.record === undefined || node.record === 'unreadable') {
-      const message = 'the annotation lockkeeper.dev/cordon cannot be read: uncordon the node and remove the annotation by hand';
-      return { status: enter(asked.status, 'Failed', { reason: 'RecordUnreadable', message }, this.#now), commands: [] };
-    }
-    return advance({
-      world: this.#world,
-      node,
-      record: node.record,
-      ...asked,
-      skipped: isSkipped(asked.status, asked.byHand),
-      now: this.#now,
-    });
   }
 
   #standing(facts: Facts, member: Member, ground: Ground): Standing {
@@ -383,10 +337,6 @@ class Draft {
     if (Number.isFinite(at)) this.#wakeAt = Math.min(this.#wakeAt ?? at, at);
   }
 }
-
-/** A node in flight to a version that is urgent now. */
-const isHurried = ({ byHand }: Facts, { node, byHand: own }: Member): boolean =>
-  typeof node.record === 'object' && !isRebootOnly(node.record) && isUrgent(node.record.target, own, byHand);
 
 const goesBack = ({ target }: Member): boolean => target.version !== undefined && target.rollsBack === true;
 
