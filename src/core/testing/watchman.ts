@@ -36,6 +36,8 @@ export class Watchman implements Witness {
   readonly #rollbacks = new RollbackWatchman();
   /** Nodes (uid) that a person cordoned while nobody else had. */
   readonly #theirs = new Set<string>();
+  /** Nodes (uid) as they were before our cordon. */
+  readonly #prior = new Map<string, SimNode>();
   /** Nodes (uid) that a person uncordoned while they were in flight. */
   readonly #meddledWith = new Set<string>();
   /** Claims of failed nodes that a person uncordoned all the same. */
@@ -288,6 +290,7 @@ export class Watchman implements Witness {
     if (after.record === undefined && record === undefined)
       must(before.unschedulable === after.unschedulable, `3: ${name} has no record of ours`);
     if (after.record !== undefined && record === undefined) {
+      this.#prior.set(uid, before);
       must(!before.unschedulable, `3: cordoned ${name}, which somebody else had cordoned`);
       if (typeof after.record === 'object') {
         this.#stillClaimed(name, after.record);
@@ -306,13 +309,14 @@ export class Watchman implements Witness {
     this.#soakIsKept(before, record);
     if (!before.unschedulable && this.#meddledWith.has(uid)) this.#letGo.add(record.claim);
     this.#meddledWith.delete(uid);
-    for (const [key, value] of Object.entries(record.prior.annotations)) {
-      const wanted = before.annotations[key] === KEEP_NODE_ANNOTATIONS[key] ? (value ?? undefined) : before.annotations[key];
+    const { annotations = {}, labels = {} } = this.#prior.get(uid) ?? {};
+    for (const [key, ours] of Object.entries(KEEP_NODE_ANNOTATIONS)) {
+      const wanted = before.annotations[key] === ours ? annotations[key] : before.annotations[key];
       must(after.annotations[key] === wanted, `3: annotation ${key} of ${name} is ${after.annotations[key]}, should be ${wanted}`);
     }
-    for (const [key, value] of Object.entries(record.prior.labels ?? {})) {
+    for (const [key, ours] of Object.entries(CORDON_LABELS)) {
       // A label that was there already is not ours, whatever it says.
-      const wanted = value === null && before.labels[key] === CORDON_LABELS[key] ? undefined : before.labels[key];
+      const wanted = labels[key] === undefined && before.labels[key] === ours ? undefined : before.labels[key];
       must(after.labels[key] === wanted, `3: label ${key} of ${name} is ${after.labels[key]}, should be ${wanted}`);
     }
   }
