@@ -4,7 +4,7 @@ import { hasMemory } from './status.ts';
 import type { NodeView, PolicyView } from './world.ts';
 
 /**
- * The tokens that ask for a reboot of a node and were not acted upon yet. Where nothing remembers what was acted upon, what stands
+ * The tokens that ask for a reboot of a node and were not acted upon yet, and its status with what counts as acted upon. Where nothing remembers what was acted upon, what stands
  * there counts as done: a node that was asked once is not rebooted twice because its NodeUpdate, or its policy, is another now.
  */
 export function rebootDue(
@@ -13,15 +13,16 @@ export function rebootDue(
   status: NodeUpdateStatus,
   asked: ByHand,
   policyAsked: ByHand,
-): { due?: RebootTokens; tokens: NodeUpdateStatus['tokens'] } {
+): { due?: RebootTokens; status: NodeUpdateStatus } {
+  const before = policy.status.tokens?.reboot;
+  if (asked.reboot === undefined && policyAsked.reboot === undefined && before === undefined) return { status };
   const known = hasMemory(update?.status);
   const moved = status.policy !== undefined && status.policy !== policy.name && record === undefined;
-  const before = policy.status.tokens?.reboot;
-  const tokens = {
-    ...status.tokens,
+  const acted = {
     ...(!known && asked.reboot !== undefined && { reboot: asked.reboot }),
     ...((!known || moved) && before !== undefined && { policyReboot: before }),
   };
-  const due = os === undefined ? undefined : rebootAskedBy({ tokens }, asked, policyAsked);
-  return { ...(due && { due }), tokens: Object.keys(tokens).length === 0 ? undefined : tokens };
+  const told = Object.keys(acted).length === 0 ? status : { ...status, tokens: { ...status.tokens, ...acted } };
+  const due = os === undefined ? undefined : rebootAskedBy(told, asked, policyAsked);
+  return { status: told, ...(due && { due }) };
 }

@@ -72,8 +72,7 @@ export function factsOf(view: PolicyView, nodes: readonly NodeView[], world: Wor
   const byHand = readByHand(view.annotations);
   const seen = nodes.map((node) => {
     const asked = mergeByHand(readByHand(node.annotations), readByHand(node.update?.annotations ?? {}));
-    const { due, tokens } = rebootDue(view, node, remembered(view, node), asked, byHand);
-    const before = { ...remembered(view, node), ...(tokens && { tokens }) };
+    const { due, status: before } = rebootDue(view, node, remembered(view, node), asked, byHand);
     const retried = isRetried(before, asked, byHand);
     const status = retried && node.record === undefined ? forgiven(before, tokensOf(before, asked, byHand)) : before;
     return { node, status, byHand: asked, retried, ...(due && { reboot: due }) };
