@@ -1,6 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { Readable } from 'node:stream';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { run } from '../src/cli/run.ts';
 import { ADVICE, REASONS } from '../src/core/reasons.ts';
 import { guideFiles, staleGuides } from './generate-guides.ts';
 import { registeredMetrics } from './monitoring/known-metrics.ts';
@@ -18,26 +20,49 @@ test('every reason and every metric has its line, and every reason its advice', 
   for (const text of [...Object.values(REASONS), ...Object.values(ADVICE)]) expect(text).toMatch(/^[`A-Z].*\.$/);
 });
 
-test('what guides link to is there, the place on the page too', async () => {
-  const pages = [
-    'README.md',
-    'charts/lockkeeper/README.md',
-    ...(await readdir(join(root, 'docs'))).filter(isPage).map((name) => `docs/${name}`),
-  ];
-  const texts = new Map(await Promise.all(pages.map(async (page) => [page, await readFile(join(root, page), 'utf8')] as const)));
-  const broken: string[] = [];
-  for (const [page, text] of texts)
-    for (const [, link = ''] of text.replaceAll(/```.*?```/gs, '').matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (/^https?:/.test(link)) continue;
-      const [path = '', place] = link.split('#');
-      const target = path === '' ? page : relative(root, join(root, dirname(page), path));
-      const there = texts.get(target) ?? (await readFile(join(root, target), 'utf8').catch((error: NodeJS.ErrnoException) => error.code));
-      if (there === 'ENOENT' || (place !== undefined && !placesOf(there ?? '').has(place))) broken.push(`${page}: ${link}`);
-    }
-  expect(broken).toEqual([]);
-});
+describe('the guides', () => {
+  let texts: ReadonlyMap<string, string>;
 
-const isPage = (name: string) => name.endsWith('.md');
+  beforeAll(async () => {
+    const docs = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`);
+    const pages = ['README.md', 'charts/lockkeeper/README.md', ...docs];
+    texts = new Map(await Promise.all(pages.map(async (page) => [page, await readFile(join(root, page), 'utf8')] as const)));
+  });
+
+  test('link to what is there, the place on the page too', async () => {
+    const broken: string[] = [];
+    for (const [page, text] of texts)
+      for (const [, link = ''] of text.replaceAll(/```.*?```/gs, '').matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^https?:/.test(link)) continue;
+        const [path = '', place] = link.split('#');
+        const target = path === '' ? page : relative(root, join(root, dirname(page), path));
+        const there = texts.get(target) ?? (await readFile(join(root, target), 'utf8').catch((error: NodeJS.ErrnoException) => error.code));
+        if (there === 'ENOENT' || (place !== undefined && !placesOf(there ?? '').has(place))) broken.push(`${page}: ${link}`);
+      }
+    expect(broken).toEqual([]);
+  });
+
+  test('name commands that there are', async () => {
+    let help = '';
+    const write = (text: string) => {
+      help += text;
+    };
+    await run(['--help'], { stdin: Readable.from([]), stdout: { write }, stderr: { write } });
+    const commands = new Set([...help.matchAll(/^ {2}([a-z][a-z-]*) /gm)].map(([, name]) => name));
+    expect(commands).toContain('clear-bad-release');
+    const named = [...texts.values()].flatMap((text) => [...text.matchAll(/kubectl lockkeeper ([a-z][a-z-]*)/g)].map(([, name]) => name));
+    expect([...new Set(named)].filter((name) => !commands.has(name))).toEqual([]);
+  });
+
+  test('name every action of the audit lines', async () => {
+    const source = await readFile(join(root, 'src/core/command.ts'), 'utf8');
+    const actions = [...source.matchAll(/^ {2}\| \{ type: '(\w+)'/gm)]
+      .map(([, action]) => action)
+      .filter((action) => action !== 'WriteStatus');
+    expect(actions).toContain('Cordon');
+    expect(actions.filter((action) => texts.get('docs/audit-logs.md')?.includes(`\`${action}\``) !== true)).toEqual([]);
+  });
+});
 
 /** The places of a page that a link can name: its headings, as GitHub names them, and its anchors. */
 function placesOf(page: string): ReadonlySet<string> {
