@@ -246,6 +246,9 @@ export class Simulation {
     const peers = cluster.nodes.items.filter(({ os }) => os?.variant === variant);
     const believed = cluster.hosts.items.some(({ status }) => status.available?.includes(UNHEARD_OF)) || peers.length < 2;
     if (lie === 'isOffered' && (believed || !peers.some((peer) => peer.name === name))) return;
+    // A boot by a person ends the pretence, and the watchman cannot tell the drains before and after a boot on the way back apart.
+    const record = cluster.nodes.get(name)?.record;
+    if (lie === 'isAsked' && typeof record === 'object' && record.rollback !== undefined) return;
     this.#agent(index).lie(lie);
   }
 
