@@ -188,6 +188,13 @@ describe('a rollout is taken back', () => {
     expect(of('n2')?.status).toMatchObject({ phase: 'Uncordoning', next: 'Staged', reason: 'KnownBad' });
   });
 
+  test('a reboot by hand of a node that runs it goes on', () => {
+    const record = aRecord('n2', { from: NEW, target: NEW, reboot: { reboot: 'token' } });
+    const rebooting = inFlightNode('n2', { phase: 'Draining' }, { record, os: { ...aNode('n2').os!, version: NEW } });
+    const { of } = decided([aNode('n1'), rebooting], policy({ status: { badReleases: [bad], claims: [aClaim('n2')] } }));
+    expect(of('n2')?.status.phase).not.toBe('Uncordoning');
+  });
+
   const flight = (status: NodeUpdateStatus, change: Partial<NodeView>) =>
     inFlightNode('n1', status, { record: aRecord('n1', { from: NEW, target: OLD, rollsBack: true }), ...change });
   const deadlines = { verify: ago(-MINUTE) };

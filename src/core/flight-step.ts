@@ -39,7 +39,7 @@ export function strayStep(world: World, node: NodeView, now: Instant): Step {
 function whyTakenBack(facts: Facts, member: Member): Verdict | undefined {
   const { node } = member;
   if (typeof node.record !== 'object' || node.record.rollsBack === true) return undefined;
-  const bad = knownBadFor(facts, node, node.record.target);
+  const bad = isRebootOnly(node.record) ? undefined : knownBadFor(facts, node, node.record.target);
   if (bad !== undefined) return bad;
   return facts.view.spec.schedule?.onClose === 'Release' && !isHurried(facts, member) ? whyClosed(facts) : undefined;
 }
