@@ -44,7 +44,7 @@ test('writes one annotation, as a field manager of its own, and says what comes 
     [
       '/apis/lockkeeper.dev/v1alpha1/updatepolicies/default',
       { metadata: { annotations: { [BY_HAND.paused]: 'true' } } },
-      { fieldManager: 'kubectl-lockkeeper' },
+      { fieldManager: 'lockkeeper-cli' },
     ],
   ]);
   expect((await ran(pause)).said).toBe('UpdatePolicy default is paused already: nothing to do\n');

@@ -9,8 +9,11 @@ import { type Target, targetsOf } from './targets.ts';
 
 /** The chart's ClusterRole that may do all of this. */
 const OPERATOR = 'lockkeeper-operator';
-/** The field manager that the API server remembers, and the controller names in its Events. */
-const FIELD_MANAGER = 'kubectl-lockkeeper';
+/**
+ * The field manager that the API server remembers, and the controller names in its Events. Flux takes away what was written to its
+ * objects under any name that begins with `kubectl` (fluxcd/pkg, ssa): a pause would end by itself.
+ */
+const FIELD_MANAGER = 'lockkeeper-cli';
 
 /** What a command that writes was told. */
 export interface WriteOptions {
