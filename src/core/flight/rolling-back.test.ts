@@ -249,6 +249,17 @@ describe('failed on its way back', () => {
   });
 });
 
+test('a host that will not boot what it ran before is not rebooted over and over', () => {
+  const again = { record: aRecord('n1'), bootID: 'boot-3', host: host(undefined, { bootID: 'boot-3' }) };
+  const status = { phase: 'Verifying' as const, since: ago(15 * MINUTE), deadlines: { verify: ago(1) } };
+  const failures = [{ ...failure, reason: 'RollbackFailed' }];
+  const stopped = step(again, { ...status, failures });
+  expect([stopped.status.phase, stopped.status.reason, types(stopped)]).toEqual(['Failed', 'RollbackFailed', []]);
+  expect(stopped.status.failures).toMatchObject([{ reason: 'RollbackFailed', bootID: 'boot-3' }]);
+  const retried = step(again, { ...status, failures }, {}, { retried: true, tokens: { retry: 'now' } });
+  expect(retried.status.phase).toBe('RollingBack');
+});
+
 test('is steady', () => {
   const node = { host: answered(stage, 'Failed') };
   const first = step(node).status;

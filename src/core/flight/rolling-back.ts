@@ -4,7 +4,7 @@ import type { Command, Verdict } from '../command.ts';
 import { type DrainPlan, isDaemonSetPod, planDrain } from '../drain-plan.ts';
 import { drainContext, podKey } from '../drain-settings.ts';
 import type { Reason } from '../reasons.ts';
-import { enter, passed, type StatusChange, withFailure } from '../status.ts';
+import { enter, failureOf, passed, type StatusChange, withFailure } from '../status.ts';
 import { backoffMs, type Instant, instant, stagedVersion, timestamp } from '../world.ts';
 import {
   type Flight,
@@ -28,11 +28,22 @@ import { whatItWaitsFor } from './readiness.ts';
 import { volumesToDetach } from './volumes.ts';
 
 /** Whether a node that runs its target can be taken back: its agent has answered under this boot, and somebody still wants it to. */
-export function canGoBack({ node, record, orphaned }: Flight): boolean {
+export function canGoBack(flight: Flight): boolean {
+  const { node, record, orphaned } = flight;
   // The pods of a node that is not Ready are not either, whatever they do.
   const gone = node.agent === 'missing' && node.ready.status;
-  return !orphaned && record.rollsBack !== true && record.from !== record.target && node.host?.status.bootID === node.bootID && !gone;
+  return (
+    !wentBack(flight) &&
+    !orphaned &&
+    record.rollsBack !== true &&
+    record.from !== record.target &&
+    node.host?.status.bootID === node.bootID &&
+    !gone
+  );
 }
+
+/** It could not be taken back: its host may boot the failed version however often it is asked, so only a retry, which forgets that, tries again. */
+export const wentBack = ({ status, record }: Flight): boolean => failureOf(status, record.target)?.reason === 'RollbackFailed';
 
 /** Takes back a node that runs its target and did not get ready: what failed is persisted before anything is done about it. */
 export function beginRollback(flight: Flight, waits: string): Step {

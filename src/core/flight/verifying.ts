@@ -9,7 +9,7 @@ import { beginHooks, hooksBegun, hooksTimeMs, runHooks, withHooks } from './hook
 import { landUpdated } from './landing.ts';
 import { fail, giveBack } from './outcomes.ts';
 import { type Waits, whatItWaitsFor } from './readiness.ts';
-import { beginRollback, canGoBack } from './rolling-back.ts';
+import { beginRollback, canGoBack, wentBack } from './rolling-back.ts';
 
 /** Verifying: the node runs under another boot; it must run the target, be Ready long enough, and have its DaemonSets back; then the hooks AfterReboot. */
 export function verifying(flight: Flight): Step {
@@ -35,10 +35,17 @@ export function verifying(flight: Flight): Step {
   const until = instant(deadline) - (begun ? 0 : hooksMs);
   if (waits !== undefined && until <= now) {
     if (canGoBack(flight)) return beginRollback(flight, waits.message);
-    return fail(flight, {
-      reason: 'VerificationTimeout',
-      message: `it runs ${record.target}, but ${waits.message}: put it right, and it is verified again; to try it again at once: ${tokenCommand('nodeupdate', node.name, BY_HAND.retry)}`,
-    });
+    const retry = tokenCommand('nodeupdate', node.name, BY_HAND.retry);
+    const runs = `it runs ${record.target}, but ${waits.message}`;
+    return fail(
+      flight,
+      wentBack(flight)
+        ? {
+            reason: 'RollbackFailed',
+            message: `${runs}; it could not be taken back before, and that is not tried again by itself: put it right, and it is verified again; to try both again: ${retry}`,
+          }
+        : { reason: 'VerificationTimeout', message: `${runs}: put it right, and it is verified again; to try it again at once: ${retry}` },
+    );
   }
   if (waits !== undefined && !begun) return wait(flight, deadline, waits.message, Math.min(until, waits.until ?? Number.POSITIVE_INFINITY));
   return checked(flight, deadline, waits);
