@@ -171,6 +171,15 @@ describe('a rollout is taken back', () => {
     expect(decided([stagedBack('n1'), failedNode], policy({ status: { badReleases: [bad], claims } })).claimed).toEqual(['n9', 'n1']);
   });
 
+  test('nor where the policy no longer wants the release', () => {
+    const failedNode = inFlightNode('n9', { phase: 'Failed', failures: [failure] }, { bootID: 'boot-2' });
+    const of = policy({ spec: { version: { range: '<1.26.1' } }, status: { badReleases: [bad], claims: [aClaim('n9')] } });
+    const seen = [aNode('n2'), aNode('n3')];
+    expect(decided([stagedBack('n1'), failedNode, ...seen], of).claimed).toEqual(['n9', 'n1']);
+    const claimed = { ...of, status: { ...of.status, claims: [aClaim('n9'), aClaim('n1')] } };
+    expect(decided([stagedBack('n1'), failedNode, ...seen], claimed).of('n1')?.commands).toMatchObject([{ type: 'Cordon' }]);
+  });
+
   test('claimed, it is cordoned with a record that says so, in an exclusion and with the failed node’s slot taken', () => {
     const failedNode = inFlightNode('n9', { phase: 'Failed', failures: [failure] }, { bootID: 'boot-2' });
     const claims = [aClaim('n9'), aClaim('n1')];

@@ -23,7 +23,8 @@ export const capacity: Rule = (candidate) => {
 
 const MAX_NAMED = 5;
 
-function takenByOthers({ lost }: Facts): string {
+/** The nodes that are unavailable by nobody's update, as the end of a sentence: said to all that wait, it changes rarely. */
+export function takenByOthers({ lost }: Pick<Facts, 'lost'>): string {
   if (lost.length === 0) return '';
   const more = lost.length > MAX_NAMED ? ` and ${lost.length - MAX_NAMED} more` : '';
   return `, and so already ${lost.length === 1 ? 'is' : 'are'} ${lost.slice(0, MAX_NAMED).join(', ')}${more}`;

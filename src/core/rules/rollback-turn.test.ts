@@ -76,7 +76,22 @@ describe('rollbackTurn', () => {
     const status = { badReleases: [bad], rollouts: [aRollout()], claims: [aClaim('n2')] };
     const policies = [aPolicy({ spec: { rollout: { maxUnavailable: 3, onExceeded: 'RollBack' } }, status })];
     const world = aWorld({ policies, nodes: [updated('n1'), updated('n2'), aNode('n3'), aNode('n4')] });
-    expect(rollbackTurn(aCandidate(world), NOW)?.message).toContain('n2 is under way');
+    expect(rollbackTurn(aCandidate(world), NOW)?.message).toContain('one node at a time');
+  });
+
+  test('what all that wait are told stays the same, whichever node is under way', () => {
+    const told = (under: string) => {
+      const status = { badReleases: [bad], rollouts: [aRollout()], claims: [aClaim(under)] };
+      const policies = [aPolicy({ spec: { rollout: { maxUnavailable: 3, onExceeded: 'RollBack' } }, status })];
+      return rollbackTurn(aCandidate(aWorld({ policies, nodes: ['n1', 'n2', 'n3', 'n4'].map((name) => updated(name)) })), NOW);
+    };
+    expect(told('n2')).toEqual(told('n3'));
+    const busy = (name: string) => {
+      const soaking = aNode(name, { update: anUpdate({ phase: 'Soaking', deadlines: { soak: ago(-MINUTE) } }) });
+      const policies = [aPolicy({ spec: { rollout: { onExceeded: 'RollBack' } }, status: { badReleases: [bad], rollouts: [aRollout()] } })];
+      return rollbackTurn(aCandidate(aWorld({ policies, nodes: [updated('n1'), soaking, aNode('n8'), aNode('n9')] })), NOW);
+    };
+    expect(busy('n2')).toEqual(busy('n3'));
   });
 
   test('one that is not ready anyway takes no further slot', () => {

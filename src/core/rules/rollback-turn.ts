@@ -2,6 +2,7 @@ import { claimOn } from '../assign.ts';
 import type { Facts, Member } from '../facts.ts';
 import { isOf } from '../releases.ts';
 import type { NodeView } from '../world.ts';
+import { takenByOthers } from './capacity.ts';
 import { pass, type Rule } from './rule.ts';
 
 /**
@@ -16,23 +17,23 @@ export const rollbackTurn: Rule = ({ facts, node, claimed }) => {
       reason: 'RollbackFailed',
       message: `waits to be taken back: ${stuck.node.name} could not be; look at it first, or uncordon it (kubectl uncordon ${stuck.node.name})`,
     };
-  const under = others.find((member) => isGoingBack(facts, member) || (claimed.has(member.node.name) && isToGoBack(member)));
-  if (under !== undefined)
-    return { reason: 'CapacityReached', message: `waits to be taken back: one node at a time, and ${under.node.name} is under way` };
+  const under = others.some((member) => isGoingBack(facts, member) || (claimed.has(member.node.name) && isToGoBack(member)));
+  if (under) return { reason: 'CapacityReached', message: 'waits to be taken back: one node at a time, and another one is under way' };
   const taken = [...unavailableOthers(facts, node), ...[...claimed].filter((name) => !facts.unavailable.has(name))];
   if (facts.limit > taken.length || (facts.unavailable.has(node.name) && !node.ready.status)) return pass;
   return {
     reason: 'CapacityReached',
-    message: `waits to be taken back: ${facts.limit} of ${facts.members.length} nodes may be unavailable at once, besides those that failed: ${taken.slice(0, 5).join(', ')}`,
+    message: `waits to be taken back: ${facts.limit} of ${facts.members.length} nodes may be unavailable at once, besides those that failed${takenByOthers(facts)}`,
   };
 };
 
 /** The unavailable nodes besides one that is taken back, without those that failed in its rollout. */
 export function unavailableOthers({ rollouts, members, unavailable }: Facts, { name, os }: NodeView): string[] {
+  // A later rollout, to what is wanted instead, carries the failures along.
   const failed = new Set(
     rollouts
-      .filter((rollout) => os !== undefined && isOf(rollout, os) && rollout.target === os.version)
-      .flatMap((rollout) => rollout.failed.map(({ hostID }) => hostID)),
+      .filter((rollout) => os !== undefined && isOf(rollout, os))
+      .flatMap((rollout) => rollout.failed.filter(({ target }) => target === os?.version).map(({ hostID }) => hostID)),
   );
   return members
     .filter(({ node }) => node.name !== name && unavailable.has(node.name) && !failed.has(node.hostID))
