@@ -68,6 +68,16 @@ describe('history', () => {
   });
 });
 
+describe('history, beyond the last ten', () => {
+  test('keeps the last update: it says where a node came from whose release is taken back', () => {
+    let status = { history: withHistory({}, { from: OLD, target: NEW, at: ago(0) }, 'Updated', NOW) };
+    for (let run = 0; run < 12; run += 1)
+      status = { history: withHistory(status, { from: NEW, target: OLD, at: ago(run) }, 'Blocked', NOW) };
+    expect(status.history).toHaveLength(10);
+    expect(status.history.map(({ outcome }) => outcome)).toEqual(['Updated', ...Array.from({ length: 9 }, () => 'Blocked')]);
+  });
+});
+
 describe('passed', () => {
   test.each([
     [undefined, true],

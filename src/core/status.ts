@@ -96,7 +96,10 @@ export function failureOf(status: NodeUpdateStatus | undefined, target: string):
   return status?.failures?.find((failure) => failure.target === target);
 }
 
-/** A node's history with one more update that has ended. */
+/**
+ * A node's history with one more update that has ended. However many attempts have come since, the last that was brought about stays:
+ * it says where the node came from, should its release be taken back.
+ */
 export function withHistory(
   previous: NodeUpdateStatus,
   { from, target: to, at: startedAt, urgent }: Pick<CordonRecord, 'from' | 'target' | 'at' | 'urgent'>,
@@ -104,7 +107,10 @@ export function withHistory(
   now: Instant,
 ) {
   const entry = { from, to, startedAt, finishedAt: timestamp(now), outcome, ...(urgent && { urgent }) };
-  return [...(previous.history ?? []), entry].slice(-MAX_HISTORY);
+  const all = [...(previous.history ?? []), entry];
+  const kept = all.slice(-MAX_HISTORY);
+  const updated = all.findLast((one) => one.outcome === 'Updated');
+  return updated === undefined || kept.includes(updated) ? kept : [updated, ...kept.slice(1)];
 }
 
 /** Whether a time that a status carries has passed; one that is absent or unreadable has. */
