@@ -504,6 +504,17 @@ describe('an urgent version', () => {
     expect(decided(nodes(), aPolicy({ spec })).reasons).toEqual({ n1: 'ReleaseTooYoung', n2: 'ReleaseTooYoung' });
   });
 
+  test('only nodes that are behind look past their waves: a fleet is not written to for each node that joins', () => {
+    const done = (name: string) => aNode(name, { os: { ...aNode(name).os!, version: NEW }, host: aHost({ version: NEW }) });
+    const refreshed = (status: PolicyView['status']) => {
+      const { of } = decided([done('n1'), done('n2'), aNode('n3')], { ...hurried, status });
+      return ['n1', 'n2', 'n3'].filter((name) => of(name)?.commands.some(({ type }) => type === 'SetRefresh'));
+    };
+    expect(refreshed({ rollouts })).toEqual(['n3']);
+    // Until it is known to be offered, those that run it say so, too.
+    expect(refreshed({})).toContain('n3');
+  });
+
   test('is claimed without an approval, one node at a time, and says so', () => {
     const { claimed, decision } = decided(nodes(aStagedNode), hurried);
     expect(claimed).toEqual(['n1']);

@@ -33,7 +33,7 @@ import { standingInFlight, standingOnGround } from './standing.ts';
 import { enter } from './status.ts';
 import { type Standing, type Turn, turnsOf } from './turn.ts';
 import { upkeep } from './upkeep.ts';
-import { urgencyOf, urgentNode } from './urgent.ts';
+import { looksPastWaves, urgencyOf, urgentNode } from './urgent.ts';
 import { type Instant, instant, type NodeView, type PolicyView, timestamp, type World } from './world.ts';
 
 /** What holds a node that is begun later by itself: the leader's own waits for it. */
@@ -71,7 +71,7 @@ class Draft {
   readonly #problems = new Map<string, readonly string[]>();
   /** What is to be said of the urgent version that a node's own annotation names, by node. */
   readonly #urgent = new Map<string, readonly Finding[]>();
-  /** Nodes whose policy has an urgent version: they look past their waves for it. */
+  /** Nodes that look past their waves for their policy's urgent version. */
   readonly #pastWaves = new Set<string>();
   readonly #drains: DrainDecision[] = [];
   readonly #lookAt = new Set<string>();
@@ -102,7 +102,7 @@ class Draft {
     for (const member of facts.members) {
       this.#problems.set(member.node.name, member.byHand.problems);
       this.#urgent.set(member.node.name, urgentNode(facts, member));
-      if (hurries) this.#pastWaves.add(member.node.name);
+      if (hurries && looksPastWaves(facts, member.node)) this.#pastWaves.add(member.node.name);
       const step = flightStep(this.#world, facts, member, this.#now);
       if (step === undefined) {
         const ground = groundOf(this.#world, facts, member, this.#now);

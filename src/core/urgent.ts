@@ -5,6 +5,7 @@ import type { Facts, Member } from './facts.ts';
 import { isOf } from './releases.ts';
 import { isWanted } from './rollouts.ts';
 import { compareVersions } from './versions.ts';
+import type { NodeView } from './world.ts';
 
 /** What becomes of the version that an annotation says is urgent. */
 export interface Urgency {
@@ -48,6 +49,16 @@ export function urgencyOf(facts: Pick<Facts, 'view' | 'byHand' | 'members' | 'ro
   const message = `${urgent} is wanted now${setBy(view.urgentBy)}, ${LIFTED}`;
   if (rollouts.some(({ target }) => target === urgent)) return { holds: true, reason: 'Urgent', message };
   return { holds: true, reason: 'UrgentNotOffered', message: `${message}; waits for it to be offered to two nodes of a variant` };
+}
+
+/**
+ * Whether a node is to look past its wave for the urgent version that its policy has: as long as it is behind, and, until a rollout to
+ * it has begun, where it runs it already: then it says that it is offered.
+ */
+export function looksPastWaves({ byHand: { urgent }, rollouts }: Pick<Facts, 'byHand' | 'rollouts'>, { os }: NodeView): boolean {
+  if (urgent === undefined || os === undefined) return false;
+  const order = compareVersions(os.version, urgent);
+  return order < 0 || (order === 0 && !rollouts.some((rollout) => rollout.target === urgent && isOf(rollout, os)));
 }
 
 /** What a node's own annotation makes urgent there, and what keeps it from that. */
