@@ -234,7 +234,7 @@ export class Watchman implements Witness {
   #failedWith({ status: { rollouts = [] } }: PolicyView, members: readonly NodeView[], name: string, { os }: NodeView): boolean {
     const hostID = members.find((member) => member.name === name)?.hostID;
     return rollouts.some(
-      ({ variant, target, failed }) => variant === os?.variant && target === os.version && failed.some((one) => one.hostID === hostID),
+      ({ variant, failed }) => variant === os?.variant && failed.some((one) => one.hostID === hostID && one.target === os.version),
     );
   }
 
