@@ -2,6 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { readPolicies } from '../src/cli/policy-file.ts';
 import { run } from '../src/cli/run.ts';
 import { ADVICE, REASONS } from '../src/core/reasons.ts';
 import { guideFiles, staleGuides } from './generate-guides.ts';
@@ -54,6 +56,22 @@ describe('the guides', () => {
     expect([...new Set(named)].filter((name) => !commands.has(name))).toEqual([]);
   });
 
+  test('show policies that the API server takes, and values that the chart has', async () => {
+    const policies = [...texts].flatMap(([page, text]) =>
+      [...text.matchAll(/^```yaml\n(.*?)^```/gms)]
+        .map(([, example = '']) => example)
+        .filter((example) => example.includes('\nkind: UpdatePolicy\n'))
+        .flatMap((example) => readPolicies(example, page)),
+    );
+    expect(policies.map(({ name }) => name)).toEqual(expect.arrayContaining(['fleet', 'workers']));
+    const values: unknown = parse(await readFile(join(root, 'charts/lockkeeper/values.yaml'), 'utf8'));
+    const set = [...texts.values()].flatMap((text) =>
+      [...text.matchAll(/--set ([a-z]\S*=[^\s`]*)/g)].flatMap(([, pairs = '']) => pairs.split(',').map((pair) => pair.split('=')[0] ?? '')),
+    );
+    expect(set).toContain('image.repository');
+    expect(set.filter((key) => !isValue(values, key.split('.')))).toEqual([]);
+  });
+
   test('name every action of the audit lines', async () => {
     const source = await readFile(join(root, 'src/core/command.ts'), 'utf8');
     const actions = [...source.matchAll(/^ {2}\| \{ type: '(\w+)'/gm)]
@@ -63,6 +81,14 @@ describe('the guides', () => {
     expect(actions.filter((action) => texts.get('docs/audit-logs.md')?.includes(`\`${action}\``) !== true)).toEqual([]);
   });
 });
+
+/** Whether a chart's values have a path; what lies below an empty object is free. */
+function isValue(values: unknown, [first, ...rest]: readonly string[]): boolean {
+  if (first === undefined) return true;
+  if (typeof values !== 'object' || values === null) return false;
+  if (first in values) return isValue(Object.entries(values).find(([key]) => key === first)?.[1], rest);
+  return Object.keys(values).length === 0;
+}
 
 /** The places of a page that a link can name: its headings, as GitHub names them, and its anchors. */
 function placesOf(page: string): ReadonlySet<string> {
