@@ -1,6 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
 import type { NodeUpdateStatus } from '../../api/node-update.ts';
-import { aFlight, ago, aHost, aNode, anAnswer, aRecord, inFlightNode, MINUTE, NEW, NOW, proof, rebootOrder } from '../testing/builders.ts';
+import {
+  aFlight,
+  ago,
+  aHost,
+  aNode,
+  anAnswer,
+  aRecord,
+  inFlightNode,
+  MINUTE,
+  NEW,
+  NOW,
+  OLD,
+  proof,
+  rebootOrder,
+} from '../testing/builders.ts';
 import type { NodeView } from '../world.ts';
 import type { Flight } from './flight.ts';
 import { LOOK_AT_MACHINE } from './outcomes.ts';
@@ -82,6 +96,13 @@ describe('rebooting, under the boot that the order is for', () => {
       { target: NEW, reason: 'ActivationFailed' },
     ]);
     expect(step({ host: ordered(anAnswer(ID, 'Failed', 'ProofLost')) }).status).not.toHaveProperty('failures');
+  });
+
+  test('nor is it one where nothing was to be activated: tried again after a wait, not drained over and over', () => {
+    const refused = { record: aRecord('n1', { target: OLD }), host: ordered(anAnswer(ID, 'Failed', 'ActivationFailed')) };
+    const { status } = step(refused);
+    expect(status).toMatchObject({ next: 'Blocked', attempts: 1 });
+    expect(status).not.toHaveProperty('failures');
   });
 
   test('a failure keeps what the node looked like', () => {

@@ -1,3 +1,4 @@
+import { isRebootOnly } from '../../api/cordon-record.ts';
 import type { ErrorCode } from '../../api/node-host.ts';
 import type { Verdict } from '../command.ts';
 import { enter, withFailure } from '../status.ts';
@@ -75,7 +76,8 @@ export function rebooting(flight: Flight): Step {
 
 function refused(flight: Flight, code: ErrorCode | undefined, words: string): Step {
   const { record, node, now, status } = flight;
-  switch (code) {
+  // A reboot by hand activates nothing: that it was refused says nothing against what runs.
+  switch (code === 'ActivationFailed' && isRebootOnly(record) ? undefined : code) {
     case 'ActivationFailed': {
       const verdict: Verdict = { reason: 'ActivationFailed', message: `${record.target} could not be activated: ${words}` };
       if (record.rollsBack === true) return fail(flight, { ...verdict, reason: 'RollbackFailed' });
