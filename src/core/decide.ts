@@ -22,7 +22,7 @@ import type { Step } from './flight/flight.ts';
 import { flightStep, strayStep } from './flight-step.ts';
 import { type Ground, groundOf, stagingBegun } from './ground.ts';
 import { tooOldForControlPlane } from './kubernetes-skew.ts';
-import { outdatedTaint } from './outdated.ts';
+import { isStuck, outdatedTaint } from './outdated.ts';
 import { overdue } from './overdue.ts';
 import { policyStatus } from './policy-status.ts';
 import type { Reason } from './reasons.ts';
@@ -73,6 +73,8 @@ class Draft {
   readonly #urgent = new Map<string, readonly Finding[]>();
   /** Nodes that look past their waves for their policy's urgent version. */
   readonly #pastWaves = new Set<string>();
+  /** Policies with a node that may be in flight for ever. */
+  readonly #stuck = new Set<string>();
   readonly #drains: DrainDecision[] = [];
   readonly #lookAt = new Set<string>();
   readonly #jobs: JobRef[] = [];
@@ -109,6 +111,7 @@ class Draft {
         grounded.push({ member, ground });
         standings.set(member.node.name, this.#standing(facts, member, ground));
       } else {
+        if (isStuck(step.status)) this.#stuck.add(policy.name);
         if (step.status.phase !== 'Failed') pending.push(member.group);
         standings.set(member.node.name, standingInFlight(member, step.status, rolloutOf(facts, member.node)));
         this.#take(member.node, step);
@@ -299,7 +302,7 @@ class Draft {
 
   #settle(node: NodeView, status: NodeUpdateStatus, commands: readonly Command[] = [], barred: readonly BarredPod[] = []): void {
     const told = withFindings(status, this.#findings(node, status), this.#now);
-    const taint = outdatedTaint(node, status, this.#now);
+    const taint = outdatedTaint(node, status, this.#now, this.#stuck.has(status.policy ?? ''));
     const untaint: Command[] = taint.remove ? [{ type: 'Untaint' }] : [];
     if (taint.until !== undefined) this.#wake(taint.until);
     this.#nodes.push({

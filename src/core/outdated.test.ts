@@ -8,7 +8,9 @@ import {
   aHost,
   aNode,
   anUpdate,
+  aPod,
   aPolicy,
+  aRecord,
   aRollout,
   aStagedNode,
   aWorld,
@@ -105,6 +107,22 @@ describe('a node that registered outdated', () => {
     ['updated', aNode('n1', { ...outdated, os: { version: NEW, variant: 'aws-k8s-1.31', arch: 'amd64' } }), policy(), {}],
   ])('takes work where it is %s', (_, node, of, world) => {
     expect(untainted([node], of, world)).toEqual(['n1']);
+  });
+
+  test.each<[string, NodeUpdateStatus, string[]]>([
+    ['one that is drained', { phase: 'Draining' }, []],
+    ['a failed one, which keeps it until a person comes', { phase: 'Failed' }, ['n1']],
+    // What it waits for may be Pods that are Pending for want of this very node.
+    ['one whose drain is held for as long as it takes', { phase: 'Draining', deadlines: { drain: ago(MINUTE) } }, ['n1']],
+  ])('where the slot is taken by %s', (_, status, names) => {
+    const away = inFlightNode('n0', status, { record: aRecord('n0', { drainDeadline: ago(status.deadlines ? MINUTE : -MINUTE) }) });
+    const pods = new Map([
+      ['n0', [aPod('web-1')]],
+      ['n1', []],
+    ]);
+    const of = policy({ drain: { onTimeout: 'Hold' }, rollout: { failureBudget: 2 } });
+    const nodes = [away, aStagedNode('n1', outdated), aNode('n2', { os: { version: NEW, variant: 'aws-k8s-1.31', arch: 'amd64' } })];
+    expect(untainted(nodes, of, { pods })).toEqual(names);
   });
 
   test('takes work as soon as it is uncordoned, and not before', () => {

@@ -20,6 +20,20 @@ const ITS_TURN: ReadonlySet<Reason> = new Set([
   'CheckPending',
 ]);
 
+/** Of these, what the others' updates must end for. */
+const OTHERS_TURN: ReadonlySet<Reason> = new Set(['CapacityReached', 'AwaitingGroup', 'AwaitingZone', 'LeaderLast']);
+/** A drain that is held for as long as it takes. */
+const HELD: ReadonlySet<Reason> = new Set(['DrainHeld', 'ForceForbidden']);
+
+/**
+ * Whether a node in flight may stay there until a person comes, or its pods find a place, perhaps on the very node that waits for it:
+ * what waits for its turn may wait for ever.
+ */
+export function isStuck({ phase, reason }: NodeUpdateStatus): boolean {
+  const why = asReason(reason);
+  return phase === 'Failed' || (why !== undefined && HELD.has(why));
+}
+
 /** What becomes of the taint with which a node registered so as to be updated before it takes work. */
 export interface Taint {
   /** The node is at its target, or held by anything but its turn: it is to take work. */
@@ -28,8 +42,11 @@ export interface Taint {
   until?: Instant;
 }
 
-/** Whether a node that carries the taint `lockkeeper.dev/outdated` is to lose it, by the status that was decided for it. */
-export function outdatedTaint(node: NodeView, status: NodeUpdateStatus, now: Instant): Taint {
+/**
+ * Whether a node that carries the taint `lockkeeper.dev/outdated` is to lose it, by the status that was decided for it; `stuck` says
+ * whether a node of its policy is.
+ */
+export function outdatedTaint(node: NodeView, status: NodeUpdateStatus, now: Instant, stuck = false): Taint {
   if (node.outdated !== true) return { remove: false };
   switch (status.phase) {
     case 'Draining':
@@ -42,7 +59,7 @@ export function outdatedTaint(node: NodeView, status: NodeUpdateStatus, now: Ins
     case 'Staging':
     case 'Staged': {
       const reason = asReason(status.reason);
-      if (reason !== undefined && ITS_TURN.has(reason)) return { remove: false };
+      if (reason !== undefined && ITS_TURN.has(reason)) return { remove: stuck && OTHERS_TURN.has(reason) };
       // What it should run is not known before its agent has said what there is.
       const until = instant(node.createdAt) + FIRST_REPORT_MS;
       const early = reason === 'AwaitingReport' || reason === 'AgentMissing' || isCurrent(status);
