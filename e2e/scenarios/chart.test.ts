@@ -323,6 +323,29 @@ describe('its values', () => {
     expect((await rendered('crds.upgrade=false')).filter(({ metadata }) => metadata.name === 'lockkeeper-crds')).toEqual([]);
   });
 
+  test('people: a viewer reads, an operator patches policies and NodeUpdates besides; neither reads Secrets, and nobody is bound to them', async () => {
+    type Role = Manifest & { rules: { resources: string[]; verbs: string[] }[] };
+    const manifests = await rendered();
+    const writes = (name: string) =>
+      (the(manifests, 'ClusterRole', name) as Role).rules
+        .filter(({ verbs }) => verbs.some((verb) => !['get', 'list', 'watch'].includes(verb)))
+        .flatMap(({ resources, verbs }) => resources.map((resource) => [resource, ...verbs]));
+    expect(writes('lockkeeper-viewer')).toEqual([]);
+    expect(writes('lockkeeper-plan')).toEqual([]);
+    expect(writes('lockkeeper-operator')).toEqual([
+      ['updatepolicies', 'patch'],
+      ['nodeupdates', 'patch'],
+    ]);
+    const names = ['lockkeeper-viewer', 'lockkeeper-plan', 'lockkeeper-operator'];
+    const roles = manifests.filter(({ kind, metadata }) => kind === 'ClusterRole' && names.includes(metadata.name)) as Role[];
+    expect(roles.flatMap(({ rules }) => rules.flatMap(({ resources }) => resources))).not.toContainEqual(
+      expect.stringMatching(/^secrets|^\*|\/(token|exec)$/),
+    );
+    const bound = manifests.flatMap((manifest) => ('roleRef' in manifest ? [(manifest['roleRef'] as { name: string }).name] : []));
+    expect(bound).toContain('lockkeeper-controller');
+    expect(names.filter((name) => bound.includes(name))).toEqual([]);
+  });
+
   test('networkPolicy: the ports of what checks ask are open, and nothing else but API server and name service', async () => {
     type Policy = Manifest & { spec: { ingress?: object[]; egress?: { ports: { port: number }[]; to?: object[] }[] } };
     const off = await rendered();
