@@ -1,15 +1,10 @@
-import { execFile } from 'node:child_process';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import * as z from 'zod/mini';
 import { type Plan, planSchema } from '../../src/api/plan.ts';
 import type { Bed } from '../bed/bed.ts';
-import { binaries } from '../bed/binaries.ts';
-import { repository } from '../bed/config.ts';
-import { kubeconfig } from '../bed/control-plane.ts';
 import { quickHost } from './fleet.ts';
 import { guardNode } from './guarded-pod.ts';
+import { personOn } from './person.ts';
 import { fleetOfTheTest } from './started-fleet.ts';
 
 const start = fleetOfTheTest();
@@ -117,52 +112,17 @@ test('what is planned is what then happens, and planning writes nothing', async 
   await judge.invariants();
 }, 180_000);
 
-/** What a program said, and how it ended. */
-interface Ran {
-  code: number | string | undefined;
-  stdout: string;
-  stderr: string;
-}
-
-/** A person with rights to read and no others, who has none to begin with. */
-async function plannerOn({ client, home }: Bed) {
-  const namespace = 'default';
-  const account = `/api/v1/namespaces/${namespace}/serviceaccounts/planner`;
-  const user = `system:serviceaccount:${namespace}:planner`;
-  await client.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'planner', namespace } });
-  const { status } = await client.create<{ status: { token: string } }>(`${account}/token`, { spec: {} });
-  const config = path.join(home.scratch, 'planner.kubeconfig');
-  await writeFile(config, kubeconfig({ ...client.access, token: status.token }), { mode: 0o600 });
-  const plugins = path.join(home.scratch, 'plugins');
-  await mkdir(plugins);
-  const program = path.join(repository, 'dist', 'kubectl-lockkeeper.js');
-  await symlink(program, path.join(plugins, 'kubectl-lockkeeper'));
-  const { kubectl } = await binaries({ only: ['kubectl'] });
-  const env = { HOME: home.scratch, KUBECONFIG: config, PATH: [plugins, path.dirname(process.execPath)].join(':') };
-  const execute = (file: string, args: readonly string[], input = ''): Promise<Ran> =>
-    new Promise((resolve) => {
-      const child = execFile(file, args, { env, timeout: 60_000 }, (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : (error.code ?? undefined), stdout, stderr }),
-      );
-      child.stdin?.end(input);
-    });
-  const run = (args: readonly string[], input?: string) => execute(process.execPath, [program, ...args], input);
+/** Somebody who plans. */
+async function plannerOn(bed: Bed) {
+  const person = await personOn(bed, 'planner');
   return {
-    user,
-    run,
-    kubectl: (args: readonly string[]) => execute(kubectl, args),
+    ...person,
+    run: (args: readonly string[], input = '') => person.run(args, { input }),
     async plan(more: readonly string[] = [], input?: string): Promise<Plan> {
-      const { code, stdout, stderr } = await run(['plan', '-o', 'json', ...more], input);
+      const { code, stdout, stderr } = await person.run(['plan', '-o', 'json', ...more], input === undefined ? {} : { input });
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       return z.parse(planSchema, JSON.parse(stdout));
     },
-    allow: () =>
-      client.apply({
-        apiVersion: 'rbac.authorization.k8s.io/v1',
-        kind: 'ClusterRoleBinding',
-        metadata: { name: 'planner' },
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'lockkeeper-plan' },
-        subjects: [{ kind: 'ServiceAccount', name: 'planner', namespace }],
-      }),
+    allow: () => person.allow('lockkeeper-plan'),
   };
 }

@@ -3,7 +3,7 @@ import { API_VERSION } from '../api/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import { type Query, resourceOf } from '../kube/paths.ts';
-import { NotInstalledError, type Right } from './errors.ts';
+import { missingRight, NotInstalledError, type Right } from './errors.ts';
 
 const PAGE = 500;
 const OURS = `/apis/${API_VERSION}/`;
@@ -55,7 +55,8 @@ export class ListReader {
       if (isNotFound(error) && path.startsWith(OURS)) throw new NotInstalledError();
       if (!(error instanceof ApiError && error.status === 403)) throw error;
       const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1];
-      this.missing.push({ verb, resource: nameOf(path), ...(namespace !== undefined && { namespace: decodeURIComponent(namespace) }) });
+      const wanted = { verb, resource: nameOf(path), ...(namespace !== undefined && { namespace: decodeURIComponent(namespace) }) };
+      this.missing.push(missingRight(error, wanted));
       return undefined;
     }
   }

@@ -5,6 +5,7 @@ import { type Plan, planSchema } from '../api/plan.ts';
 import { planOf } from '../core/plan/plan.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
+import { type ConnectOptions, withConnectOptions } from './options.ts';
 import { type PolicyFile, readPolicies } from './policy-file.ts';
 import { readWorld } from './read-world.ts';
 import { renderPlan } from './render-plan.ts';
@@ -14,11 +15,9 @@ import { withPolicies } from './with-policies.ts';
 const MANY = 100;
 
 /** What a plan can be told. */
-export interface PlanOptions {
+export interface PlanOptions extends ConnectOptions {
   filename?: string[];
   output?: 'json';
-  kubeconfig?: string;
-  context?: string;
   namespace?: string;
 }
 
@@ -36,7 +35,7 @@ export interface PlanDeps {
 
 /** The `plan` command with its flags; `run` gets what was asked for. */
 export function planCommand(run: (options: PlanOptions) => Promise<void>): Command {
-  return new Command('plan')
+  return withConnectOptions(new Command('plan'))
     .description(
       'Says what Lockkeeper will do with the nodes, and changes nothing: which nodes in which order, when, what blocks each, how long the whole takes, and what keeps it from ever ending.',
     )
@@ -49,8 +48,6 @@ export function planCommand(run: (options: PlanOptions) => Promise<void>): Comma
     .addOption(
       new Option('-o, --output <format>', 'json: a Plan of plan.lockkeeper.dev/v1alpha1, described in docs/plan.md').choices(['json']),
     )
-    .option('--kubeconfig <file>', 'the kubeconfig (default: those that KUBECONFIG names, then ~/.kube/config)')
-    .option('--context <name>', 'context of the kubeconfig (default: its current one)')
     .option('-n, --namespace <name>', "Lockkeeper's namespace (default: where its controllers run)")
     .addHelpText(
       'after',

@@ -9,9 +9,10 @@ import { verbCommands } from './by-hand/commands.ts';
 import { runVerb } from './by-hand/run.ts';
 import { completionCommands } from './completion.ts';
 import { confirmOn } from './confirm.ts';
+import { proxyEnvironment } from './environment.ts';
 import { EXIT, explain, MissingRightsError, UsageError } from './errors.ts';
 import { readFleet } from './fleet.ts';
-import type { ConnectOptions } from './options.ts';
+import { type ConnectOptions, impersonationOf } from './options.ts';
 import { planCommand, runPlan } from './plan.ts';
 import { PolicyFileError } from './policy-file.ts';
 import { readText } from './read-text.ts';
@@ -91,10 +92,13 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
   }
 }
 
-async function connect({ kubeconfig, context }: ConnectOptions): Promise<KubeClient> {
+async function connect(options: ConnectOptions): Promise<KubeClient> {
+  const impersonate = impersonationOf(options);
   // Kubernetes' own library is most of the program, and help needs none of it.
   const { kubeconfigCredentials } = await import('../kube/kubeconfig.ts');
-  return new KubeClient({ credentials: kubeconfigCredentials(kubeconfig, context), userAgent: `kubectl-lockkeeper/${VERSION}` });
+  const { kubeconfig, context } = options;
+  const credentials = kubeconfigCredentials(kubeconfig, context, systemClock, { impersonate, proxy: proxyEnvironment() });
+  return new KubeClient({ credentials, userAgent: `kubectl-lockkeeper/${VERSION}` });
 }
 
 function untilInterrupted(onInterrupt: (listener: () => void) => () => void): { signal: AbortSignal; done: () => void } {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type Clock, onAbort } from './clock.ts';
-import type { Credentials, TlsOptions } from './credentials.ts';
+import type { Credentials, Impersonation, TlsOptions } from './credentials.ts';
 import { ApiError, ApiUnreachableError, apiErrorFrom } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { type Query, requestUrl, resourceOf } from './paths.ts';
@@ -68,10 +68,10 @@ export class Connection {
   #clockOffsetMs = 0;
 
   constructor(options: ConnectionOptions) {
-    const { server } = options.credentials;
+    const { server, proxy } = options.credentials;
     this.#options = options;
-    this.#requests = createTransport(server, options.maxSockets);
-    this.#watches = createTransport(server, 1_024);
+    this.#requests = createTransport(server, options.maxSockets, proxy);
+    this.#watches = createTransport(server, 1_024, proxy);
   }
 
   get clockOffsetMs(): number {
@@ -119,7 +119,11 @@ export class Connection {
 
   async #send(call: Call, { tls, authorization }: Access): Promise<OpenExchange> {
     const { credentials, userAgent } = this.#options;
-    const headers: Record<string, string> = { accept: 'application/json', 'user-agent': userAgent };
+    const headers: Record<string, string | string[]> = {
+      accept: 'application/json',
+      'user-agent': userAgent,
+      ...impersonationHeaders(credentials.impersonate),
+    };
     if (authorization !== undefined) headers['authorization'] = authorization;
     if (call.body !== undefined) headers['content-type'] = call.contentType ?? 'application/json';
     const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
@@ -187,6 +191,16 @@ export class Connection {
     const durationMs = this.#options.clock.monotonic() - startedAt;
     this.#options.onRequest?.({ method, resource: resourceOf(path), watch, status, durationMs });
   }
+}
+
+function impersonationHeaders(who: Impersonation | undefined): Record<string, string | string[]> {
+  if (who === undefined) return {};
+  const { user, groups = [], uid } = who;
+  return {
+    'impersonate-user': user,
+    ...(groups.length > 0 && { 'impersonate-group': [...groups] }),
+    ...(uid !== undefined && { 'impersonate-uid': uid }),
+  };
 }
 
 /** Cuts the exchange at its deadline, or when its signal is aborted. */

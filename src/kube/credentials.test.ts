@@ -204,8 +204,31 @@ describe('a kubeconfig', () => {
     expect(() => kubeconfigCredentials(join(directory, 'none'))).toThrow('cannot read');
   });
 
-  test('a proxy is refused rather than passed by', async () => {
-    const path = await file('kc', kubeconfig({}, { 'proxy-url': 'http://proxy' }));
-    expect(() => kubeconfigCredentials(path)).toThrow('proxy-url');
+  test('a proxy of its own beats that of the environment, which is not asked on the way to this machine', async () => {
+    const overrides = { proxy: { HTTPS_PROXY: 'http://env:3128', NO_PROXY: 'a.b' } };
+    const plain = await file('kc', kubeconfig({}));
+    expect(kubeconfigCredentials(plain).proxy).toBeUndefined();
+    expect(kubeconfigCredentials(plain, undefined, clock, overrides).proxy).toEqual(overrides.proxy);
+    const own = await file('own', kubeconfig({}, { 'proxy-url': 'http://proxy:1' }));
+    expect(kubeconfigCredentials(own, undefined, clock, overrides).proxy).toEqual({
+      HTTPS_PROXY: 'http://proxy:1',
+      HTTP_PROXY: 'http://proxy:1',
+    });
+    for (const server of ['https://127.0.0.1:6443', 'https://localhost', 'https://[::1]:1']) {
+      const local = await file('local', kubeconfig({}, { server }));
+      expect(kubeconfigCredentials(local, undefined, clock, overrides).proxy).toBeUndefined();
+    }
+    const socks = await file('socks', kubeconfig({}, { 'proxy-url': 'socks5://proxy' }));
+    expect(() => kubeconfigCredentials(socks)).toThrow('only http:// and https:// proxies');
+  });
+
+  test('whom it acts as, unless told otherwise', async () => {
+    const path = await file('kc', kubeconfig({ token: 't', as: 'jane' }));
+    expect(kubeconfigCredentials(path).impersonate).toEqual({ user: 'jane' });
+    expect(kubeconfigCredentials(path, undefined, clock, { impersonate: { user: 'joe', groups: ['g'] } }).impersonate).toEqual({
+      user: 'joe',
+      groups: ['g'],
+    });
+    expect(kubeconfigCredentials(await file('own', kubeconfig({ token: 't' }))).impersonate).toBeUndefined();
   });
 });

@@ -7,10 +7,23 @@ export interface TlsOptions {
   readonly servername?: string | undefined;
 }
 
+/** Who requests are to count as; the API server asks whether we may. */
+export interface Impersonation {
+  readonly user: string;
+  readonly groups?: readonly string[] | undefined;
+  readonly uid?: string | undefined;
+}
+
+/** A proxy on the way to the API server, by the names of the environment's variables: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, or in lower case. */
+export type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
+
 /** Where the API server is, and how we prove to it who we are. */
 export interface Credentials {
   /** May have a path of its own (a proxy in front of several clusters). */
   readonly server: URL;
+  /** Absent: no proxy, whatever the environment says. */
+  readonly proxy?: ProxyEnvironment | undefined;
+  readonly impersonate?: Impersonation | undefined;
   tls(): Promise<TlsOptions>;
   /** The Authorization header's value, if there is one. */
   authorization(): Promise<string | undefined>;

@@ -1,7 +1,7 @@
 import type { RequestOptions as HttpsOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { type Clock, systemClock } from './clock.ts';
-import { type Credentials, CredentialsError, type TlsOptions } from './credentials.ts';
+import { type Credentials, CredentialsError, type Impersonation, type ProxyEnvironment, type TlsOptions } from './credentials.ts';
 
 interface Applied {
   readonly tls: TlsOptions;
@@ -13,11 +13,24 @@ const maxAgeMs = 10_000;
 /** A server that keeps refusing us must not have a plug-in started for each request. */
 const minReloadMs = 5_000;
 
+/** What a person's command line and environment say besides. */
+export interface KubeconfigOverrides {
+  /** In place of whom the kubeconfig has requests count as. */
+  readonly impersonate?: Impersonation | undefined;
+  /** Where the kubeconfig names no proxy; as for other programs, none is asked on the way to this machine itself. */
+  readonly proxy?: ProxyEnvironment | undefined;
+}
+
 /**
- * A person's kubeconfig with all that client-node understands: merged files, exec plug-ins, OIDC, client certificates.
+ * A person's kubeconfig with all that client-node understands: merged files, exec plug-ins, OIDC, client certificates; `proxy-url` (HTTP) and `as`, too.
  * Without a path: KUBECONFIG, then ~/.kube/config. Throws CredentialsError where there is none, or no such context.
  */
-export function kubeconfigCredentials(path: string | undefined, context?: string, clock: Clock = systemClock): Credentials {
+export function kubeconfigCredentials(
+  path: string | undefined,
+  context?: string,
+  clock: Clock = systemClock,
+  overrides: KubeconfigOverrides = {},
+): Credentials {
   let config = load(path, context);
   let loadedAt = clock.monotonic();
   let cached: { at: number; applied: Promise<Applied> } | undefined;
@@ -33,8 +46,13 @@ export function kubeconfigCredentials(path: string | undefined, context?: string
     return cached.applied;
   };
 
+  const server = serverOf(config);
+  const proxy = proxyOf(config) ?? (isLoopback(server) ? undefined : overrides.proxy);
+  const impersonate = overrides.impersonate ?? impersonationOf(config);
   return {
-    server: serverOf(config),
+    server,
+    ...(proxy !== undefined && { proxy }),
+    ...(impersonate !== undefined && { impersonate }),
     tls: async () => (await applied()).tls,
     authorization: async () => (await applied()).authorization,
     refresh() {
@@ -74,7 +92,6 @@ function load(path: string | undefined, context: string | undefined): KubeConfig
   if (path === undefined && config.getCurrentContext() === 'loaded-context' && cluster?.server === 'http://localhost:8080')
     throw new CredentialsError('there is no kubeconfig: KUBECONFIG names none, and there is no ~/.kube/config', { retryable: false });
   if (!cluster) throw new CredentialsError('the kubeconfig names no current context with a cluster', { retryable: false });
-  if (cluster.proxyUrl) throw new CredentialsError("the kubeconfig's proxy-url is not supported", { retryable: false });
   return config;
 }
 
@@ -86,6 +103,25 @@ function serverOf(config: KubeConfig): URL {
     throw new CredentialsError(`the kubeconfig's server is no URL: ${server}`, { cause, retryable: false });
   }
 }
+
+/** The kubeconfig's own word beats the environment's, and holds for every server. */
+function proxyOf(config: KubeConfig): ProxyEnvironment | undefined {
+  const url = config.getCurrentCluster()?.proxyUrl;
+  if (!url) return undefined;
+  if (!/^https?:\/\/./.test(url))
+    throw new CredentialsError(`the kubeconfig's proxy-url is ${url}: only http:// and https:// proxies are supported`, {
+      retryable: false,
+    });
+  return { HTTPS_PROXY: url, HTTP_PROXY: url };
+}
+
+function impersonationOf(config: KubeConfig): Impersonation | undefined {
+  const user = config.getCurrentUser()?.impersonateUser;
+  return user ? { user } : undefined;
+}
+
+const isLoopback = ({ hostname }: URL): boolean =>
+  hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 
 async function apply(config: KubeConfig): Promise<Applied> {
   const options: HttpsOptions = {};

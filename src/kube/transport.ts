@@ -1,13 +1,13 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { TlsOptions } from './credentials.ts';
+import type { ProxyEnvironment, TlsOptions } from './credentials.ts';
 import { ApiProtocolError, ApiUnreachableError } from './errors.ts';
 
 /** One HTTP request, ready to be sent. */
 export interface Outgoing {
   readonly method: string;
   readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | string[]>>;
   readonly body: Buffer | undefined;
   readonly tls: TlsOptions;
 }
@@ -37,8 +37,8 @@ export interface Transport {
 const idleMs = 60_000;
 const tcpKeepAliveMs = 20_000;
 
-/** Opens the pool for one server. `maxSockets` bounds its connections; further requests queue. */
-export function createTransport(server: URL, maxSockets: number): Transport {
+/** Opens the pool for one server, through a proxy where one is named. `maxSockets` bounds its connections; further requests queue. */
+export function createTransport(server: URL, maxSockets: number, proxy?: ProxyEnvironment): Transport {
   const options = {
     keepAlive: true,
     keepAliveMsecs: tcpKeepAliveMs,
@@ -46,6 +46,7 @@ export function createTransport(server: URL, maxSockets: number): Transport {
     maxFreeSockets: Math.min(maxSockets, 8),
     timeout: idleMs,
     scheduling: 'lifo' as const,
+    ...(proxy !== undefined && { proxyEnv: proxy }),
   };
   const secure = server.protocol === 'https:';
   const agent = secure ? new https.Agent(options) : new http.Agent(options);
