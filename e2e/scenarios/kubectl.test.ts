@@ -24,6 +24,11 @@ test('people steer a rollout by kubectl lockkeeper, with the rights that the cha
     expect(stranger.stderr).toContain(words);
   await jane.allow('lockkeeper-viewer');
   expect(await says(['status'])).toMatch(/^node-1 +fleet +Staged +1\.26\.0 → 1\.26\.1 +AwaitingApproval/m);
+  const why = await says(['why', 'node-2']);
+  expect(why).toMatch(
+    /^node node-2 \(Staged, UpdatePolicy fleet\): AwaitingApproval: .*\n {2}what changes that: kubectl lockkeeper approve 1\.26\.1 fleet\n/,
+  );
+  expect(why).toMatch(/^ {2}passes {2}paused .*[^]*^ {2}holds {3}approval .*<- the reason$/m);
   const viewer = await jane.run(['pause']);
   expect(viewer).toMatchObject({ code: 3, stdout: '' });
   for (const words of ['patch updatepolicies.lockkeeper.dev', 'lockkeeper-operator']) expect(viewer.stderr).toContain(words);
@@ -31,7 +36,7 @@ test('people steer a rollout by kubectl lockkeeper, with the rights that the cha
 
   // Whoever may act as another has that one's rights, and no others.
   const as = await jane.run(['status', '--as', 'joe', '--as-group', 'crew']);
-  expect(as).toMatchObject({ code: 3, stderr: expect.stringContaining('impersonate users') });
+  expect(as).toMatchObject({ code: 3, stderr: expect.stringContaining('cannot impersonate') });
   await bed.client.apply({
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'ClusterRole',

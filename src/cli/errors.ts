@@ -15,7 +15,7 @@ export const EXIT = {
 
 /** A right that the user lacks. */
 export interface Right {
-  verb: 'get' | 'list' | 'watch' | 'patch' | 'impersonate';
+  verb: 'get' | 'list' | 'watch' | 'patch';
   /** `pods`, `updatepolicies.lockkeeper.dev`. */
   resource: string;
   /** Where it is wanted; absent: in all of the cluster. */
@@ -27,14 +27,13 @@ export class MissingRightsError extends Error {
   readonly retryable = false;
   readonly rights: readonly Right[];
 
-  /** `role` is the chart's ClusterRole that has them all; `said` are the API server's own words, where another than RBAC may have refused. */
+  /** `role` is the chart's ClusterRole that has them all; `said` are the API server's own words, for a refusal may be about whom the user acts as, or an admission policy's. */
   constructor(rights: readonly Right[], role: string, said?: string) {
     const lines = [...new Set(rights.map(describe))];
-    const remedy = rights.every(({ verb }) => verb === 'impersonate')
-      ? 'Have an administrator allow you to act as whom --as and --as-group name, or leave these out.'
-      : `The chart's ClusterRole ${role} has all that this command needs; have an administrator bind it to you:\n  kubectl create clusterrolebinding ${role}-NAME --clusterrole=${role} --user=NAME`;
     const words = said === undefined ? '' : `\nThe API server says: ${said}`;
-    super(`you lack ${lines.length === 1 ? 'a right' : 'rights'} in this cluster:\n${lines.join('\n')}\n${remedy}${words}`);
+    super(
+      `you lack ${lines.length === 1 ? 'a right' : 'rights'} in this cluster:\n${lines.join('\n')}\nThe chart's ClusterRole ${role} has all that this command needs; have an administrator bind it to you:\n  kubectl create clusterrolebinding ${role}-NAME --clusterrole=${role} --user=NAME${words}`,
+    );
     this.name = 'MissingRightsError';
     this.rights = rights;
   }
@@ -42,14 +41,6 @@ export class MissingRightsError extends Error {
 
 const describe = ({ verb, resource, namespace }: Right): string =>
   `  ${verb} ${resource}${namespace === undefined ? ' (cluster-wide)' : ` (in ${namespace})`}`;
-
-/** What may be impersonated: a refusal that names one of these is about whom the user acts as. */
-const ACTED_AS: ReadonlySet<string> = new Set(['users', 'groups', 'uids', 'serviceaccounts']);
-
-/** The right whose lack an answer 403 tells of. */
-export function missingRight({ details: { kind } }: ApiError, wanted: Right): Right {
-  return kind !== undefined && ACTED_AS.has(kind) ? { verb: 'impersonate', resource: kind } : wanted;
-}
 
 /** The command line makes no sense, or lacks a confirmation; the message says what to write. */
 export class UsageError extends Error {

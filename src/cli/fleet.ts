@@ -35,7 +35,7 @@ export async function readFleet(client: Pick<KubeClient, 'get' | 'listPages'>): 
     reader.list(kindPath(NODE_UPDATE), nodeUpdateOf),
     reader.list(kindPath(NODE_HOST), nodeHostOf),
   ]);
-  if (reader.missing.length > 0) throw new MissingRightsError(reader.missing, VIEWER);
+  if (reader.missing.length > 0) throw new MissingRightsError(reader.missing, VIEWER, reader.said);
   return fleetOf({ policies: policies.items, updates: updates.items, hosts: hosts.items, unreadable: reader.unreadable });
 }
 

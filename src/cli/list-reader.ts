@@ -3,7 +3,7 @@ import { API_VERSION } from '../api/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import { type Query, resourceOf } from '../kube/paths.ts';
-import { missingRight, NotInstalledError, type Right } from './errors.ts';
+import { NotInstalledError, type Right } from './errors.ts';
 
 const PAGE = 500;
 const OURS = `/apis/${API_VERSION}/`;
@@ -13,6 +13,8 @@ const identitySchema = z.object({ metadata: z.object({ name: z.string(), namespa
 export class ListReader {
   readonly #client: Pick<KubeClient, 'get' | 'listPages'>;
   readonly missing: Right[] = [];
+  /** The API server's own words of the first refusal. */
+  said: string | undefined;
   /** Objects that this version of the program cannot read, as `nodeupdates/a`. */
   readonly unreadable: string[] = [];
 
@@ -56,7 +58,8 @@ export class ListReader {
       if (!(error instanceof ApiError && error.status === 403)) throw error;
       const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1];
       const wanted = { verb, resource: nameOf(path), ...(namespace !== undefined && { namespace: decodeURIComponent(namespace) }) };
-      this.missing.push(missingRight(error, wanted));
+      this.missing.push(wanted);
+      this.said ??= error.words;
       return undefined;
     }
   }

@@ -50,7 +50,7 @@ export async function readWorld(client: Pick<KubeClient, 'get' | 'listPages'>, n
   const own = ours.filter((pod) => pod.namespace === home);
   const settings = own.find(isController)?.settings ?? controllerSettings(undefined);
   const self = home === undefined ? undefined : await readSelf(reader, home, settings.leaseName, controllers);
-  if (reader.missing.length > 0) throw new MissingRightsError(reader.missing, ROLE);
+  if (reader.missing.length > 0) throw new MissingRightsError(reader.missing, ROLE, reader.said);
 
   const ownPods = { items: new Map(own.map((pod) => [`${pod.namespace}/${pod.name}`, pod])) };
   const kubernetes = parseServerVersion(version);

@@ -9,7 +9,7 @@ import { verbCommands } from './by-hand/commands.ts';
 import { runVerb } from './by-hand/run.ts';
 import { completionCommands } from './completion.ts';
 import { confirmOn } from './confirm.ts';
-import { proxyEnvironment } from './environment.ts';
+import { proxyEnvironment } from './config.ts';
 import { EXIT, explain, MissingRightsError, UsageError } from './errors.ts';
 import { readFleet } from './fleet.ts';
 import { type ConnectOptions, impersonationOf } from './options.ts';

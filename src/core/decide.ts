@@ -28,7 +28,7 @@ import { policyStatus } from './policy-status.ts';
 import type { Reason } from './reasons.ts';
 import { isOf } from './releases.ts';
 import { lastRules, ownRules, rollbackRules, stageRules, turnRules } from './rules/index.ts';
-import { type Candidate, firstHold } from './rules/rule.ts';
+import { type Candidate, firstHold, type Rule } from './rules/rule.ts';
 import { standingInFlight, standingOnGround } from './standing.ts';
 import { enter } from './status.ts';
 import { type Standing, type Turn, turnsOf } from './turn.ts';
@@ -43,13 +43,16 @@ const MAX_LOOKED_AT = 64;
 /** Blocked nodes whose pods are watched all the time; of more than these, each is looked at when its backoff is over. */
 const MAX_BLOCKED_LOOKED_AT = 16;
 
+/** Is told which rules a candidate is put to, before they are asked. */
+export type OnAsked = (rules: readonly Rule[], candidate: Candidate) => void;
+
 /**
  * The whole decision: what to do now with every policy and node, and the one reason for each node's being where it is.
  * Pure: the same world and time give the same decision; any pass may be the first after a crash.
  */
-export function decide(world: World, now: Instant): Decision {
+export function decide(world: World, now: Instant, onAsked?: OnAsked): Decision {
   const assigned = assign(world.policies, world.nodes);
-  const draft = new Draft(world, assigned, now);
+  const draft = new Draft(world, assigned, now, onAsked);
   const members = Map.groupBy(
     world.nodes.filter((node) => assigned.has(node.name)),
     (node) => assigned.get(node.name)?.uid ?? '',
@@ -64,6 +67,7 @@ class Draft {
   /** Which policy has which node, by node. */
   readonly #assigned: ReadonlyMap<string, PolicyView>;
   readonly #now: Instant;
+  readonly #onAsked: OnAsked | undefined;
   readonly #nodesByName: ReadonlyMap<string, NodeView>;
   readonly #policies: PolicyDecision[] = [];
   readonly #nodes: NodeDecision[] = [];
@@ -84,7 +88,8 @@ class Draft {
   #handOver = false;
   #wakeAt: Instant | undefined;
 
-  constructor(world: World, assigned: ReadonlyMap<string, PolicyView>, now: Instant) {
+  constructor(world: World, assigned: ReadonlyMap<string, PolicyView>, now: Instant, onAsked: OnAsked | undefined) {
+    this.#onAsked = onAsked;
     this.#world = world;
     this.#assigned = assigned;
     this.#now = now;
@@ -195,7 +200,7 @@ class Draft {
           break;
         case 'stage': {
           const candidate = this.#candidate(facts, member, ground.version);
-          const hold = firstHold(goesBack(member) ? rollbackRules.stage : stageRules, candidate, this.#now);
+          const hold = this.#firstHold(goesBack(member) ? rollbackRules.stage : stageRules, candidate);
           if (hold !== undefined) {
             this.#settle(member.node, enter(ground.status, ground.status.phase ?? 'Idle', hold, this.#now));
             break;
@@ -251,7 +256,7 @@ class Draft {
           continue;
         }
       }
-      const hold = firstHold(goesBack(member) ? rollbackRules.turn : turnRules, candidate, this.#now) ?? this.#lastHold(candidate);
+      const hold = this.#firstHold(goesBack(member) ? rollbackRules.turn : turnRules, candidate) ?? this.#lastHold(candidate);
       if (hold === undefined) {
         claimed.add(node.name);
         pending.push(member.group);
@@ -276,6 +281,11 @@ class Draft {
       const told = reboot ? { ...hold, message: `a reboot was asked for: ${hold.message}` } : hold;
       this.#settle(node, enter(ground.status, phase, told, this.#now));
     }
+  }
+
+  #firstHold(rules: readonly Rule[], candidate: Candidate): Verdict | undefined {
+    this.#onAsked?.(rules, candidate);
+    return firstHold(rules, candidate, this.#now);
   }
 
   #lastHold(candidate: Candidate): Verdict | undefined {

@@ -2,7 +2,7 @@ import { kindPath, type NODE_UPDATE, type UPDATE_POLICY } from '../../api/kinds.
 import { nodeOf } from '../../cluster/views.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ApiError, isNotFound } from '../../kube/errors.ts';
-import { MissingRightsError, missingRight, RefusedError, type Right, UsageError } from '../errors.ts';
+import { MissingRightsError, RefusedError, type Right, UsageError } from '../errors.ts';
 import { readFleet } from '../fleet.ts';
 import { type Change, titleOf, type Verb } from './change.ts';
 import { type Target, targetsOf } from './targets.ts';
@@ -80,8 +80,7 @@ async function write(client: WriteDeps['client'], { kind, name, annotations }: C
     );
   } catch (error) {
     if (isNotFound(error)) throw new RefusedError(`${kind.kind} ${name} is gone: nothing was changed`);
-    if (error instanceof ApiError && error.status === 403)
-      throw new MissingRightsError([missingRight(error, rightOf(kind))], OPERATOR, error.words);
+    if (error instanceof ApiError && error.status === 403) throw new MissingRightsError([rightOf(kind)], OPERATOR, error.words);
     throw error;
   }
 }

@@ -150,7 +150,7 @@ test.each<[string, Verb, Target, Partial<Ask>, object, RegExp]>([
   ['approve by name', approve, node({ spec: manual }), { version: NEW }, by('approvedVersion', NEW), /it is begun/],
   ['approve again', approve, policy({ spec: manual, on: { [BY_HAND.approvedVersion]: NEW } }), { version: NEW }, nothing, /already/],
   ['approve what needs none', approve, policy(), { version: NEW }, nothing, /asks for no approval/],
-  ['approve where nothing waits', approve, policy({ spec: manual, node: { ...staged, reason: 'UpToDate' } }), {}, nothing, /nothing waits/],
+  ['approve where nothing waits', approve, policy({ spec: manual, node: { ...staged, target: OLD } }), {}, nothing, /nothing waits/],
   ['approve now', approve, policy(), { version: NEW, now: true }, by('urgent', NEW), /PodDisruptionBudgets do/],
   ['approve now what runs', approve, policy({ node: { from: NEW } }), { version: NEW, now: true }, nothing, /runs 1\.26\.1 or a newer/],
   [
@@ -270,7 +270,7 @@ test('which of several versions waits is not guessed', () => {
     policy: aPolicy({ spec: manual }),
     nodes: [
       { name: 'a', annotations: {}, status: staged },
-      { name: 'b', annotations: {}, status: { ...staged, target: OLD } },
+      { name: 'b', annotations: {}, status: { ...staged, target: '1.26.2' } },
     ],
   };
   expect(() => approve(several, { token })).toThrow(RefusedError);

@@ -32,16 +32,16 @@ export function namedVersion(target: Target, { version, force }: Ask): string {
   return version;
 }
 
-/** The version that nodes wait to be approved, where there is but one. Throws a RefusedError that lists them otherwise. */
+/** The version that nodes are to be brought to, where there is but one. Throws a RefusedError that lists them otherwise. */
 export function waitingVersion(target: Target): string | undefined {
   const waiting = new Set(
-    nodesOfTarget(target).flatMap(({ status }) =>
-      status.reason === 'AwaitingApproval' && status.target !== undefined ? [status.target] : [],
+    nodesOfTarget(target).flatMap(({ status: { from, target: to } }) =>
+      to !== undefined && from !== undefined && to !== from ? [to] : [],
     ),
   );
   if (waiting.size > 1)
     throw new RefusedError(
-      `several versions wait for approval on ${titleOf(target)}: ${[...waiting].join(', ')}; name one: kubectl lockkeeper approve VERSION ${wordOf(target)}`,
+      `nodes of ${titleOf(target)} are to be brought to several versions: ${[...waiting].join(', ')}; name one: kubectl lockkeeper approve VERSION ${wordOf(target)}`,
     );
   return [...waiting][0];
 }

@@ -1,12 +1,14 @@
 import { Command, Option } from 'commander';
 import type { Colors } from 'picocolors/types.js';
 import { nodeOf } from '../../cluster/views.ts';
+import { asIfChecked } from '../../core/plan/plan.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { MissingRightsError, UsageError } from '../errors.ts';
 import { readFleet, VIEWER } from '../fleet.ts';
 import { ListReader } from '../list-reader.ts';
 import { type ConnectOptions, withConnectOptions } from '../options.ts';
+import { readWorld } from '../read-world.ts';
 import { historyOf, renderHistory } from './history.ts';
 import { liveView } from './live.ts';
 import { asData } from './output.ts';
@@ -14,6 +16,7 @@ import { renderReport, reportCSV, reportOf } from './report.ts';
 import { renderStatus, type Status, statusOf } from './status.ts';
 import { readVersions, renderVersions } from './versions.ts';
 import { watchFleet } from './watch-fleet.ts';
+import { nodeWhy, renderWhy } from './why.ts';
 
 /** What commands that only show need of the machine that they run on. */
 export interface ShowDeps {
@@ -47,6 +50,22 @@ export function showCommands(run: Show, clientVersion: (format: 'json' | 'yaml' 
     .action((names: string[], options: ConnectOptions & Output & { watch?: true }) =>
       run(options, (deps) => (options.watch === true ? showLive(names, options, deps) : showStatus(names, options, deps))),
     );
+  const why = withConnectOptions(new Command('why'))
+    .summary('why a node is where it is: each of its rules, and what would change it')
+    .description(
+      'Decides for one node as the controller does, and says what each of its rules has to say now: the first that holds is the reason that is shown everywhere. Checks are taken to hold: the controller alone asks them.',
+    )
+    .argument('<node>')
+    .addOption(output('json', 'yaml'))
+    .option('-n, --namespace <name>', "Lockkeeper's namespace (default: where its controllers run)")
+    .action((node: string, options: ConnectOptions & Output & { namespace?: string }) =>
+      run(options, async ({ client, print, colors, clock }) => {
+        const { world } = await readWorld(client, options.namespace);
+        const now = clock.now() + client.clockOffsetMs;
+        const answer = nodeWhy(asIfChecked(world, now), node, now);
+        print(isData(options.output) ? asData(answer, options.output) : renderWhy(answer, colors));
+      }),
+    );
   const history = withConnectOptions(new Command('history'))
     .summary('the updates that have ended, and how')
     .description(
@@ -78,7 +97,7 @@ export function showCommands(run: Show, clientVersion: (format: 'json' | 'yaml' 
         print(isData(options.output) ? asData(versions, options.output) : renderVersions(versions));
       });
     });
-  return [status, history, report, version];
+  return [status, why, history, report, version];
 }
 
 const isData = (format: string | undefined): format is 'json' | 'yaml' => format === 'json' || format === 'yaml';
@@ -110,7 +129,7 @@ async function showLive(names: readonly string[], { output: format }: Output, de
 async function showReport({ output: format }: Output, { client, print, colors, clock }: ShowDeps): Promise<void> {
   const reader = new ListReader(client);
   const [fleet, nodes] = await Promise.all([readFleet(client), reader.list('/api/v1/nodes', nodeOf)]);
-  if (reader.missing.length > 0) throw new MissingRightsError(reader.missing, VIEWER);
+  if (reader.missing.length > 0) throw new MissingRightsError(reader.missing, VIEWER, reader.said);
   const reported = [...nodes.items.values()].flatMap(({ name, os }) => (os === undefined ? [] : [{ name, os }]));
   const report = reportOf(fleet, reported, clock.now() + client.clockOffsetMs);
   print(format === 'csv' ? reportCSV(report) : isData(format) ? asData(report, format) : renderReport(report, colors));

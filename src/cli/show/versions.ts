@@ -32,7 +32,7 @@ export async function readVersions(client: Pick<KubeClient, 'get' | 'listPages'>
     reader.list(kindPath(NODE_HOST), nodeHostOf),
     reader.get('/version'),
   ]);
-  if (reader.missing.length > 0) throw new MissingRightsError(reader.missing, VIEWER);
+  if (reader.missing.length > 0) throw new MissingRightsError(reader.missing, VIEWER, reader.said);
   const agents: Record<string, number> = {};
   for (const { status } of hosts.items.values())
     if (status.agentVersion !== undefined) agents[status.agentVersion] = (agents[status.agentVersion] ?? 0) + 1;

@@ -67,7 +67,7 @@ export function planOf(seen: World, { now, sources = new Map(), warnings = [], f
 }
 
 /** Nobody but the controller looks at checks: they are taken to hold. */
-const asIfChecked = (world: World, now: Instant): World => ({
+export const asIfChecked = (world: World, now: Instant): World => ({
   ...world,
   checks: new Map(world.policies.map(({ uid, generation }) => [uid, { generation, at: now }])),
 });

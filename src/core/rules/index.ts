@@ -56,3 +56,27 @@ export const rollbackRules = {
 
 /** What may hold one node whatever its policy and the others do: it holds up no group and no zone. */
 export const ownRules: readonly Rule[] = [managedByOther, beingDeleted, agentPresent, cordonedByOther];
+
+/** Each rule's name, and what it wants, for people. */
+export const RULES: ReadonlyMap<Rule, { name: string; wants: string }> = new Map([
+  [guarded, { name: 'guarded', wants: 'an admission policy limits the agents' }],
+  [readable, { name: 'readable', wants: 'spec and annotations can be read' }],
+  [paused, { name: 'paused', wants: 'neither the node nor its policy is paused' }],
+  [managedByOther, { name: 'managed-by-other', wants: "the OS's existing operator is not on the node" }],
+  [beingDeleted, { name: 'being-deleted', wants: 'nobody is deleting the node' }],
+  [agentPresent, { name: 'agent-present', wants: 'an agent answers there' }],
+  [knownBad, { name: 'known-bad', wants: 'the version is not marked bad' }],
+  [stagingWindow, { name: 'staging-window', wants: 'a download may begin now' }],
+  [cordonedByOther, { name: 'cordoned-by-other', wants: 'nobody else has cordoned the node' }],
+  [approval, { name: 'approval', wants: 'the version is approved, or needs no approval' }],
+  [exclusion, { name: 'exclusion', wants: 'no exclusion is in force' }],
+  [window, { name: 'window', wants: 'a window is open' }],
+  [failureBudget, { name: 'failure-budget', wants: 'the rollout is not halted' }],
+  [group, { name: 'group', wants: "it is its group's turn" }],
+  [zone, { name: 'zone', wants: "it is its zone's turn" }],
+  [leaderLast, { name: 'leader-last', wants: 'it is not the node of the leading controller, or the last' }],
+  [capacity, { name: 'capacity', wants: 'a slot is free (maxUnavailable)' }],
+  [rollbackTurn, { name: 'rollback-turn', wants: 'no other node is being taken back' }],
+  [checks, { name: 'checks', wants: "the policy's checks hold" }],
+  [preflight, { name: 'preflight', wants: 'its pods may be evicted' }],
+]);
