@@ -89,7 +89,6 @@ test('people steer a rollout by kubectl lockkeeper, with the rights that the cha
 
   // The host of node-2 does not boot the release: halted, until a person says so, and tried again when they say so.
   await phase('node-2', 'RolledBack');
-  await updated('1.26.1', ['node-1']).catch(() => undefined);
   expect(await says(['unpin', 'node-3'])).toMatch(/^node node-3 no longer pinned by hand: /);
   await phase('node-3', 'Staged', 'Halted');
   expect(await says(['resume'])).toMatch(/^UpdatePolicy fleet told to go on: /);
@@ -99,7 +98,7 @@ test('people steer a rollout by kubectl lockkeeper, with the rights that the cha
   );
   expect(await says(['retry', 'node-2'])).toMatch(/^node node-2 told to try again: /);
   await updated('1.26.1');
-  expect(await says(['history', 'node-2'])).toMatch(/RolledBackByHost\n.*1\.26\.1 .*Updated\n$/);
+  expect(await says(['history', 'node-2'])).toMatch(/ RolledBack\nnode-2 .* Updated\n$/);
 
   // A reboot without a new version; and one version that is wanted now, though nobody approved it.
   expect(await says(['reboot', 'node-3', '--yes'])).toMatch(/^node node-3 to reboot once: /);

@@ -41,6 +41,12 @@ test.each([
   [['--help'], 0, /plan \[options\]/, /^$/],
   [['plan', '--help'], 0, /Exit codes: 0 .*Examples:/s, /^$/],
   [['--version'], 0, /^\d+\.\d+\.\d+\n$/, /^$/],
+  [['version', '--client'], 0, /^Client: \d+\.\d+\.\d+\n$/, /^$/],
+  [['resume', '--help'], 0, /Two cases, and one call does one of them/, /^$/],
+  [['completion', 'bash'], 0, /complete -F _kubectl_lockkeeper/, /^$/],
+  [['completion', 'csh'], 2, /^$/, /no script for csh/],
+  [['reboot'], 2, /^$/, /missing required argument/],
+  [['pause', '--as-group', 'g'], 2, /^$/, /--as-group and --as-uid need --as/],
   [['plan', '--what'], 2, /^$/, /unknown option '--what'/],
   [['plan', '-o', 'xml'], 2, /^$/, /Allowed choices are json/],
   [['plan'], 2, /^$/, /^error: there is no kubeconfig/],
@@ -57,7 +63,7 @@ test.each([
 
 describe('with a kubeconfig', () => {
   /** A kubeconfig of the cluster in this process, or of another server. */
-  async function kubeconfig(server = bed.server.href): Promise<string[]> {
+  async function kubeconfig(server = bed.server.href, command = ['plan']): Promise<string[]> {
     const file = join(home, 'kubeconfig');
     const config = {
       clusters: [{ name: 'c', cluster: { server, 'insecure-skip-tls-verify': true } }],
@@ -65,7 +71,7 @@ describe('with a kubeconfig', () => {
       contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
     };
     await writeFile(file, JSON.stringify(config));
-    return ['plan', '--kubeconfig', file, '--context', 'x'];
+    return [...command, '--kubeconfig', file, '--context', 'x'];
   }
 
   function putFleet(): void {
@@ -99,6 +105,74 @@ describe('with a kubeconfig', () => {
       { name: 'default', nodes: 0 },
       { name: 'fast', source: 'New', nodes: 2, upToDate: 2 },
     ]);
+  });
+
+  test.each([
+    [['status'], /^POLICY {3}NOW /],
+    [['status', '-o', 'yaml'], /^apiVersion: status\.lockkeeper\.dev\/v1alpha1\nkind: Status\n/],
+    [['history'], /^No update has ended yet/],
+    [['report', '-o', 'csv'], /^node,policy,variant,[^]*\r\na,,aws-k8s-1\.31,amd64,1\.26\.0,,,,Unmanaged,,/],
+    [['version'], /^Client: .*\nController: .*lockkeeper-0[^]*Agents: 0\.1\.0 on 2 nodes\nKubernetes: v1\.36\.3\n$/],
+    [['why', 'a'], /^node a \(/],
+  ])('%j', async (command, words) => {
+    putFleet();
+    bed.cluster.patch('pods', 'lockkeeper-0', { spec: { containers: [{ image: 'lockkeeper:0.1.0' }] } }, 'lockkeeper');
+    const said = await ran(await kubeconfig(undefined, command));
+    expect(said).toEqual({ code: 0, stdout: expect.stringMatching(words), stderr: '' });
+    expect(bed.cluster.writes()).toEqual([]);
+  });
+
+  test('a command that writes wants a terminal or --yes where pods are stopped', async () => {
+    putFleet();
+    expect(await ran(await kubeconfig(undefined, ['reboot', 'default']))).toMatchObject({
+      code: 0,
+      stdout: 'UpdatePolicy default has no node: nothing to do\n',
+    });
+    bed.cluster.put('nodeupdates', { metadata: { name: 'a' }, status: { policy: 'default', phase: 'Idle', from: OLD, target: OLD } });
+    expect(await ran(await kubeconfig(undefined, ['reboot', 'a']))).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('say --yes'),
+    });
+    expect(await ran(await kubeconfig(undefined, ['reboot', 'a', '--yes']))).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^node a to reboot once: /),
+    });
+  });
+
+  test('status --watch shows each change, and ends well when it is interrupted', async () => {
+    putFleet();
+    bed.cluster.put('nodeupdates', { metadata: { name: 'a' }, status: { policy: 'default', phase: 'Idle', from: OLD, target: OLD } });
+    let interrupt = (): void => {};
+    let text = '';
+    const seen = Promise.withResolvers<void>();
+    const ended = run(await kubeconfig(undefined, ['status', '--watch']), {
+      stdin: Readable.from([]),
+      stdout: {
+        write(more: string) {
+          text += more;
+          if (/^a +default +Idle/m.test(text) && !text.includes('Draining'))
+            bed.cluster.patch('nodeupdates', 'a', { status: { phase: 'Draining', reason: 'Draining' } });
+          if (/^a +default +Draining/m.test(text)) seen.resolve();
+        },
+      },
+      stderr: { write() {} },
+      onInterrupt(listener) {
+        interrupt = listener;
+        return () => {};
+      },
+    });
+    await seen.promise;
+    interrupt();
+    expect(await ended).toBe(0);
+  });
+
+  test('who may list and not watch is told so', async () => {
+    putFleet();
+    bed.cluster.fault = ({ query }) => (query.get('watch') === 'true' ? { status: 403 } : undefined);
+    expect(await ran(await kubeconfig(undefined, ['status', '--watch']))).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/watch (nodeupdates|updatepolicies)\.lockkeeper\.dev/),
+    });
   });
 
   test.each([

@@ -244,13 +244,16 @@ function isSelected(object: Stored, namespace: string | undefined, query: URLSea
   const fields = query.get('fieldSelector') ?? '';
   const name = /metadata\.name=([^,]+)/.exec(fields)?.[1];
   const node = /spec\.nodeName=([^,]+)/.exec(fields)?.[1];
-  const [key, value] = (query.get('labelSelector') ?? '').split('=');
+  const wanted = (query.get('labelSelector') ?? '').split(',').filter((term) => term !== '');
   const labels = object.metadata['labels'] as Record<string, string> | undefined;
   return (
     (namespace === undefined || object.metadata.namespace === namespace) &&
     (name === undefined || object.metadata.name === name) &&
     (node === undefined || (object['spec'] as { nodeName?: string } | undefined)?.nodeName === node) &&
-    (key === undefined || key === '' || labels?.[key] === value)
+    wanted.every((term) => {
+      const [key = '', value] = term.split('=');
+      return labels?.[key] === value;
+    })
   );
 }
 
