@@ -13,12 +13,15 @@ import { run } from './run.ts';
 let bed: ClusterBed;
 let home: string;
 let env: { restore(): void };
+/** Ends what goes on until then. */
+let interrupt = (): void => {};
 beforeEach(async () => {
   bed = await clusterBed();
   home = await mkdtemp(join(tmpdir(), 'lockkeeper-cli-'));
   env = jest.replaceProperty(process, 'env', { HOME: home });
 });
 afterEach(async () => {
+  interrupt();
   env.restore();
   await bed.close();
   await rm(home, { recursive: true });
@@ -142,7 +145,6 @@ describe('with a kubeconfig', () => {
   test('status --watch shows each change, and ends well when it is interrupted', async () => {
     putFleet();
     bed.cluster.put('nodeupdates', { metadata: { name: 'a' }, status: { policy: 'default', phase: 'Idle', from: OLD, target: OLD } });
-    let interrupt = (): void => {};
     let text = '';
     const seen = Promise.withResolvers<void>();
     const ended = run(await kubeconfig(undefined, ['status', '--watch']), {
