@@ -28,7 +28,7 @@ test('people steer a rollout by kubectl lockkeeper, with the rights that the cha
   expect(why).toMatch(
     /^node node-2 \(Staged, UpdatePolicy fleet\): AwaitingApproval: .*\n {2}what changes that: kubectl lockkeeper approve 1\.26\.1 fleet\n/,
   );
-  expect(why).toMatch(/^ {2}passes {2}paused .*[^]*^ {2}holds {3}approval .*<- the reason$/m);
+  expect(why).toMatch(/^ {2}passes {2}paused .*[\s\S]*^ {2}holds {3}approval .*<- the reason$/m);
   const viewer = await jane.run(['pause']);
   expect(viewer).toMatchObject({ code: 3, stdout: '' });
   for (const words of ['patch updatepolicies.lockkeeper.dev', 'lockkeeper-operator']) expect(viewer.stderr).toContain(words);

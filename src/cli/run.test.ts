@@ -114,8 +114,8 @@ describe('with a kubeconfig', () => {
     [['status'], /^POLICY {3}NOW /],
     [['status', '-o', 'yaml'], /^apiVersion: status\.lockkeeper\.dev\/v1alpha1\nkind: Status\n/],
     [['history'], /^No update has ended yet/],
-    [['report', '-o', 'csv'], /^node,policy,variant,[^]*\r\na,,aws-k8s-1\.31,amd64,1\.26\.0,,,,Unmanaged,,/],
-    [['version'], /^Client: .*\nController: .*lockkeeper-0[^]*Agents: 0\.1\.0 on 2 nodes\nKubernetes: v1\.36\.3\n$/],
+    [['report', '-o', 'csv'], /^node,policy,variant,[\s\S]*\r\na,,aws-k8s-1\.31,amd64,1\.26\.0,,,,Unmanaged,,/],
+    [['version'], /^Client: .*\nController: .*lockkeeper-0[\s\S]*Agents: 0\.1\.0 on 2 nodes\nKubernetes: v1\.36\.3\n$/],
     [['why', 'a'], /^node a \(/],
   ])('%j', async (command, words) => {
     putFleet();
