@@ -71,6 +71,11 @@ describe('a reboot that was asked for', () => {
       aPolicy({ annotations: token(), status: { tokens: { reboot: 'token' } } }),
     ],
     [
+      'no policy had the node meanwhile, and it was acted upon in this one',
+      aNode('n1', { ...quiet, update: upToDate({ policy: undefined as never }) }),
+      aPolicy({ annotations: token(), status: { tokens: { reboot: 'token' } } }),
+    ],
+    [
       'the node is new, and it was acted upon in its policy',
       aNode('n1', quiet),
       aPolicy({ annotations: token(), status: { tokens: { reboot: 'token' } } }),

@@ -17,7 +17,8 @@ export function rebootDue(
   const before = policy.status.tokens?.reboot;
   if (asked.reboot === undefined && policyAsked.reboot === undefined && before === undefined) return { status };
   const known = hasMemory(update?.status);
-  const moved = status.policy !== undefined && status.policy !== policy.name && record === undefined;
+  // Also where no policy had it meanwhile: that of before is no longer told.
+  const moved = status.policy !== policy.name && record === undefined;
   const acted = {
     ...(!known && asked.reboot !== undefined && { reboot: asked.reboot }),
     ...((!known || moved) && before !== undefined && { policyReboot: before }),

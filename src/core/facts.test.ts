@@ -73,6 +73,15 @@ describe('a retry', () => {
   ])('%s', (_, policy, node, expected) => {
     expect(facts(policy, node).members[0]?.status).toEqual(expected);
   });
+
+  test.each([
+    ['another policy', { policy: 'other', tokens: { policyRetry: 'theirs' } }],
+    ['no policy', {}],
+  ])('that its policy has acted upon before a node came from %s is not meant for it', (_, from) => {
+    const policy = aPolicy({ annotations: asked, status: { tokens: { retry: 'now' } } });
+    const known = { ...status, ...from };
+    expect(facts(policy, aNode('n1', { update: anUpdate(known) })).members[0]).toMatchObject({ retried: false, status });
+  });
 });
 
 describe('unavailable', () => {

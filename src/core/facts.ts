@@ -134,8 +134,14 @@ function groupOf(groups: readonly Group[], node: NodeView): number {
   return index === -1 ? groups.length : index;
 }
 
-function remembered({ status: { rollouts = [], tokens } }: PolicyView, { update, hostID, bootID, ready }: NodeView): NodeUpdateStatus {
-  if (update !== undefined && hasMemory(update.status)) return update.status;
+function remembered(policy: PolicyView, { update, hostID, bootID, ready, record }: NodeView): NodeUpdateStatus {
+  const { rollouts = [], tokens } = policy.status;
+  if (update !== undefined && hasMemory(update.status)) {
+    const { status } = update;
+    // What a policy was asked before it had the node is not meant for that.
+    const moved = status.policy !== policy.name && record === undefined;
+    return moved && tokens?.retry !== undefined ? { ...status, tokens: { ...status.tokens, policyRetry: tokens.retry } } : status;
+  }
   const failures = rollouts
     .flatMap(({ failed }) => failed)
     .filter((failure) => failure.hostID === hostID)
