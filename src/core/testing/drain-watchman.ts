@@ -8,6 +8,8 @@ import { instant, type NodeView, type PodView, type World } from '../world.ts';
 export class DrainWatchman {
   /** Uids of pods that tolerate a cordon and were evicted, by claim and name. */
   readonly #evicted = new Map<string, Set<string>>();
+  /** How often the memory of a drain was lost, by claim. */
+  readonly #forgotten = new Map<string, number>();
 
   /** Invariant 4: a budget is only bypassed where the policy says so, and its time is up. */
   forces({ nodes, policies }: World, { drains }: Decision, now: number): string | undefined {
@@ -42,13 +44,13 @@ export class DrainWatchman {
     const key = `${claim} ${name}`;
     const uids = (this.#evicted.get(key) ?? new Set()).add(uid);
     this.#evicted.set(key, uids);
-    return uids.size === 1 ? undefined : `2: ${name} is evicted ${uids.size} times for claim ${claim}`;
+    const allowed = 1 + (this.#forgotten.get(claim) ?? 0);
+    return uids.size <= allowed ? undefined : `2: ${name} is evicted ${uids.size} times for claim ${claim}`;
   }
 
-  /** The memory of a node's drains is lost: what comes back may be evicted once more. */
-  forget(node: string): void {
-    // What was evicted since the cordon may still be left, whatever is remembered of it.
-    for (const [key, uids] of this.#evicted) if (key.endsWith(`-${node}`)) uids.clear();
+  /** The memory of a drain is lost: what comes back may be evicted once more, and before that by a leader that has not seen the loss. */
+  forget(claim: string): void {
+    this.#forgotten.set(claim, (this.#forgotten.get(claim) ?? 0) + 1);
   }
 
   /** No reboot is ordered over volumes that the controller sees, unless the policy says so, and its time is up. */

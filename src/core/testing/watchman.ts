@@ -68,7 +68,8 @@ export class Watchman implements Witness {
 
   /** The node's own memory is lost: only what its policy remembers of the machine is known from now on. */
   losesMemory(machine: Machine): void {
-    this.#drains.forget(machine.name);
+    const record = this.#objects.nodes.get(machine.name)?.record;
+    if (typeof record === 'object') this.#drains.forget(drainOf(record));
     const remembered = this.#objects.policies.items.flatMap(({ status }) => (status.rollouts ?? []).flatMap(({ failed }) => failed));
     for (const key of this.#failed.keys()) {
       const [hostID, target] = key.split(' ');
@@ -80,7 +81,7 @@ export class Watchman implements Witness {
   /** A leader that was frozen may write over the status of a claim that it does not know of: what it remembers is lost. */
   statusWritten(name: string, { claim }: NodeUpdateStatus): void {
     const record = this.#objects.nodes.get(name)?.record;
-    if (typeof record === 'object' && record.claim !== claim) this.#drains.forget(name);
+    if (typeof record === 'object' && record.claim !== claim) this.#drains.forget(drainOf(record));
   }
 
   /** A person has asked for a retry. */
