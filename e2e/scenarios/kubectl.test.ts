@@ -121,7 +121,7 @@ test('people steer a rollout by kubectl lockkeeper, with the rights that the cha
   )) {
     expect([verb, objectRef?.subresource]).toEqual(['patch', undefined]);
     expect(['updatepolicies', 'nodeupdates']).toContain(objectRef?.resource);
-    expect(requestURI).toContain('fieldManager=kubectl-lockkeeper');
+    expect(requestURI).toContain('fieldManager=lockkeeper-cli');
     if (responseStatus?.code !== 200) continue;
     expect(requestObject).toEqual({ metadata: { annotations: expect.anything() } });
   }
