@@ -38,8 +38,8 @@ test('one that does not want to end is killed after its grace', async () => {
 
 test('one that is stopped does nothing more before it is killed', async () => {
   const child = await shell('while :; do sleep 0.05; done');
-  child.signal('SIGSTOP');
-  await eventually(async () => / T /.test(await readFile(`/proc/${child.pid}/stat`, 'utf8')));
+  await child.freeze();
+  expect(await readFile(`/proc/${child.pid}/stat`, 'utf8')).toMatch(/ T /);
   expect(await child.stop(50)).toEqual({ code: null, signal: 'SIGKILL' });
 });
 

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { eventually } from './eventually.ts';
 
 export interface Spawn {
   readonly name: string;
@@ -30,6 +32,8 @@ export interface Child {
   readonly ended: Promise<Ending>;
   /** Sends a signal to the whole group; nothing happens where it has ended. */
   signal(signal: NodeJS.Signals): void;
+  /** SIGSTOP; settles when none of its threads does anything more, until a SIGCONT. */
+  freeze(): Promise<void>;
   /** SIGTERM, and SIGKILL where the program has not ended `graceMs` later (because it is stopped, say); with 0, SIGKILL at once. */
   stop(graceMs: number): Promise<Ending>;
 }
@@ -117,6 +121,10 @@ async function start(what: Spawn, tell: (line: string) => void): Promise<Child> 
     signal(signal) {
       if (running) killGroup(pid, signal);
     },
+    async freeze() {
+      killGroup(pid, 'SIGSTOP');
+      await eventually(() => isStopped(pid));
+    },
     async stop(graceMs) {
       if (!running) return ended;
       process_.ref();
@@ -133,6 +141,13 @@ async function start(what: Spawn, tell: (line: string) => void): Promise<Child> 
       }
     },
   };
+}
+
+/** Whether each thread of a process is stopped, by the kernel's word: a signal takes a while where the machine is busy. */
+async function isStopped(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const states = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8')));
+  return states.every((stat) => stat.slice(stat.lastIndexOf(')') + 2).startsWith('T'));
 }
 
 function killGroup(group: number, signal: NodeJS.Signals): void {

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -165,8 +165,7 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
       ({ apiServer } = await withRetries(() => startApiServer(port)));
     },
     async pauseApiServer() {
-      apiServer.signal('SIGSTOP');
-      await eventually(() => isStopped(apiServer.pid));
+      await apiServer.freeze();
     },
     resumeApiServer: () => apiServer.signal('SIGCONT'),
     async stop({ keepLogs = false } = {}) {
@@ -321,11 +320,4 @@ export function kubeconfig(access: ApiAccess): string {
     contexts: [{ name: 'bed', context: { cluster: 'bed', user: 'bed' } }],
     'current-context': 'bed',
   });
-}
-
-/** Whether each thread of a process is stopped, by the kernel's word: a signal takes a while where the machine is busy. */
-async function isStopped(pid: number): Promise<boolean> {
-  const threads = await readdir(`/proc/${pid}/task`);
-  const states = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8')));
-  return states.every((stat) => stat.slice(stat.lastIndexOf(')') + 2).startsWith('T'));
 }

@@ -183,8 +183,8 @@ describe('the real Eviction API', () => {
   test('asks for ten seconds while a budget has not been looked at', async () => {
     const key = await aPod('stale', [{ minAvailable: 1 }]);
     const manager = bed.home.children.running.find(({ name }) => name === 'kube-controller-manager');
-    manager?.signal('SIGSTOP');
     try {
+      await manager?.freeze();
       await bed.client.patch(`${budgetsPath('stale')}/stale-0`, { spec: { minAvailable: 0 } });
       const mark = Date.now();
       await drain([key]);
