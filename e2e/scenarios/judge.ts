@@ -116,11 +116,18 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
     },
     async orders(node) {
       const seen = new Set<string>();
-      const orders = (await writes('nodehosts', '')).flatMap((entry) => {
-        const host = entry.responseObject as HostObject | undefined;
-        const order = host?.spec?.order;
+      const patches = await bed.audit.find({ verb: ['create', 'patch', 'update'], resource: 'nodehosts', subresource: '' }, since?.mark);
+      const hosts = (await writes('nodehosts')).map(({ responseObject }) => responseObject as HostObject);
+      const orders = patches.flatMap((entry) => {
         const given = (entry.requestObject as HostObject | undefined)?.spec?.order;
-        if (host === undefined || order === undefined || given === undefined || seen.has(`${host.metadata.uid} ${order.id}`)) return [];
+        if (given === undefined || given === null) return [];
+        const accepted = (entry.responseStatus?.code ?? 500) < 300;
+        // A controller that is killed hangs up: the answer is an error then, and the order may stand.
+        const host = accepted
+          ? (entry.responseObject as HostObject | undefined)
+          : hosts.find(({ metadata, spec }) => metadata.name === entry.objectRef?.name && spec?.order?.id === given.id);
+        const order = host?.spec?.order;
+        if (host === undefined || order === undefined || seen.has(`${host.metadata.uid} ${order.id}`)) return [];
         seen.add(`${host.metadata.uid} ${order.id}`);
         const resourceVersion = Number(host.metadata.resourceVersion);
         return [{ node: host.metadata.name, ...order, at: Date.parse(entry.stageTimestamp), resourceVersion }];

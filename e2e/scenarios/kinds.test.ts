@@ -323,11 +323,11 @@ test('kubectl get answers where we are, and why it is waiting', async () => {
   };
   const conditions = [
     condition('Ready', 'True', 'Valid'),
-    condition('Progressing', 'False', 'OutsideWindow'),
+    { ...condition('Progressing', 'False', 'OutsideWindow'), message: 'opens at 02:00' },
     condition('Paused', 'False', 'NotPaused'),
   ];
   expect(await show(UPDATE_POLICY, { summary: '2 of 5 updated', conditions })).toMatch(
-    /^shown-updatepolicies +2 of 5 updated +True +OutsideWindow +False +\d+s\n$/,
+    /^shown-updatepolicies +2 of 5 updated +True +OutsideWindow +False +\d+s +opens at 02:00\n$/,
   );
   const status = {
     policy: 'default',
