@@ -38,6 +38,12 @@ const replicas = 2;
 const belongsToADrain = ({ method, path }: SeenRequest): boolean =>
   !path.includes('/leases/') && !path.includes('/events') && !(method === 'GET' && path.includes('watch=true'));
 
+/**
+ * An eviction that is cancelled after the API server has taken it off the budget, and before the pod is deleted, keeps the budget shut
+ * for so long: the disruption controller waits for the deletion (DeletionTimeout in k8s.io/kubernetes/pkg/controller/disruption).
+ */
+const abandonedEvictionMs = 120_000;
+
 const isUncordon = ({ method, path, body }: SeenRequest): boolean =>
   method === 'PATCH' && path === `/api/v1/nodes/${node}` && body.includes('"unschedulable":null');
 
@@ -92,7 +98,7 @@ export async function startDrainWalk(fleet: Fleet): Promise<DrainWalk> {
     version += 1;
     release(`1.26.${version}`);
     return async () => {
-      await updated(`1.26.${version}`);
+      await updated(`1.26.${version}`, undefined, abandonedEvictionMs + 60_000);
       drains.push({ from, to: history.versions.length });
     };
   }
