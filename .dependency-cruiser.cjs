@@ -46,6 +46,14 @@ module.exports = {
       to: { reachable: true, path: '^src/(core|cluster|controller|cli)/|node_modules/(@kubernetes|express|pino|prom-client|commander)/' },
     },
     {
+      name: 'client-node-on-demand',
+      comment:
+        'In a pod nobody needs the library of people’s kubeconfigs, and it is a fifth of the memory: one static import would load it in every controller.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/kube/kubeconfig\\.ts$', dynamic: false },
+    },
+    {
       name: 'no-product-code-from-tests',
       severity: 'error',
       from: { path: '^src/', pathNot: '\\.test\\.ts$|/testing/' },

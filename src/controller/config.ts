@@ -1,12 +1,10 @@
 import { hostname } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { durationMs, durationSchema } from '../api/primitives.ts';
+import { type AccessConfig, readAccess } from './access-config.ts';
 
 /** Everything that the controller can be told from outside; durations are milliseconds. */
-export interface ControllerConfig {
-  /** Absent: in the cluster, by the pod's own service account. */
-  kubeconfig?: string;
-  context?: string;
+export interface ControllerConfig extends AccessConfig {
   namespace: string;
   identity: string;
   /** Where this process runs as a pod; absent out of the cluster. */
@@ -27,7 +25,6 @@ export interface ControllerConfig {
   /** Without a host: all addresses, of IPv4 and IPv6. Absent: there are no endpoints. */
   listen?: Listen;
   logLevel: string;
-  inCluster: { directory?: string; host: string; port: string };
 }
 
 interface Listen {
@@ -122,7 +119,7 @@ interface Options {
 }
 
 function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv): ControllerConfig {
-  const { kubeconfig, context } = options;
+  const access = readAccess(options, env);
   const namespace = options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE') ?? 'lockkeeper';
   const podName = options.podName ?? fromEnvironment(command, env, 'POD_NAME');
   const nodeName = options.nodeName ?? fromEnvironment(command, env, 'NODE_NAME');
@@ -130,16 +127,13 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     command.error('error: --renew-interval must be shorter than --give-up-after, and that shorter than --lease-duration', { exitCode: 2 });
   }
   if (options.retryBase > options.retryMax) command.error('error: --retry-base must not be longer than --retry-max', { exitCode: 2 });
-  const host = env['KUBERNETES_SERVICE_HOST'] ?? '';
-  if (kubeconfig === undefined && host === '') {
+  if (access.kubeconfig === undefined && access.inCluster.host === '') {
     command.error('error: not in a cluster (KUBERNETES_SERVICE_HOST is not set): name a kubeconfig with --kubeconfig FILE', {
       exitCode: 2,
     });
   }
-  const directory = env['LOCKKEEPER_SERVICE_ACCOUNT_DIR'];
   return {
-    ...(kubeconfig !== undefined && { kubeconfig }),
-    ...(context !== undefined && { context }),
+    ...access,
     ...(nodeName !== undefined && { nodeName }),
     namespace,
     identity: podName ?? `${hostname()}-${process.pid}`,
@@ -155,7 +149,6 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     nodeConditions: options.nodeConditions,
     listen: options.listen,
     logLevel: options.logLevel,
-    inCluster: { host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443', ...(directory !== undefined && { directory }) },
   };
 }
 

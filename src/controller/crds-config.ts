@@ -1,15 +1,10 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { type AccessConfig, readPersonsAccess } from './access-config.ts';
 import { duration } from './config.ts';
 
 /** What `crds apply` can be told; durations are milliseconds. */
-export interface CrdsConfig {
-  /** Absent: in the cluster, by the pod's own service account. */
-  kubeconfig?: string;
-  context?: string;
+export interface CrdsConfig extends AccessConfig {
   timeoutMs: number;
-  inCluster: { directory?: string; host: string; port: string };
 }
 
 interface Options {
@@ -34,18 +29,6 @@ export function crdsCommand(run: (config: CrdsConfig) => Promise<void>, env: Nod
 The chart runs it before an upgrade: Helm itself installs CRDs once and never changes them. It may be run again at any time. It refuses
 to take away a version in which objects may still be stored, and it deletes nothing.`,
     );
-  apply.action(async (options: Options) => run(readConfig(options, env)));
+  apply.action(async ({ timeout, ...access }: Options) => run({ ...readPersonsAccess(access, env), timeoutMs: timeout }));
   return new Command('crds').description("Lockkeeper's CustomResourceDefinitions.").addCommand(apply);
-}
-
-function readConfig({ kubeconfig: named, context, timeout }: Options, env: NodeJS.ProcessEnv): CrdsConfig {
-  const host = env['KUBERNETES_SERVICE_HOST'] ?? '';
-  const kubeconfig = named ?? (host === '' ? env['KUBECONFIG'] || join(homedir(), '.kube', 'config') : undefined);
-  const directory = env['LOCKKEEPER_SERVICE_ACCOUNT_DIR'];
-  return {
-    ...(kubeconfig !== undefined && { kubeconfig }),
-    ...(context !== undefined && { context }),
-    timeoutMs: timeout,
-    inCluster: { host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443', ...(directory !== undefined && { directory }) },
-  };
 }

@@ -3,8 +3,7 @@ import { customResourceDefinition, kindDefinitions } from '../api/crd.ts';
 import { KubeClient } from '../kube/client.ts';
 import { type Clock, delay, systemClock } from '../kube/clock.ts';
 import { isNotFound } from '../kube/errors.ts';
-import { inClusterCredentials } from '../kube/in-cluster.ts';
-import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
+import { programCredentials } from '../kube/program-credentials.ts';
 import { VERSION } from '../version.ts';
 import type { CrdsConfig } from './crds-config.ts';
 
@@ -37,10 +36,7 @@ type WantedCrd = ReturnType<typeof customResourceDefinition>;
 /** Applies the CRDs of this version; `print` gets a line for each. Rejects where one is refused, or not served in time. */
 export async function runCrdsApply(config: CrdsConfig, print: (line: string) => void, signal: AbortSignal): Promise<void> {
   const clock = systemClock;
-  const credentials =
-    config.kubeconfig === undefined
-      ? inClusterCredentials({ ...config.inCluster, clock })
-      : kubeconfigCredentials(config.kubeconfig, config.context, clock);
+  const credentials = await programCredentials(config, clock);
   const client = new KubeClient({ credentials, userAgent: `lockkeeper-crds/${VERSION}`, clock });
   const limit = AbortSignal.timeout(config.timeoutMs);
   try {

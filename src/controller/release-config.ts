@@ -1,13 +1,10 @@
-import { homedir, hostname } from 'node:os';
-import { join } from 'node:path';
+import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
+import { type AccessConfig, readPersonsAccess } from './access-config.ts';
 import { duration, fromEnvironment, LOG_LEVELS, objectName, objectNames } from './config.ts';
 
 /** What a release can be told; durations are milliseconds. */
-export interface ReleaseConfig {
-  /** Absent: in the cluster, by the pod's own service account. */
-  kubeconfig?: string;
-  context?: string;
+export interface ReleaseConfig extends AccessConfig {
   /** Absent: where the controllers run. */
   namespace?: string;
   identity: string;
@@ -19,7 +16,6 @@ export interface ReleaseConfig {
   nodeConditions: boolean;
   dryRun: boolean;
   logLevel: string;
-  inCluster: { directory?: string; host: string; port: string };
 }
 
 interface Options {
@@ -85,13 +81,9 @@ Examples:
 }
 
 function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv): ReleaseConfig {
-  const host = env['KUBERNETES_SERVICE_HOST'] ?? '';
-  const kubeconfig = options.kubeconfig ?? (host === '' ? env['KUBECONFIG'] || join(homedir(), '.kube', 'config') : undefined);
   const namespace = options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE');
-  const directory = env['LOCKKEEPER_SERVICE_ACCOUNT_DIR'];
   return {
-    ...(kubeconfig !== undefined && { kubeconfig }),
-    ...(options.context !== undefined && { context: options.context }),
+    ...readPersonsAccess(options, env),
     ...(namespace !== undefined && { namespace }),
     identity: `release-${fromEnvironment(command, env, 'POD_NAME') ?? `${hostname()}-${process.pid}`}`,
     leaseName: options.leaseName,
@@ -100,6 +92,5 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     nodeConditions: options.nodeConditions,
     dryRun: options.dryRun === true,
     logLevel: options.logLevel,
-    inCluster: { host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443', ...(directory !== undefined && { directory }) },
   };
 }

@@ -1,17 +1,12 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { type AccessConfig, readPersonsAccess } from './access-config.ts';
 import { duration, fromEnvironment, objectName } from './config.ts';
 
 /** What `verify-install` can be told; durations are milliseconds. */
-export interface VerifyConfig {
-  /** Absent: in the cluster, by the pod's own service account. */
-  kubeconfig?: string;
-  context?: string;
+export interface VerifyConfig extends AccessConfig {
   namespace: string;
   leaseName: string;
   timeoutMs: number;
-  inCluster: { directory?: string; host: string; port: string };
 }
 
 interface Options {
@@ -35,15 +30,10 @@ export function verifyCommand(run: (config: VerifyConfig) => Promise<void>, env:
 }
 
 function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv): VerifyConfig {
-  const host = env['KUBERNETES_SERVICE_HOST'] ?? '';
-  const kubeconfig = options.kubeconfig ?? (host === '' ? env['KUBECONFIG'] || join(homedir(), '.kube', 'config') : undefined);
-  const directory = env['LOCKKEEPER_SERVICE_ACCOUNT_DIR'];
   return {
-    ...(kubeconfig !== undefined && { kubeconfig }),
-    ...(options.context !== undefined && { context: options.context }),
+    ...readPersonsAccess(options, env),
     namespace: options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE') ?? 'lockkeeper-system',
     leaseName: options.leaseName,
     timeoutMs: options.timeout,
-    inCluster: { host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443', ...(directory !== undefined && { directory }) },
   };
 }

@@ -4,8 +4,7 @@ import { AGENT_ADMISSION_POLICY } from '../api/names.ts';
 import { KubeClient } from '../kube/client.ts';
 import { type Clock, delay, systemClock } from '../kube/clock.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
-import { inClusterCredentials } from '../kube/in-cluster.ts';
-import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
+import { programCredentials } from '../kube/program-credentials.ts';
 import { VERSION } from '../version.ts';
 import type { VerifyConfig } from './verify-install-config.ts';
 
@@ -20,10 +19,7 @@ interface Finding {
 /** Looks at an installation until all is well or the time is over; `print` gets a line for each thing. Resolves with whether all is well. */
 export async function runVerify(config: VerifyConfig, print: (line: string) => void, signal: AbortSignal): Promise<boolean> {
   const clock = systemClock;
-  const credentials =
-    config.kubeconfig === undefined
-      ? inClusterCredentials({ ...config.inCluster, clock })
-      : kubeconfigCredentials(config.kubeconfig, config.context, clock);
+  const credentials = await programCredentials(config, clock);
   const client = new KubeClient({ credentials, userAgent: `lockkeeper-verify/${VERSION}`, clock });
   try {
     return await verify({
