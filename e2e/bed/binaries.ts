@@ -10,7 +10,7 @@ import { type BedEnvironment, bedEnvironment } from './config.ts';
 const run = promisify(execFile);
 const toolsFolder = fileURLToPath(new URL('../tools', import.meta.url));
 
-type ToolModule = 'kubernetes' | 'kubelet' | 'kwok' | 'helm' | 'prometheus';
+type ToolModule = 'kubernetes' | 'kubelet' | 'kwok' | 'helm' | 'prometheus' | 'kubeconform';
 
 interface Tool {
   readonly module: ToolModule;
@@ -31,6 +31,7 @@ const tools = {
   kwok: { module: 'kwok', package: 'sigs.k8s.io/kwok/cmd/kwok', cost: 'about 90 s' },
   helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm', cost: 'about 150 s' },
   promtool: { module: 'prometheus', package: 'github.com/prometheus/prometheus/cmd/promtool', cost: 'about 3 min' },
+  kubeconform: { module: 'kubeconform', package: 'github.com/yannh/kubeconform/cmd/kubeconform', cost: 'about 5 s' },
 } as const satisfies Record<string, Tool>;
 
 /** The name of a program that the bed starts. */
@@ -43,7 +44,7 @@ export class BinaryError extends Error {
 
 const toolNames = Object.keys(tools) as ToolName[];
 /** What no bed of processes starts: the machines of e2e/nodes do, or a test that looks at files. */
-const notOfTheBed = ['kubelet', 'kube-proxy', 'promtool'] as const satisfies readonly ToolName[];
+const notOfTheBed = ['kubelet', 'kube-proxy', 'promtool', 'kubeconform'] as const satisfies readonly ToolName[];
 const fromKubebuilder: readonly ToolName[] = ['etcd', 'kube-apiserver', 'kubectl'];
 
 export interface BinariesOptions<T extends ToolName> {
@@ -137,6 +138,7 @@ function requiredSubject(module: ToolModule): string {
     kwok: 'sigs.k8s.io/kwok',
     helm: 'helm.sh/helm/v4',
     prometheus: 'github.com/prometheus/prometheus',
+    kubeconform: 'github.com/yannh/kubeconform',
   }[module];
 }
 

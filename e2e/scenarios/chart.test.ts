@@ -11,6 +11,7 @@ import { repository } from '../bed/config.ts';
 import { type ControlPlane, startControlPlane } from '../bed/control-plane.ts';
 import { eventually } from '../bed/eventually.ts';
 import { chart, helm } from './helm.ts';
+import { kubeconform, writeSchemas } from './kubeconform.ts';
 import { monitoringKinds } from './monitoring-kinds.ts';
 
 const namespace = 'lockkeeper-system';
@@ -136,7 +137,7 @@ describe('the chart', () => {
     ['everything that can be switched on', everythingOn],
     ['everything that can be switched off', everythingOff],
   ])(
-    "is taken by the API server's own strict dry run: %s",
+    "is taken by the API server's own strict dry run, and conforms to its schemas: %s",
     async (_, values) => {
       for (const name of ['db', namespace]) await plane.client.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
       const kinds = (await readdir(join(chart, 'crds'))).map(
@@ -158,6 +159,10 @@ describe('the chart', () => {
       });
       const manifests = parseAllDocuments(await readFile(file, 'utf8')).filter(({ contents }) => contents !== null);
       expect([stdout.trim().split('\n').length, stderr]).toEqual([manifests.length, '']);
+
+      const schemas = await writeSchemas(plane, join(plane.home.scratch, 'schemas'));
+      const conforming = { valid: manifests.length, invalid: 0, errors: 0, skipped: 0 };
+      expect(await kubeconform(schemas, file)).toEqual({ resources: [], summary: conforming });
     },
     60_000,
   );
