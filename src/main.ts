@@ -9,6 +9,7 @@ import { releaseCommand } from './controller/release-config.ts';
 import { runVerify } from './controller/verify-install.ts';
 import { verifyCommand } from './controller/verify-install-config.ts';
 import { CredentialsError } from './kube/credentials.ts';
+import { visibleLines } from './kube/visible.ts';
 import { VERSION } from './version.ts';
 
 /** Parses the command line and runs what it asks for; resolves with the exit code. */
@@ -22,16 +23,13 @@ async function main(argv: readonly string[]): Promise<number> {
     .exitOverride()
     .addCommand(
       controllerCommand(async (config) => {
-        const logger = pino({ level: config.logLevel, base: { who: config.identity }, serializers: { error: pino.stdSerializers.err } });
+        const logger = pino(logOptions(config));
         await runController(config, logger, stop.signal);
       }).exitOverride(),
     )
     .addCommand(
       releaseCommand(async (config) => {
-        const logger = pino(
-          { level: config.logLevel, base: { who: config.identity }, serializers: { error: pino.stdSerializers.err } },
-          pino.destination(2),
-        );
+        const logger = pino(logOptions(config), pino.destination(2));
         if (!(await runRelease(config, print, logger, stop.signal))) exitCode = 1;
       }).exitOverride(),
     )
@@ -51,6 +49,16 @@ async function main(argv: readonly string[]): Promise<number> {
     // A kubeconfig or a context that is not there is a bad value like any other.
     return error instanceof CredentialsError && !error.retryable ? 2 : 1;
   }
+}
+
+function logOptions({ logLevel, identity }: { logLevel: string; identity: string }): pino.LoggerOptions {
+  return {
+    level: logLevel,
+    base: { who: identity },
+    serializers: { error: pino.stdSerializers.err },
+    // JSON leaves some characters as they are that a terminal acts upon.
+    hooks: { streamWrite: visibleLines },
+  };
 }
 
 process.exitCode = await main(process.argv.slice(2));

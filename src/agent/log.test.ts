@@ -39,6 +39,14 @@ test('a steady failure is one line a second, and the next line says how many are
   expect(read()[51]).toMatchObject({ dropped: 99 });
 });
 
+test('nothing in a line moves a terminal, and it is the same JSON', () => {
+  const { log, lines, read } = recorded();
+  const said = 'a\u001b[2Jb\u009b1mc\u202ed\u007fe\nf\u2028g';
+  log.info({ said, error: new Error(said) }, said);
+  expect(lines.join('').trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+  expect(read()[0]).toMatchObject({ said, error: { message: said }, msg: said });
+});
+
 test('a line is bounded', () => {
   const { log, lines, read } = recorded();
   log.info({ big: 'x'.repeat(100_000) }, 'hello');

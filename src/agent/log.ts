@@ -1,5 +1,6 @@
 import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
+import { visible } from '../kube/visible.ts';
 
 /** Levels and their numbers, as pino has them. */
 export const LOG_LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
@@ -46,7 +47,9 @@ export function createLog({ level, clock, write, base = {} }: LogOptions): Logge
       const tail = { ...(dropped === 0 ? {} : { dropped }), msg: message };
       const line = JSON.stringify({ ...head, ...plainFields(fields), ...tail });
       dropped = 0;
-      write(`${line.length <= longestLine ? line : JSON.stringify({ ...head, cut: true, ...tail })}\n`);
+      const bounded = line.length <= longestLine ? line : JSON.stringify({ ...head, cut: true, ...tail });
+      // JSON leaves some characters as they are that a terminal acts upon.
+      write(`${visible(bounded)}\n`);
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

@@ -1,6 +1,7 @@
 import { API_VERSION } from '../api/names.ts';
 import { CredentialsError } from '../kube/credentials.ts';
 import { ApiError, ApiUnreachableError } from '../kube/errors.ts';
+import { visible } from '../kube/visible.ts';
 
 /** What a command's exit code says. */
 export const EXIT = {
@@ -30,7 +31,7 @@ export class MissingRightsError extends Error {
   /** `role` is the chart's ClusterRole that has them all; `said` are the API server's own words, for a refusal may be about whom the user acts as, or an admission policy's. */
   constructor(rights: readonly Right[], role: string, said?: string) {
     const lines = [...new Set(rights.map(describe))];
-    const words = said === undefined ? '' : `\nThe API server says: ${said}`;
+    const words = said === undefined ? '' : `\nThe API server says: ${visible(said)}`;
     super(
       `you lack ${lines.length === 1 ? 'a right' : 'rights'} in this cluster:\n${lines.join('\n')}\nThe chart's ClusterRole ${role} has all that this command needs; have an administrator bind it to you:\n  kubectl create clusterrolebinding ${role}-NAME --clusterrole=${role} --user=NAME${words}`,
     );

@@ -5,6 +5,7 @@ import { type Plan, planSchema } from '../api/plan.ts';
 import { planOf } from '../core/plan/plan.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
+import { visibleIn } from '../kube/visible.ts';
 import { type ConnectOptions, withConnectOptions } from './options.ts';
 import { type PolicyFile, readPolicies } from './policy-file.ts';
 import { readWorld } from './read-world.ts';
@@ -78,7 +79,7 @@ export async function runPlan(options: PlanOptions, { client: connect, readFile,
     const { policies, sources } = withPolicies(world.policies, files);
     if (world.nodes.length > MANY) tell(`planning ${world.nodes.length} nodes: this may take a minute\n`);
     const plan = planOf({ ...world, policies }, { now: clock.now() + client.clockOffsetMs, sources, warnings });
-    print(options.output === 'json' ? asJson(plan) : renderPlan(plan, colors));
+    print(options.output === 'json' ? asJson(plan) : renderPlan(visibleIn(plan), colors));
   } finally {
     client.close();
   }

@@ -16,6 +16,7 @@ import { type ConnectOptions, impersonationOf } from './options.ts';
 import { planCommand, runPlan } from './plan.ts';
 import { PolicyFileError } from './policy-file.ts';
 import { readText } from './read-text.ts';
+import { screenOf } from './screen.ts';
 import { showCommands } from './show/commands.ts';
 import { asData } from './show/output.ts';
 
@@ -30,18 +31,19 @@ export interface Terminal {
 
 /** Parses a command line and runs what it asks for; resolves with the exit code. */
 export async function run(argv: readonly string[], { stdin, stdout, stderr, onInterrupt = () => () => {} }: Terminal): Promise<number> {
-  const colors = picocolors.createColors(stdout.isTTY === true && picocolors.isColorSupported);
+  const { colors, controls, safe } = screenOf(stdout.isTTY === true && picocolors.isColorSupported);
+  const print = (text: string) => stdout.write(safe(text));
+  const complain = (text: string) => stderr.write(safe(text));
   const plan = planCommand((options) =>
     runPlan(options, {
       client: connect,
       readFile: (name) => readText(name === '-' ? stdin : name),
-      print: (text) => stdout.write(text),
-      tell: (text) => stderr.isTTY === true && stderr.write(text),
+      print,
+      tell: (text) => stderr.isTTY === true && complain(text),
       colors,
       clock: systemClock,
     }),
   );
-  const print = (text: string) => stdout.write(text);
   const withClient = async (options: ConnectOptions, use: (client: KubeClient) => Promise<void>): Promise<void> => {
     const client = await connect(options);
     try {
@@ -51,7 +53,9 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
     }
   };
   const verbs = verbCommands((verb, options) =>
-    withClient(options, (client) => runVerb(verb, options, { client, print, confirm: confirmOn(stdin, stderr), token: randomUUID() })),
+    withClient(options, (client) =>
+      runVerb(verb, options, { client, print, confirm: confirmOn(stdin, { write: complain }), token: randomUUID() }),
+    ),
   );
   const shows = showCommands(
     (options, show) =>
@@ -59,8 +63,9 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
         show({
           client,
           print,
-          warn: (text) => stderr.write(`warning: ${text}\n`),
+          warn: (text) => complain(`warning: ${text}\n`),
           colors,
+          controls,
           clock: systemClock,
           version: VERSION,
           height: stdout.isTTY === true ? () => stdout.rows : undefined,
@@ -76,15 +81,13 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
   const [completion, complete] = completionCommands(program, print, () => namesOf(connect));
   program.addCommand(completion).addCommand(complete, { hidden: true });
   for (const command of [program, ...program.commands])
-    command
-      .exitOverride()
-      .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text), getOutHelpWidth: () => 100 });
+    command.exitOverride().configureOutput({ writeOut: print, writeErr: complain, getOutHelpWidth: () => 100 });
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    stderr.write(`error: ${explain(error)}\n`);
+    complain(`error: ${explain(error)}\n`);
     if (error instanceof MissingRightsError) return EXIT.forbidden;
     return error instanceof PolicyFileError || error instanceof UsageError || (error instanceof CredentialsError && !error.retryable)
       ? EXIT.usage

@@ -25,6 +25,12 @@ function bed(answer: () => Promise<unknown> = async () => ({})) {
 }
 
 describe('an Event', () => {
+  test('has nothing in its message that moves a terminal', () => {
+    const { recorder, created } = bed();
+    recorder.record({ ...note, message: 'a\u001b[2Jb\u009b1mc\u202ed\ne' });
+    expect(created[0]!.event.message).toBe('a\\u001b[2Jb\\u009b1mc\\u202ed\\u000ae');
+  });
+
   test('is about the object, in the namespace where cluster-scoped ones have theirs', () => {
     const { recorder, created } = bed();
     recorder.record(note);

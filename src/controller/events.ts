@@ -1,6 +1,7 @@
 import { API_VERSION } from '../api/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../kube/logger.ts';
+import { visible } from '../kube/visible.ts';
 
 /** What an Event is about. */
 export type EventTarget =
@@ -45,7 +46,8 @@ export class EventRecorder {
       involvedObject: { apiVersion: about.kind === 'UpdatePolicy' ? API_VERSION : 'v1', ...about },
       type,
       reason,
-      message: message.slice(0, 1000),
+      // Event messages are printed as they are by more than one program.
+      message: visible(message).slice(0, 1000),
       source: { component: 'lockkeeper' },
       reportingComponent: 'lockkeeper.dev/controller',
       reportingInstance: this.#instance.slice(0, 128),

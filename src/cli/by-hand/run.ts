@@ -2,6 +2,7 @@ import { kindPath, type NODE_UPDATE, type UPDATE_POLICY } from '../../api/kinds.
 import { nodeOf } from '../../cluster/views.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ApiError, isNotFound } from '../../kube/errors.ts';
+import { visible } from '../../kube/visible.ts';
 import { MissingRightsError, RefusedError, type Right, UsageError } from '../errors.ts';
 import { readFleet } from '../fleet.ts';
 import { type Change, titleOf, type Verb } from './change.ts';
@@ -42,19 +43,19 @@ export async function runVerb(verb: Verb, options: WriteOptions, { client, print
   const targets = await Promise.all(targetsOf(fleet, options).map((target) => withNode(client, target)));
   const { dryRun = 'none' } = options;
   const changes = targets.map((target) => ({ title: titleOf(target), change: verb(target, { ...options, token }) }));
-  const questions = changes.flatMap(({ change }) => change.asks ?? []);
+  const questions = changes.flatMap(({ change }) => (change.asks === undefined ? [] : [visible(change.asks)]));
   if (questions.length > 0 && options.yes !== true && dryRun === 'none') {
     if (confirm === undefined) throw new UsageError(`${questions.join('\n')}\nThis stops pods: say --yes`);
     if (!(await confirm(questions.join('\n')))) throw new RefusedError('nothing was changed');
   }
   for (const { title, change } of changes) {
     if (Object.keys(change.annotations).length === 0) {
-      print(`${change.did}\n`);
+      print(`${visible(change.did)}\n`);
       continue;
     }
     if (dryRun !== 'client') await write(client, change, dryRun === 'server');
     const dry = dryRun === 'none' ? '' : ` (${dryRun} dry run)`;
-    print(`${title} ${change.did}${dry}${change.next === undefined ? '' : `: ${change.next}`}\n`);
+    print(`${visible(`${title} ${change.did}${dry}${change.next === undefined ? '' : `: ${change.next}`}`)}\n`);
   }
 }
 

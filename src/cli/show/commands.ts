@@ -4,11 +4,13 @@ import { nodeOf } from '../../cluster/views.ts';
 import { asIfChecked } from '../../core/plan/plan.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Clock } from '../../kube/clock.ts';
+import { visibleIn } from '../../kube/visible.ts';
 import { MissingRightsError, UsageError } from '../errors.ts';
 import { readFleet, VIEWER } from '../fleet.ts';
 import { ListReader } from '../list-reader.ts';
 import { type ConnectOptions, withConnectOptions } from '../options.ts';
 import { readWorld } from '../read-world.ts';
+import type { Controls } from '../screen.ts';
 import { historyOf, renderHistory } from './history.ts';
 import { liveView } from './live.ts';
 import { asData } from './output.ts';
@@ -24,6 +26,7 @@ export interface ShowDeps {
   print: (text: string) => void;
   warn: (text: string) => void;
   colors: Colors;
+  controls: Controls;
   clock: Clock;
   version: string;
   /** A terminal's number of lines; undefined where the output goes elsewhere. */
@@ -63,7 +66,7 @@ export function showCommands(run: Show, clientVersion: (format: 'json' | 'yaml' 
         const { world } = await readWorld(client, options.namespace);
         const now = clock.now() + client.clockOffsetMs;
         const answer = nodeWhy(asIfChecked(world, now), node, now);
-        print(isData(options.output) ? asData(answer, options.output) : renderWhy(answer, colors));
+        print(isData(options.output) ? asData(answer, options.output) : renderWhy(visibleIn(answer), colors));
       }),
     );
   const history = withConnectOptions(new Command('history'))
@@ -76,7 +79,7 @@ export function showCommands(run: Show, clientVersion: (format: 'json' | 'yaml' 
     .action((names: string[], options: ConnectOptions & Output) =>
       run(options, async ({ client, print, colors }) => {
         const entries = historyOf(await readFleet(client), { names });
-        print(isData(options.output) ? asData(entries, options.output) : renderHistory(entries, colors));
+        print(isData(options.output) ? asData(entries, options.output) : renderHistory(visibleIn(entries), colors));
       }),
     );
   const report = withConnectOptions(new Command('report'))
@@ -94,7 +97,7 @@ export function showCommands(run: Show, clientVersion: (format: 'json' | 'yaml' 
       if (options.client === true) return clientVersion(isData(options.output) ? options.output : 'text');
       await run(options, async ({ client, print, version: own }) => {
         const versions = await readVersions(client, own);
-        print(isData(options.output) ? asData(versions, options.output) : renderVersions(versions));
+        print(isData(options.output) ? asData(versions, options.output) : renderVersions(visibleIn(versions)));
       });
     });
   return [status, why, history, report, version];
@@ -105,20 +108,20 @@ const isData = (format: string | undefined): format is 'json' | 'yaml' => format
 async function showStatus(names: readonly string[], { output: format }: Output, { client, print, colors, clock }: ShowDeps): Promise<void> {
   const fleet = await readFleet(client);
   const status = statusOf(fleet, { names }, clock.now() + client.clockOffsetMs);
-  print(isData(format) ? asData(status, format) : renderStatus(status, format === 'wide', colors));
+  print(isData(format) ? asData(status, format) : renderStatus(visibleIn(status), format === 'wide', colors));
 }
 
 async function showLive(names: readonly string[], { output: format }: Output, deps: ShowDeps): Promise<void> {
-  const { client, print, warn, colors, clock, height, untilInterrupted } = deps;
+  const { client, print, warn, colors, controls, clock, height, untilInterrupted } = deps;
   if (format === 'yaml') throw new UsageError('--watch goes with tables and with -o json (one object a line)');
   const { signal, done } = untilInterrupted();
-  const text = (status: Status): string => renderStatus(status, format === 'wide', colors);
+  const text = (status: Status): string => renderStatus(visibleIn(status), format === 'wide', colors);
   const view =
     format === 'json'
       ? (status: Status): void => print(`${JSON.stringify(status)}\n`)
-      : liveView(text, { print, isTTY: height !== undefined, height: height ?? (() => undefined) });
+      : liveView(text, { print, isTTY: height !== undefined, height: height ?? (() => undefined), controls });
   try {
-    if (height !== undefined && format !== 'json') print('\u001B[2J');
+    if (height !== undefined && format !== 'json') print(controls.clearAll);
     await watchFleet(client, (fleet) => view(statusOf(fleet, { names }, clock.now() + client.clockOffsetMs)), warn, signal);
     if (height !== undefined && format !== 'json') print('\n');
   } finally {
@@ -132,5 +135,5 @@ async function showReport({ output: format }: Output, { client, print, colors, c
   if (reader.missing.length > 0) throw new MissingRightsError(reader.missing, VIEWER, reader.said);
   const reported = [...nodes.items.values()].flatMap(({ name, os }) => (os === undefined ? [] : [{ name, os }]));
   const report = reportOf(fleet, reported, clock.now() + client.clockOffsetMs);
-  print(format === 'csv' ? reportCSV(report) : isData(format) ? asData(report, format) : renderReport(report, colors));
+  print(format === 'csv' ? reportCSV(report) : isData(format) ? asData(report, format) : renderReport(visibleIn(report), colors));
 }

@@ -1,9 +1,15 @@
+import type { Controls } from '../screen.ts';
 import type { Status } from './status.ts';
 
 /** Shows one status after the other: on a terminal in place, elsewhere by the rows that have changed. */
 export function liveView(
   render: (status: Status) => string,
-  { print, isTTY, height }: { print: (text: string) => void; isTTY: boolean; height: () => number | undefined },
+  {
+    print,
+    isTTY,
+    height,
+    controls: { home, clearLine, clearBelow },
+  }: { print: (text: string) => void; isTTY: boolean; height: () => number | undefined; controls: Controls },
 ): (status: Status) => void {
   if (isTTY)
     return (status) => {
@@ -11,7 +17,7 @@ export function liveView(
       const rows = height() ?? lines.length + 1;
       const shown = lines.length < rows ? lines : [...lines.slice(0, rows - 2), `… ${lines.length - rows + 2} more lines`];
       // Home, each line to its end anew, then nothing below: it does not flicker.
-      print(`\u001B[H${shown.map((line) => `${line}\u001B[K`).join('\n')}\u001B[J`);
+      print(`${home}${shown.map((line) => `${line}${clearLine}`).join('\n')}${clearBelow}`);
     };
   const before = new Map<string, string>();
   let first = true;

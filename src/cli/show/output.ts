@@ -1,9 +1,21 @@
-import { stringify } from 'yaml';
+import { Document, visit } from 'yaml';
+import { visibleLines } from '../../kube/visible.ts';
 import { table } from '../table.ts';
 
 /** An object as a program reads it. */
 export const asData = (value: object, format: 'json' | 'yaml'): string =>
-  format === 'json' ? `${JSON.stringify(value, undefined, 2)}\n` : stringify(value);
+  format === 'json' ? `${JSON.stringify(value, undefined, 2)}\n` : asYAML(value);
+
+function asYAML(value: object): string {
+  const document = new Document(value);
+  // Only between double quotes is there a way to write what must not reach a terminal.
+  visit(document, {
+    Scalar(_, scalar) {
+      if (typeof scalar.value === 'string' && visibleLines(scalar.value) !== scalar.value) scalar.type = 'QUOTE_DOUBLE';
+    },
+  });
+  return document.toString();
+}
 
 /** Rows of which those that are empty everywhere are left out. */
 export function compactTable(

@@ -4,6 +4,7 @@ import type { NodeUpdateStatus } from '../../api/node-update.ts';
 import type { Condition } from '../../api/primitives.ts';
 import { ago, aPolicy, HOUR, MINUTE, NEW, NOW, OLD } from '../../core/testing/builders.ts';
 import type { Fleet } from '../fleet.ts';
+import { screenOf } from '../screen.ts';
 import { historyOf, renderHistory } from './history.ts';
 import { liveView } from './live.ts';
 import { csv } from './output.ts';
@@ -12,6 +13,7 @@ import { renderStatus, statusOf } from './status.ts';
 import { renderVersions } from './versions.ts';
 
 const plain = picocolors.createColors(false);
+const { controls, safe } = screenOf(true);
 const condition = (type: string, status: 'True' | 'False', reason = type, message = `${reason}.`): Condition => ({
   type,
   status,
@@ -105,16 +107,16 @@ describe('live', () => {
 
   test('elsewhere than on a terminal only what has changed is said', () => {
     const said: string[] = [];
-    const view = liveView(render, { print: (text) => said.push(text), isTTY: false, height: () => undefined });
+    const view = liveView(render, { print: (text) => said.push(text), isTTY: false, height: () => undefined, controls });
     for (const one of [status, status, later, later]) view(one);
     expect(said).toEqual(['node-1 node-2 node-10\n', 'node-2\n']);
   });
 
   test('a terminal is drawn anew in place, and never longer than it is', () => {
     const said: string[] = [];
-    const view = liveView(() => 'a\nb\nc\nd\n', { print: (text) => said.push(text), isTTY: true, height: () => 4 });
+    const view = liveView(() => 'a\nb\nc\nd\n', { print: (text) => said.push(text), isTTY: true, height: () => 4, controls });
     view(status);
-    expect(said).toEqual(['\u001B[Ha\u001B[K\nb\u001B[K\n… 3 more lines\u001B[K\u001B[J']);
+    expect(said.map(safe)).toEqual(['\u001B[Ha\u001B[K\nb\u001B[K\n… 3 more lines\u001B[K\u001B[J']);
   });
 });
 
