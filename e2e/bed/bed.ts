@@ -20,10 +20,11 @@ import type { NodeObject } from './node-object.ts';
 import { type PodRunner, startPodRunner } from './pod-runner.ts';
 import { recordHistory, type WatchHistory } from './watch-history.ts';
 
-export interface BedOptions extends Pick<ControlPlaneOptions, 'name' | 'dir' | 'features' | 'controllerQps'> {
+export interface BedOptions
+  extends Pick<ControlPlaneOptions, 'name' | 'dir' | 'features' | 'controllerQps' | 'nodeGraceSeconds' | 'auditPolicy'> {
   /** What the update repository holds at first. */
   readonly releases?: readonly Release[];
-  /** Of nodes' leases; longer for thousands of nodes. */
+  /** Of nodes' leases, in seconds; longer for thousands of nodes, and `nodeGraceSeconds` with it: a quarter of it lies between two renewals. */
   readonly leaseSeconds?: number;
   /** An existing cluster instead of a control plane of the bed's own; `BED_KUBECONFIG` unless told. */
   readonly kubeconfig?: string;

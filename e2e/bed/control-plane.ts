@@ -55,6 +55,8 @@ export interface ControlPlaneOptions {
   readonly nodeGraceSeconds?: number;
   /** The API server's certificate, its own authority, and its key, PEM; made anew unless told. */
   readonly certificate?: { readonly cert: string; readonly key: string };
+  /** A file with what the audit log records; all that scenarios judge by unless told. */
+  readonly auditPolicy?: string;
   readonly home?: Home;
   /** Where the parts run; this process's own network unless told. */
   readonly network?: PlaneNetwork;
@@ -208,7 +210,7 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
       '--service-cluster-ip-range=10.96.0.0/16',
       '--allow-privileged=true',
       '--profiling=false',
-      `--audit-policy-file=${auditPolicy}`,
+      `--audit-policy-file=${options.auditPolicy ?? auditPolicy}`,
       `--audit-log-path=${auditLog}`,
       '--audit-log-format=json',
       '--audit-log-mode=blocking',

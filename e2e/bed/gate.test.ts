@@ -88,3 +88,9 @@ test('silent: what was sent meanwhile arrives when it opens', async () => {
   while (heard.length < 2) await Promise.race([once(before, 'data'), once(after, 'data')]);
   expect(heard.sort()).toEqual(['one', 'two']);
 });
+
+test('counts what passes, each way', async () => {
+  const socket = await client();
+  expect(await echo(socket, 'twelve bytes')).toBe('twelve bytes');
+  expect(gate.passed).toEqual({ toServer: 12, fromServer: 12 });
+});

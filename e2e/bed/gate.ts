@@ -9,6 +9,8 @@ export interface Gate {
   readonly host: string;
   readonly port: number;
   readonly state: GateState;
+  /** Bytes that have passed so far, as they go over the wire. */
+  readonly passed: { readonly toServer: number; readonly fromServer: number };
   set(state: GateState): void;
   close(): Promise<void>;
 }
@@ -17,6 +19,7 @@ export interface Gate {
 export async function openGate(server: { readonly host: string; readonly port: number }): Promise<Gate> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let state: GateState = 'open';
+  const passed = { toServer: 0, fromServer: 0 };
 
   const listener = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (near) => {
     if (state === 'refuse') {
@@ -28,6 +31,8 @@ export async function openGate(server: { readonly host: string; readonly port: n
     pairs.add(pair);
     for (const [from, to] of [pair, [far, near] as const]) {
       from.on('data', (chunk) => {
+        if (from === near) passed.toServer += chunk.length;
+        else passed.fromServer += chunk.length;
         if (!to.write(chunk)) from.pause();
       });
       to.on('drain', () => {
@@ -53,6 +58,9 @@ export async function openGate(server: { readonly host: string; readonly port: n
     port,
     get state() {
       return state;
+    },
+    get passed() {
+      return { ...passed };
     },
     set(next) {
       state = next;

@@ -118,6 +118,11 @@ export class PodProcess {
     return `${this.url('metrics')}/metrics`;
   }
 
+  /** Bytes between it and the API server so far, over all its lives. */
+  get traffic(): Gate['passed'] {
+    return this.#gate?.passed ?? { toServer: 0, fromServer: 0 };
+  }
+
   /** The service-account token that it holds now. */
   async token(): Promise<string> {
     const folder = this.#volumes?.mounts.get(serviceAccountMount);

@@ -141,8 +141,9 @@ const panels: readonly Panel[] = [
     targets: [{ expr: 'sum by (code) (rate(lockkeeper_api_requests_total[$__rate_interval]))', legendFormat: '{{code}}' }],
   },
   {
-    title: 'Time to decide',
-    description: 'The 99th percentile of what one decision takes.',
+    title: 'Time to decide and to act',
+    description:
+      'The 99th percentiles of what one decision takes, and of the time from an event about a node to the first request that answers it.',
     type: 'timeseries',
     width: 8,
     height: 8,
@@ -150,7 +151,11 @@ const panels: readonly Panel[] = [
     targets: [
       {
         expr: 'histogram_quantile(0.99, sum by (le) (rate(lockkeeper_decide_duration_seconds_bucket[$__rate_interval])))',
-        legendFormat: 'p99',
+        legendFormat: 'decide',
+      },
+      {
+        expr: 'histogram_quantile(0.99, sum by (le) (rate(lockkeeper_answer_duration_seconds_bucket[$__rate_interval])))',
+        legendFormat: 'act',
       },
     ],
   },

@@ -57,6 +57,7 @@ export class Applier {
       if (view === undefined) return;
       const writer = new NodeWriter(this.#deps, view, signal);
       for (const command of commands) {
+        this.#deps.sending?.(node);
         if (!(await this.#attempt(applied, node, signal, () => writer.carryOut(command)))) return;
         if (command.type !== 'WriteStatus') this.#logCommand(node, command, status);
       }

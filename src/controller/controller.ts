@@ -12,6 +12,7 @@ import { programCredentials } from '../kube/program-credentials.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { VERSION } from '../version.ts';
 import { Announcer } from './announcer.ts';
+import { AnswerTimes } from './answer-times.ts';
 import { createApp } from './app.ts';
 import { Applier } from './apply.ts';
 import { BlockedPodEvents } from './blocked-pod-events.ts';
@@ -74,7 +75,10 @@ export async function runController(config: ControllerConfig, log: Logger, signa
   const deps = { client, clock, random, logger };
   const serverVersion = new ServerVersion(client, logger, wake);
   const reflectors = createReflectors(deps, config.namespace, {
-    changed: wake,
+    changed: (node) => {
+      if (node !== undefined) term?.answers.received(node);
+      wake();
+    },
     connected: () => serverVersion.ask(signal),
     budgetChanged: (namespace) => term?.drainer.budgetChanged(namespace),
   });
@@ -86,7 +90,11 @@ export async function runController(config: ControllerConfig, log: Logger, signa
     await reflectors.waitForSync(leading);
     await refreshRecorded(client, reflectors, leading);
     const assertLeading = (): void => elector.assertLeading();
-    const podViews = new PodViews(deps, wake);
+    const answers = new AnswerTimes(clock.monotonic, metrics.answered);
+    const podViews = new PodViews(deps, (node, byWatch) => {
+      if (byWatch) answers.received(node);
+      wake();
+    });
     const webhooks = new EvictionWebhooks(client, clock, logger);
     const hookJobs = new HookJobs(deps, wake);
     const checks = new Checks({ client, clock, random, now, intervalMs: config.checkIntervalMs, changed: wake });
@@ -116,6 +124,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
           progressedAt = clock.monotonic();
           assertLeading();
         },
+        sending: (node) => answers.sent(node),
       }),
       podEvents,
       announcer: new Announcer(events, logger, metrics.phaseChanged),
@@ -139,6 +148,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
         logger.info({ action: 'HandOver', to }, 'this node is next: another replica takes over');
         elector.handOver(to).catch((error) => logger.warn({ error }, 'the lease could not be handed over'));
       },
+      answers,
       onDecision: (world, decision, milliseconds) => {
         metrics.decided(world, decision, milliseconds);
         variant?.onDecision(world, decision);
@@ -159,7 +169,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
       clock,
       logger,
     });
-    term = { queue, drainer };
+    term = { queue, drainer, answers };
     metrics.leads(true);
     logger.info({ identity: config.identity }, 'the caches are filled: deciding');
     wake();
@@ -218,4 +228,5 @@ async function serve(app: RequestListener, listen: NonNullable<ControllerConfig[
 interface Term {
   queue: WorkQueue<string>;
   drainer: Drainer;
+  answers: AnswerTimes;
 }

@@ -132,6 +132,12 @@ export function createMetrics(now: () => number) {
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25],
     registers,
   });
+  const answers = new Histogram({
+    name: 'lockkeeper_answer_duration_seconds',
+    help: 'How long it took from an event of a watch about a node to the first request by which it was acted upon, in seconds.',
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
 
   return {
     registry,
@@ -152,6 +158,7 @@ export function createMetrics(now: () => number) {
     requested({ method, resource, status, watch }: RequestReport) {
       requests.inc({ method: watch ? 'WATCH' : method, resource, code: String(status ?? 0) });
     },
+    answered: (milliseconds: number) => answers.observe(milliseconds / 1000),
     evicted: (outcome: string) => evictions.inc({ outcome }),
   };
 }

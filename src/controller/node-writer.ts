@@ -46,6 +46,8 @@ export interface WriterDeps {
   logger: Logger;
   /** Throws where this replica may no longer act. */
   assertLeading: () => void;
+  /** A command of this node is about to be sent. */
+  sending?: (node: string) => void;
 }
 
 const taintedSchema = z.object({

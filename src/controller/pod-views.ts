@@ -12,11 +12,11 @@ interface View {
 /** Pods of the nodes that are being looked at or drained, listed and watched node by node; no pod is cached cluster-wide. */
 export class PodViews {
   readonly #deps: ReflectorDeps;
-  readonly #changed: (node: string) => void;
+  readonly #changed: (node: string, byWatch: boolean) => void;
   readonly #views = new Map<string, View>();
   readonly #running = new Set<Promise<void>>();
 
-  constructor(deps: ReflectorDeps, changed: (node: string) => void) {
+  constructor(deps: ReflectorDeps, changed: (node: string, byWatch: boolean) => void) {
     this.#deps = deps;
     this.#changed = changed;
   }
@@ -58,14 +58,14 @@ export class PodViews {
       path: '/api/v1/pods',
       query: onNode(node),
       project: podOf,
-      onChange: (change) => {
+      onChange: (change, byWatch) => {
         if (change.type === 'put' && change.previous !== undefined && isDeepStrictEqual(change.value, change.previous)) return;
-        if (reflector.synced) this.#changed(node);
+        if (reflector.synced) this.#changed(node, byWatch);
       },
     });
     this.#views.set(node, { reflector, stop });
     const synced = reflector.waitForSync(stop.signal).then(
-      () => this.#changed(node),
+      () => this.#changed(node, false),
       () => {},
     );
     const run = Promise.all([reflector.run(stop.signal), synced]).then(() => {

@@ -5,6 +5,7 @@ import type { Instant, KubernetesVersion, RetrySettings, World } from '../core/w
 import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import type { Announcer } from './announcer.ts';
+import type { AnswerTimes } from './answer-times.ts';
 import { type Applied, type Applier, policyKey } from './apply.ts';
 import type { BlockedPodEvents } from './blocked-pod-events.ts';
 import type { Checks } from './checks.ts';
@@ -47,6 +48,8 @@ export interface ReconcilerDeps {
   /** The leader's own node is next: give the lease to a standby. */
   handOver: () => void;
   onDecision?: (world: World, decision: Decision, milliseconds: number) => void;
+  /** Told which nodes a decision acts upon. */
+  answers?: Pick<AnswerTimes, 'decided'>;
 }
 
 /** Rounds of one pass: a node walks at most a handful of steps at once, and nothing may spin. */
@@ -125,6 +128,7 @@ export class Reconciler {
     const at = now();
     const decision = (this.#deps.decide ?? decide)(world, at);
     this.#deps.onDecision?.(world, decision, clock.monotonic() - started);
+    this.#deps.answers?.decided(new Set(decision.nodes.filter(({ commands }) => commands.length > 0).map(({ node }) => node)));
     podViews.want(decision.lookAt);
     hookJobs.want(decision.jobs);
     checks.want(decision.checks);

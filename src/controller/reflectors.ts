@@ -18,8 +18,8 @@ export interface ReflectorDeps {
 
 /** What is to be told of changes. */
 export interface ReflectorEvents {
-  /** Something that a decision looks at has changed. */
-  changed(): void;
+  /** Something that a decision looks at has changed; `node`: a watch has told it of this node. */
+  changed(node?: string): void;
   /** There is a new connection to the API server. */
   connected?(): void;
   /** A budget's numbers have changed. */
@@ -31,14 +31,18 @@ export type Reflectors = ReturnType<typeof createReflectors>;
 
 /** Makes the reflectors of the controller; `run` them, and they keep up until the signal is aborted. */
 export function createReflectors(deps: ReflectorDeps, namespace: string, events: ReflectorEvents) {
-  const changed = <T extends object>(change: Change<T>): void => {
-    if (change.type === 'put' && change.previous !== undefined && same(change.value, change.previous)) return;
-    events.changed();
-  };
+  const changedOf =
+    <T extends object>(nodeOfChange: (change: Change<T>) => string | undefined) =>
+    (change: Change<T>, byWatch: boolean): void => {
+      if (change.type === 'put' && change.previous !== undefined && same(change.value, change.previous)) return;
+      events.changed(byWatch ? nodeOfChange(change) : undefined);
+    };
+  // A NodeUpdate and a NodeHost bear their node's name.
+  const changed = changedOf(({ key }) => key);
   const watch = <T>(path: string, project: (raw: unknown) => T | undefined, more: Partial<ReflectorOptions<T>> = {}) =>
-    new Reflector<T>({ ...deps, path, project, startJitterMs: 0, onChange: events.changed, ...more });
+    new Reflector<T>({ ...deps, path, project, startJitterMs: 0, onChange: () => events.changed(), ...more });
   const ours = <T extends { resourceVersion: string }>(kind: Kind, project: (raw: unknown) => T) =>
-    watch(kindPath(kind), project, { onChange: changed });
+    watch(kindPath(kind), project, { onChange: kind === UPDATE_POLICY ? changedOf(() => undefined) : changed });
   const guardPath = '/apis/admissionregistration.k8s.io/v1';
   const guardQuery = { fieldSelector: `metadata.name=${AGENT_ADMISSION_POLICY}` };
 
@@ -62,7 +66,7 @@ export function createReflectors(deps: ReflectorDeps, namespace: string, events:
     }),
     ownPods: watch(`/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`, podOf, {
       query: { labelSelector: `${PART_OF.key}=${PART_OF.value}` },
-      onChange: changed,
+      onChange: changedOf(({ value, previous }) => (value ?? previous)?.node),
     }),
     guardPolicy: watch<boolean>(`${guardPath}/validatingadmissionpolicies`, failsClosed, { query: guardQuery, mode: 'list' }),
     guardBinding: watch<boolean>(`${guardPath}/validatingadmissionpolicybindings`, (raw) => denies(raw, AGENT_ADMISSION_POLICY), {

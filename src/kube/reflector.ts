@@ -21,7 +21,8 @@ export interface ReflectorOptions<T> {
   readonly project: (raw: unknown) => T | undefined;
   /** Default: `namespace/name`, or the name alone where there is no namespace. */
   readonly key?: (raw: unknown) => string;
-  readonly onChange?: (change: Change<T>) => void;
+  /** `byWatch`: an event told it, not a list nor the answer to a request of ours. */
+  readonly onChange?: (change: Change<T>, byWatch: boolean) => void;
   /** A watch has been opened: the first one, or again. */
   readonly onConnect?: () => void;
   readonly logger: Logger;
@@ -69,6 +70,7 @@ export class Reflector<T> {
   #resumeFrom: string | undefined;
   #listNext: boolean;
   #synced = false;
+  #takesEvent = false;
   #lastEventAt: number | undefined;
   #failures = 0;
   #protocolErrors = 0;
@@ -211,7 +213,12 @@ export class Reflector<T> {
       };
       const asked = { ...query, allowWatchBookmarks: true, resourceVersion: this.#resumeFrom };
       for await (const event of client.watch(path, asked, guard.signal, { onOpen })) {
-        this.#take(event);
+        this.#takesEvent = true;
+        try {
+          this.#take(event);
+        } finally {
+          this.#takesEvent = false;
+        }
         guard.heard(event.type === 'BOOKMARK');
         this.#succeeded();
       }
@@ -271,7 +278,7 @@ export class Reflector<T> {
 
   #tell(change: Change<T>): void {
     try {
-      this.#options.onChange?.(change);
+      this.#options.onChange?.(change, this.#takesEvent);
     } catch (error) {
       this.#options.logger.error({ path: this.#options.path, key: change.key, error }, 'a handler of changes failed');
     }

@@ -1,0 +1,33 @@
+/**
+ * How long news of a node wait for their answer: from a watch's event to the first request of the node's commands. Events that
+ * ask for no command are forgotten with the decision that saw them; of several before one answer the first counts.
+ */
+export class AnswerTimes {
+  readonly #monotonic: () => number;
+  readonly #answered: (milliseconds: number) => void;
+  readonly #waiting = new Map<string, number>();
+
+  /** `monotonic` and what `answered` is told are in milliseconds. */
+  constructor(monotonic: () => number, answered: (milliseconds: number) => void) {
+    this.#monotonic = monotonic;
+    this.#answered = answered;
+  }
+
+  /** A watch has told of a node. */
+  received(node: string): void {
+    if (!this.#waiting.has(node)) this.#waiting.set(node, this.#monotonic());
+  }
+
+  /** A decision that saw all that was received so far has commands for these nodes, and for no others. */
+  decided(commanded: ReadonlySet<string>): void {
+    for (const node of this.#waiting.keys()) if (!commanded.has(node)) this.#waiting.delete(node);
+  }
+
+  /** The node's next command is about to be sent. */
+  sent(node: string): void {
+    const since = this.#waiting.get(node);
+    if (since === undefined) return;
+    this.#waiting.delete(node);
+    this.#answered(this.#monotonic() - since);
+  }
+}
