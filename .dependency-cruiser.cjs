@@ -35,15 +35,32 @@ module.exports = {
       from: { path: '^src/cli/', pathNot: '\\.test\\.ts$' },
       to: {
         reachable: true,
-        path: '^src/(controller|agent)/|^src/kube/(elector|lease|work-queue)|node_modules/(express|pino|prom-client)/',
+        path: '^src/(controller|agent)/|^src/kube/(elector|lease|work-queue)|node_modules/(pino|prom-client)/',
       },
+    },
+    {
+      name: 'only-servers-serve',
+      comment: 'What listens is the controller, and the dashboard on the user’s own machine.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(controller|dashboard/server)/' },
+      to: { path: 'node_modules/express/' },
+    },
+    {
+      name: 'page-runs-in-a-browser',
+      comment: 'The page has what goes over the wire, and libraries for browsers.',
+      severity: 'error',
+      from: { path: '^src/dashboard/page/', pathNot: '\\.test\\.tsx?$|/testing/' },
+      to: { pathNot: '^src/dashboard/(page/|wire\\.ts)|^node_modules/@?preact' },
     },
     {
       name: 'agent-stays-small',
       comment: 'No Kubernetes client library, no web framework, nothing of the controller in the agent.',
       severity: 'error',
       from: { path: '^src/agent/', pathNot: '\\.test\\.ts$|/testing/' },
-      to: { reachable: true, path: '^src/(core|cluster|controller|cli)/|node_modules/(@kubernetes|express|pino|prom-client|commander)/' },
+      to: {
+        reachable: true,
+        path: '^src/(core|cluster|controller|cli|dashboard)/|node_modules/(@kubernetes|express|pino|prom-client|commander)/',
+      },
     },
     {
       name: 'client-node-on-demand',
@@ -65,6 +82,6 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules' },
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.json'] },
+    enhancedResolveOptions: { extensions: ['.ts', '.tsx', '.js', '.mjs', '.json'] },
   },
 };

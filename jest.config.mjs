@@ -1,15 +1,21 @@
+/** The dashboard's page alone has JSX; elsewhere `<T>` begins a type. */
+const swc = (tsx) => [
+  '@swc/jest',
+  {
+    jsc: {
+      parser: { syntax: 'typescript', tsx },
+      transform: { react: { runtime: 'automatic', importSource: 'preact' } },
+      target: 'es2024',
+      experimental: { keepImportAttributes: true },
+    },
+    module: { type: 'es6' },
+  },
+];
+
 const shared = {
   testEnvironment: 'node',
-  extensionsToTreatAsEsm: ['.ts'],
-  transform: {
-    '\\.ts$': [
-      '@swc/jest',
-      {
-        jsc: { parser: { syntax: 'typescript' }, target: 'es2024', experimental: { keepImportAttributes: true } },
-        module: { type: 'es6' },
-      },
-    ],
-  },
+  extensionsToTreatAsEsm: ['.ts', '.tsx'],
+  transform: { '\\.ts$': swc(false), '\\.tsx$': swc(true) },
 };
 
 /** `unit` needs nothing but Node; `e2e` starts control planes (e2e/README.md); `nodes` real kubelets, as root (e2e/nodes/README.md); `kind` a kind cluster. */
@@ -20,7 +26,7 @@ export default {
       ...shared,
       displayName: 'unit',
       rootDir: '.',
-      testMatch: ['<rootDir>/{src,scripts,e2e/bed,e2e/host,e2e/bench,e2e/demo}/**/*.test.ts', '<rootDir>/e2e/kind/*.test.ts'],
+      testMatch: ['<rootDir>/{src,scripts,e2e/bed,e2e/host,e2e/bench,e2e/demo}/**/*.test.{ts,tsx}', '<rootDir>/e2e/kind/*.test.ts'],
     },
     {
       ...shared,

@@ -1,5 +1,6 @@
 import { chmod, rm, stat } from 'node:fs/promises';
 import { build, type Plugin } from 'esbuild';
+import { pageAssets } from './build-page.ts';
 
 /** Bundles are ES modules; what they contain of CommonJS still asks for `require`. */
 const banner = { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" };
@@ -38,7 +39,7 @@ for (const [outfile, entry] of Object.entries(bundles)) {
     target: 'node24',
     format: 'esm',
     banner,
-    plugins: [requiredBuiltins],
+    plugins: [requiredBuiltins, pageAssets],
     minifySyntax: true,
     minifyWhitespace: true,
     keepNames: true,

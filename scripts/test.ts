@@ -56,6 +56,7 @@ const wanted = (step: string): boolean => only.size === 0 || only.has(step);
 try {
   if (wanted('lint')) {
     check('types', ['tsc', '-p', '.']);
+    check('types of the page', ['tsc', '-p', 'src/dashboard/page']);
     check('biome', ['biome', 'check', '--error-on-warnings', '.']);
     check('dependency rules', ['depcruise', '--config', '.dependency-cruiser.cjs', 'src', 'e2e', 'scripts']);
     check('dead exports', ['knip']);

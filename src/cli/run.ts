@@ -10,8 +10,10 @@ import { runVerb } from './by-hand/run.ts';
 import { completionCommands } from './completion.ts';
 import { proxyEnvironment } from './config.ts';
 import { confirmOn } from './confirm.ts';
+import { dashboardCommand, runDashboard } from './dashboard.ts';
 import { EXIT, explain, MissingRightsError, UsageError } from './errors.ts';
 import { readFleet } from './fleet.ts';
+import { openBrowser } from './open-browser.ts';
 import { type ConnectOptions, impersonationOf } from './options.ts';
 import { planCommand, runPlan } from './plan.ts';
 import { PolicyFileError } from './policy-file.ts';
@@ -74,10 +76,27 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
       ),
     (format) => print(format === 'text' ? `Client: ${VERSION}\n` : asData({ client: VERSION }, format)),
   );
+  const dashboard = dashboardCommand((options) =>
+    withClient(options, async (client) => {
+      const { kubeconfigNames } = await import('../kube/kubeconfig.ts');
+      await runDashboard(options, {
+        client,
+        clock: systemClock,
+        random: Math.random,
+        version: VERSION,
+        cluster: kubeconfigNames(options.kubeconfig, options.context),
+        assets: async () => (await import('lockkeeper:page')).default,
+        print,
+        warn: (text) => stderr.write(`warning: ${text}\n`),
+        open: openBrowser,
+        untilInterrupted: () => untilInterrupted(onInterrupt),
+      });
+    }),
+  );
   const program = new Command('kubectl lockkeeper')
     .description("Shows what Lockkeeper does with the operating systems of a cluster's nodes, and steers it.")
     .version(VERSION);
-  for (const command of [...shows, plan, ...verbs]) program.addCommand(command);
+  for (const command of [...shows, plan, ...verbs, dashboard]) program.addCommand(command);
   const [completion, complete] = completionCommands(program, print, () => namesOf(connect));
   program.addCommand(completion).addCommand(complete, { hidden: true });
   for (const command of [program, ...program.commands])

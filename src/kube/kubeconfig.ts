@@ -69,6 +69,20 @@ export function kubeconfigCredentials(
   };
 }
 
+/** What a kubeconfig calls a cluster, and where that is. */
+interface KubeconfigNames {
+  context: string;
+  /** The cluster's own name. */
+  name: string;
+  server: string;
+}
+
+/** The names of the (current) context. Throws CredentialsError as kubeconfigCredentials does. */
+export function kubeconfigNames(path: string | undefined, context?: string): KubeconfigNames {
+  const config = load(path, context);
+  return { context: config.getCurrentContext(), name: config.getCurrentCluster()?.name ?? '', server: serverOf(config).origin };
+}
+
 /** The namespace that the (current) context names. */
 export function kubeconfigNamespace(path: string | undefined, context?: string): string | undefined {
   const config = load(path, context);

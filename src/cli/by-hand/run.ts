@@ -9,7 +9,7 @@ import { type Change, titleOf, type Verb } from './change.ts';
 import { type Target, targetsOf } from './targets.ts';
 
 /** The chart's ClusterRole that may do all of this. */
-const OPERATOR = 'lockkeeper-operator';
+export const OPERATOR = 'lockkeeper-operator';
 /**
  * The field manager that the API server remembers, and the controller names in its Events. Flux takes away what was written to its
  * objects under any name that begins with `kubectl` (fluxcd/pkg, ssa): a pause would end by itself.
