@@ -9,6 +9,7 @@ import { releaseCommand } from './controller/release-config.ts';
 import { runVerify } from './controller/verify-install.ts';
 import { verifyCommand } from './controller/verify-install-config.ts';
 import { CredentialsError } from './kube/credentials.ts';
+import { programCredentials } from './kube/program-credentials.ts';
 import { visibleLines } from './kube/visible.ts';
 import { VERSION } from './version.ts';
 
@@ -24,13 +25,14 @@ async function main(argv: readonly string[]): Promise<number> {
     .addCommand(
       controllerCommand(async (config) => {
         const logger = pino(logOptions(config));
-        await runController(config, logger, stop.signal);
+        await runController(config, await programCredentials(config), logger, stop.signal);
       }).exitOverride(),
     )
     .addCommand(
       releaseCommand(async (config) => {
         const logger = pino(logOptions(config), pino.destination(2));
-        if (!(await runRelease(config, print, logger, stop.signal))) exitCode = 1;
+        if (!(await runRelease(config, { credentials: await programCredentials(config), print, logger, signal: stop.signal })))
+          exitCode = 1;
       }).exitOverride(),
     )
     .addCommand(crdsCommand((config) => runCrdsApply(config, print, stop.signal)).exitOverride())

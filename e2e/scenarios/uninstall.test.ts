@@ -41,8 +41,13 @@ async function asBefore({ eventually, history, machines, node }: Fleet): Promise
 }
 
 /** `lockkeeper release --all` as a person runs it; a signal presses Ctrl-C. */
-function release({ bed }: Fleet, ...args: (string | AbortSignal)[]): Promise<{ code: number; out: string }> {
-  const program = path.join(repository, 'dist', 'lockkeeper.js');
+const release = (fleet: Fleet, ...args: (string | AbortSignal)[]) => run(fleet, 'lockkeeper.js', args);
+
+/** The same by kubectl's plugin. */
+const pluginRelease = (fleet: Fleet, ...args: (string | AbortSignal)[]) => run(fleet, 'kubectl-lockkeeper.js', args);
+
+function run({ bed }: Fleet, file: string, args: readonly (string | AbortSignal)[]): Promise<{ code: number; out: string }> {
+  const program = path.join(repository, 'dist', file);
   const env = { HOME: bed.home.scratch, KUBECONFIG: bed.kubeconfig };
   return new Promise((resolve) => {
     const flags = args.filter((arg) => typeof arg === 'string');
@@ -132,7 +137,7 @@ describe('lockkeeper release --all', () => {
     await bed.uninstallChart({ hooks: false });
 
     const mark = await bed.audit.mark();
-    const dry = await release(fleet, '--dry-run');
+    const dry = await pluginRelease(fleet, '--dry-run=client');
     expect(dry.code).toBe(0);
     for (const line of [
       `NodeHost ${stages.name}: order Cancel, in place of Stage 1.26.1`,
@@ -143,6 +148,13 @@ describe('lockkeeper release --all', () => {
       expect(dry.out).toContain(line);
     const writes = async () => (await bed.audit.find({ verb: ['create', 'patch', 'update', 'delete'] }, mark)).filter(isRelease);
     expect(await writes()).toEqual([]);
+    expect(await pluginRelease(fleet, '--dry-run=server')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/the API server has checked [1-9]\d* of these writes, and refuses 0\n$/),
+    });
+    const tried = await writes();
+    expect(tried.map(({ objectRef }) => objectRef?.resource)).toEqual(expect.arrayContaining(['nodehosts', 'nodes']));
+    for (const { requestURI } of tried) expect(requestURI).toContain('dryRun=All');
 
     const first = await release(fleet);
     expect(first).toMatchObject({ code: 1, out: expect.stringContaining('on the host: apiclient set updates.version-lock=latest') });
@@ -151,7 +163,7 @@ describe('lockkeeper release --all', () => {
     expect(versionLocks(machines)).toEqual(['1.26.1', 'latest', 'latest']);
     // What it was told to do, after the host's command.
     await bed.client.delete(`/apis/lockkeeper.dev/v1alpha1/nodehosts/${stages.name}`);
-    expect(await release(fleet)).toMatchObject({ code: 0, out: expect.stringContaining('all nodes are released') });
+    expect(await pluginRelease(fleet, '--yes')).toMatchObject({ code: 0, out: expect.stringContaining('all nodes are released') });
     expect(machines.map(({ host }) => host.rebootCount)).toEqual([0, 0, 0]);
     await judge.invariants();
   }, 120_000);

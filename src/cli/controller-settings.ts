@@ -8,6 +8,7 @@ export interface ControllerSettings {
   hookNamespaces: readonly string[];
   prometheusHosts: readonly string[];
   retry: RetrySettings;
+  nodeConditions: boolean;
 }
 
 const podSchema = z.object({
@@ -33,5 +34,6 @@ export function controllerSettings(pod: unknown): ControllerSettings {
     hookNamespaces: list('hook-namespaces'),
     prometheusHosts: list('prometheus-hosts'),
     retry: { baseMs: duration('retry-base', 15_000), maxMs: duration('retry-max', 1_800_000) },
+    nodeConditions: args.includes('--node-conditions'),
   };
 }

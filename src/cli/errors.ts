@@ -12,13 +12,17 @@ export const EXIT = {
   usage: 2,
   /** The user lacks a right. */
   forbidden: 3,
+  /** Stopped by Ctrl-C. */
+  interrupted: 130,
 } as const;
 
 /** A right that the user lacks. */
 export interface Right {
-  verb: 'get' | 'list' | 'watch' | 'patch';
-  /** `pods`, `updatepolicies.lockkeeper.dev`. */
+  verb: 'get' | 'list' | 'watch' | 'create' | 'patch' | 'update' | 'delete';
+  /** `pods`, `updatepolicies.lockkeeper.dev`, `nodeupdates/status.lockkeeper.dev`. */
   resource: string;
+  /** The only object that it is wanted for. */
+  name?: string;
   /** Where it is wanted; absent: in all of the cluster. */
   namespace?: string;
 }
@@ -28,20 +32,22 @@ export class MissingRightsError extends Error {
   readonly retryable = false;
   readonly rights: readonly Right[];
 
-  /** `role` is the chart's ClusterRole that has them all; `said` are the API server's own words, for a refusal may be about whom the user acts as, or an admission policy's. */
-  constructor(rights: readonly Right[], role: string, said?: string) {
+  /** `role` is the chart's ClusterRole that has them all, if there is one; `said` are the API server's own words, for a refusal may be about whom the user acts as, or an admission policy's. */
+  constructor(rights: readonly Right[], role: string | undefined, said?: string) {
     const lines = [...new Set(rights.map(describe))];
     const words = said === undefined ? '' : `\nThe API server says: ${visible(said)}`;
-    super(
-      `you lack ${lines.length === 1 ? 'a right' : 'rights'} in this cluster:\n${lines.join('\n')}\nThe chart's ClusterRole ${role} has all that this command needs; have an administrator bind it to you:\n  kubectl create clusterrolebinding ${role}-NAME --clusterrole=${role} --user=NAME${words}`,
-    );
+    const help =
+      role === undefined
+        ? 'No ClusterRole for people has all of this: have an administrator of the cluster run it.'
+        : `The chart's ClusterRole ${role} has all that this command needs; have an administrator bind it to you:\n  kubectl create clusterrolebinding ${role}-NAME --clusterrole=${role} --user=NAME`;
+    super(`you lack ${lines.length === 1 ? 'a right' : 'rights'} in this cluster:\n${lines.join('\n')}\n${help}${words}`);
     this.name = 'MissingRightsError';
     this.rights = rights;
   }
 }
 
-const describe = ({ verb, resource, namespace }: Right): string =>
-  `  ${verb} ${resource}${namespace === undefined ? ' (cluster-wide)' : ` (in ${namespace})`}`;
+const describe = ({ verb, resource, name, namespace }: Right): string =>
+  `  ${verb} ${resource}${name === undefined ? '' : ` ${name}`}${namespace === undefined ? ' (cluster-wide)' : ` (in ${namespace})`}`;
 
 /** The command line makes no sense, or lacks a confirmation; the message says what to write. */
 export class UsageError extends Error {
@@ -50,6 +56,16 @@ export class UsageError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'UsageError';
+  }
+}
+
+/** The user stopped it; the message says what that leaves, and what to do. */
+export class InterruptedError extends Error {
+  readonly retryable = true;
+
+  constructor(message: string) {
+    super(message);
+    this.name = 'InterruptedError';
   }
 }
 

@@ -33,7 +33,7 @@ async function ran(args: readonly string[], { input = '', isTTY = false } = {}) 
     said[stream] += text;
   };
   const code = await run(args, {
-    stdin: Readable.from([Buffer.from(input)]),
+    stdin: Object.assign(Readable.from([Buffer.from(input)]), { isTTY }),
     stdout: { write: write('stdout'), isTTY },
     stderr: { write: write('stderr') },
   });
@@ -49,6 +49,8 @@ test.each([
   [['completion', 'bash'], 0, /complete -F _kubectl_lockkeeper/, /^$/],
   [['completion', 'csh'], 2, /^$/, /no script for csh/],
   [['reboot'], 2, /^$/, /missing required argument/],
+  [['release'], 2, /^$/, /required option '--all'/],
+  [['release', '--all', '--timeout=soon'], 2, /^$/, /must be a duration/],
   [['pause', '--as-group', 'g'], 2, /^$/, /--as-group and --as-uid need --as/],
   [['plan', '--what'], 2, /^$/, /unknown option '--what'/],
   [['plan', '-o', 'xml'], 2, /^$/, /Allowed choices are json/],
@@ -139,6 +141,49 @@ describe('with a kubeconfig', () => {
     expect(await ran(await kubeconfig(undefined, ['reboot', 'a', '--yes']))).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^node a to reboot once: /),
+    });
+  });
+
+  describe('release', () => {
+    const managed = { 'lockkeeper.dev/managed': 'true' };
+
+    test('lists every write, the Lease first, asks, and gives the nodes back', async () => {
+      putFleet();
+      for (const name of ['a', 'b']) bed.cluster.patch('nodes', name, { metadata: { labels: managed } });
+      const { code, stdout, stderr } = await ran(await kubeconfig(undefined, ['release', '--all', '--yes']));
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      const lines = stdout.split('\n');
+      expect(lines[0]).toMatch(/^to do: Lease lockkeeper\/lockkeeper: taken/);
+      expect(lines.filter((line) => line.startsWith('to do: Node '))).toEqual(
+        ['a', 'b'].map((name) => `to do: Node ${name}: remove label lockkeeper.dev/managed`),
+      );
+      expect(stdout).toMatch(/a: released\n[\s\S]*all nodes are released\n$/);
+      expect(bed.cluster.writes().filter((write) => write.includes(' nodes/'))).toEqual(['PATCH nodes/a', 'PATCH nodes/b']);
+      for (const name of ['a', 'b']) expect(bed.cluster.get('nodes', name)?.metadata['labels']).not.toHaveProperty(Object.keys(managed));
+    });
+
+    test.each([
+      ['where nobody can be asked', [], {}, 2, /see what it would do with --dry-run=client, then say --yes/],
+      ['where the user does not agree', [], { input: 'n\n', isTTY: true }, 1, /nothing was changed/],
+      ['as a client dry run', ['--dry-run=client'], {}, 0, /^$/],
+    ])('writes nothing %s', async (_, flags, how, code, words) => {
+      putFleet();
+      bed.cluster.patch('nodes', 'a', { metadata: { labels: managed } });
+      const said = await ran(await kubeconfig(undefined, ['release', '--all', ...flags]), how);
+      expect(said).toMatchObject({ code, stderr: expect.stringMatching(words) });
+      if (code !== 2) expect(said.stdout).toContain('Node a: remove label lockkeeper.dev/managed\n');
+      expect(bed.cluster.asked.filter(({ method, path }) => method !== 'GET' && !path.includes('accessreviews'))).toEqual([]);
+    });
+
+    test('names each right that is missing before it writes', async () => {
+      putFleet();
+      bed.cluster.allows = ({ verb, resource, namespace }) => verb !== 'patch' || (resource === 'leases' && namespace !== 'lockkeeper');
+      const said = await ran(await kubeconfig(undefined, ['release', '--all', '--yes']));
+      expect(said).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('have an administrator') });
+      expect(said.stderr).toMatch(
+        / {2}patch nodes \(cluster-wide\)\n[\s\S]* {2}patch leases\.coordination\.k8s\.io lockkeeper \(in lockkeeper\)/,
+      );
+      expect(bed.cluster.writes()).toEqual([]);
     });
   });
 

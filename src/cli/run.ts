@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import picocolors from 'picocolors';
 import { KubeClient } from '../kube/client.ts';
 import { systemClock } from '../kube/clock.ts';
-import { CredentialsError } from '../kube/credentials.ts';
+import { type Credentials, CredentialsError } from '../kube/credentials.ts';
 import { VERSION } from '../version.ts';
 import { verbCommands } from './by-hand/commands.ts';
 import { runVerb } from './by-hand/run.ts';
@@ -11,13 +11,15 @@ import { completionCommands } from './completion.ts';
 import { proxyEnvironment } from './config.ts';
 import { confirmOn } from './confirm.ts';
 import { dashboardCommand, runDashboard } from './dashboard.ts';
-import { EXIT, explain, MissingRightsError, UsageError } from './errors.ts';
+import { EXIT, explain, InterruptedError, MissingRightsError, UsageError } from './errors.ts';
 import { readFleet } from './fleet.ts';
 import { openBrowser } from './open-browser.ts';
 import { type ConnectOptions, impersonationOf } from './options.ts';
 import { planCommand, runPlan } from './plan.ts';
 import { PolicyFileError } from './policy-file.ts';
 import { readText } from './read-text.ts';
+import { releaseCommand } from './release/command.ts';
+import { runReleaseCommand } from './release/run.ts';
 import { screenOf } from './screen.ts';
 import { showCommands } from './show/commands.ts';
 import { asData } from './show/output.ts';
@@ -46,6 +48,7 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
       clock: systemClock,
     }),
   );
+  const warn = (text: string) => complain(`warning: ${text}\n`);
   const withClient = async (options: ConnectOptions, use: (client: KubeClient) => Promise<void>): Promise<void> => {
     const client = await connect(options);
     try {
@@ -65,7 +68,7 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
         show({
           client,
           print,
-          warn: (text) => complain(`warning: ${text}\n`),
+          warn,
           colors,
           controls,
           clock: systemClock,
@@ -87,16 +90,26 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
         cluster: kubeconfigNames(options.kubeconfig, options.context),
         assets: async () => (await import('lockkeeper:page')).default,
         print,
-        warn: (text) => stderr.write(`warning: ${text}\n`),
+        warn,
         open: openBrowser,
         untilInterrupted: () => untilInterrupted(onInterrupt),
       });
     }),
   );
+  const release = releaseCommand(async (options) =>
+    runReleaseCommand(options, {
+      credentials: await credentialsOf(options),
+      print,
+      warn,
+      confirm: confirmOn(stdin, { write: complain }),
+      version: VERSION,
+      untilInterrupted: () => untilInterrupted(onInterrupt),
+    }),
+  );
   const program = new Command('kubectl lockkeeper')
     .description("Shows what Lockkeeper does with the operating systems of a cluster's nodes, and steers it.")
     .version(VERSION);
-  for (const command of [...shows, plan, ...verbs, dashboard]) program.addCommand(command);
+  for (const command of [...shows, plan, ...verbs, dashboard, release]) program.addCommand(command);
   const [completion, complete] = completionCommands(program, print, () => namesOf(connect));
   program.addCommand(completion).addCommand(complete, { hidden: true });
   for (const command of [program, ...program.commands])
@@ -108,6 +121,7 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     complain(`error: ${explain(error)}\n`);
     if (error instanceof MissingRightsError) return EXIT.forbidden;
+    if (error instanceof InterruptedError) return EXIT.interrupted;
     return error instanceof PolicyFileError || error instanceof UsageError || (error instanceof CredentialsError && !error.retryable)
       ? EXIT.usage
       : EXIT.failed;
@@ -115,12 +129,15 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
 }
 
 async function connect(options: ConnectOptions): Promise<KubeClient> {
+  return new KubeClient({ credentials: await credentialsOf(options), userAgent: `kubectl-lockkeeper/${VERSION}` });
+}
+
+async function credentialsOf(options: ConnectOptions): Promise<Credentials> {
   const impersonate = impersonationOf(options);
   // Kubernetes' own library is most of the program, and help needs none of it.
   const { kubeconfigCredentials } = await import('../kube/kubeconfig.ts');
   const { kubeconfig, context } = options;
-  const credentials = kubeconfigCredentials(kubeconfig, context, systemClock, { impersonate, proxy: proxyEnvironment() });
-  return new KubeClient({ credentials, userAgent: `kubectl-lockkeeper/${VERSION}` });
+  return kubeconfigCredentials(kubeconfig, context, systemClock, { impersonate, proxy: proxyEnvironment() });
 }
 
 function untilInterrupted(onInterrupt: (listener: () => void) => () => void): { signal: AbortSignal; done: () => void } {

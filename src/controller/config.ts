@@ -3,8 +3,11 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { durationMs, durationSchema } from '../api/primitives.ts';
 import { type AccessConfig, readAccess } from './access-config.ts';
 
-/** Everything that the controller can be told from outside; durations are milliseconds. */
-export interface ControllerConfig extends AccessConfig {
+/** Everything that the controller can be told from outside. */
+export type ControllerConfig = AccessConfig & ControllerSettings;
+
+/** How it works; durations are milliseconds. */
+export interface ControllerSettings {
   namespace: string;
   identity: string;
   /** Where this process runs as a pod; absent out of the cluster. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Logger } from '../kube/logger.ts';
+import { programCredentials } from '../kube/program-credentials.ts';
 import { eventually } from '../kube/testing/fake-clock.ts';
 import { recordingLogger } from '../kube/testing/fixtures.ts';
 import type { ControllerConfig } from './config.ts';
@@ -72,11 +73,14 @@ const configOf = (identity: string, change: Partial<ControllerConfig> = {}): Con
   ...change,
 });
 
+const run = async (config: ControllerConfig, logger: Logger, signal: AbortSignal): Promise<void> =>
+  runController(config, await programCredentials(config), logger, signal);
+
 /** Starts a replica, and waits until its endpoints answer. */
 async function start(identity: string): Promise<Replica> {
   const logger = recordingLogger();
   const stop = new AbortController();
-  const ended = runController(configOf(identity), logger as Logger, stop.signal);
+  const ended = run(configOf(identity), logger as Logger, stop.signal);
   const line = () => logger.lines.find(({ message }) => message === 'controller started')?.fields as { listen: string } | undefined;
   await Promise.race([ended, eventually(() => line() !== undefined)]);
   const replica: Replica = {
@@ -172,7 +176,7 @@ describe('a replica', () => {
   });
 
   test('that is stopped before it began ends', async () => {
-    await runController(configOf('one'), recordingLogger(), AbortSignal.abort(new Error('stopped')));
+    await run(configOf('one'), recordingLogger(), AbortSignal.abort(new Error('stopped')));
     expect(cluster.writes()).toEqual([]);
   });
 });
@@ -183,13 +187,13 @@ describe('what cannot be run is said by a rejection', () => {
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
     await expect(
-      runController(configOf('one', { listen: { host: '127.0.0.1', port } }), recordingLogger(), AbortSignal.timeout(10_000)),
+      run(configOf('one', { listen: { host: '127.0.0.1', port } }), recordingLogger(), AbortSignal.timeout(10_000)),
     ).rejects.toThrow(/EADDRINUSE/);
     await new Promise((resolve) => taken.close(resolve));
   });
 
   test('a kubeconfig that is not there', async () => {
     const config = configOf('one', { kubeconfig: join(folder, 'none') });
-    await expect(runController(config, recordingLogger(), AbortSignal.timeout(10_000))).rejects.toThrow(/cannot read the kubeconfig/);
+    await expect(run(config, recordingLogger(), AbortSignal.timeout(10_000))).rejects.toThrow(/cannot read the kubeconfig/);
   });
 });

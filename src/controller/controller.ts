@@ -6,9 +6,9 @@ import type { decide } from '../core/decide.ts';
 import type { World } from '../core/world.ts';
 import { KubeClient } from '../kube/client.ts';
 import { systemClock } from '../kube/clock.ts';
+import type { Credentials } from '../kube/credentials.ts';
 import { Elector } from '../kube/elector.ts';
 import type { Logger } from '../kube/logger.ts';
-import { programCredentials } from '../kube/program-credentials.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { VERSION } from '../version.ts';
 import { Announcer } from './announcer.ts';
@@ -18,7 +18,7 @@ import { Applier } from './apply.ts';
 import { BlockedPodEvents } from './blocked-pod-events.ts';
 import { calmLogger } from './calm-logger.ts';
 import { Checks } from './checks.ts';
-import type { ControllerConfig } from './config.ts';
+import type { ControllerSettings } from './config.ts';
 import { Drainer } from './drainer.ts';
 import { EventRecorder } from './events.ts';
 import { EvictionWebhooks } from './eviction-webhooks.ts';
@@ -51,11 +51,16 @@ export interface Variant {
 }
 
 /** Runs a controller replica until the signal is aborted: fills its caches, stands by, and leads when elected. */
-export async function runController(config: ControllerConfig, log: Logger, signal: AbortSignal, variant?: Variant): Promise<void> {
+export async function runController(
+  config: ControllerSettings,
+  credentials: Credentials,
+  log: Logger,
+  signal: AbortSignal,
+  variant?: Variant,
+): Promise<void> {
   const clock = systemClock;
   const logger = calmLogger(log, clock);
   const random = Math.random;
-  const credentials = await programCredentials(config, clock);
   const now = (): number => clock.now() + client.clockOffsetMs;
   const metrics = createMetrics(now);
   const client = new KubeClient({
@@ -219,7 +224,7 @@ export async function runController(config: ControllerConfig, log: Logger, signa
   }
 }
 
-async function serve(app: RequestListener, listen: NonNullable<ControllerConfig['listen']>): Promise<Server> {
+async function serve(app: RequestListener, listen: NonNullable<ControllerSettings['listen']>): Promise<Server> {
   const server = createServer(app).listen(listen);
   await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
   return server;

@@ -30,7 +30,7 @@ describe('release', () => {
       timeoutMs: 90_000,
       hookNamespaces: [],
       nodeConditions: false,
-      dryRun: false,
+      dryRun: 'none',
       logLevel: 'warn',
       inCluster: { host: '10.0.0.1', port: '6443' },
     });
@@ -38,7 +38,7 @@ describe('release', () => {
 
   test('as a person runs it: the namespace is found, the kubeconfig where kubectl looks for it', async () => {
     const { config } = await parse(['--all', '--dry-run'], { KUBECONFIG: '/home/ann/kubeconfig' });
-    expect(config).toMatchObject({ kubeconfig: '/home/ann/kubeconfig', dryRun: true, timeoutMs: 240_000 });
+    expect(config).toMatchObject({ kubeconfig: '/home/ann/kubeconfig', dryRun: 'client', timeoutMs: 240_000 });
     expect(config?.namespace).toBeUndefined();
     expect((await parse(['--all', '--kubeconfig=x', '--context=y', '--namespace=z'], { KUBECONFIG: 'other' })).config).toMatchObject({
       kubeconfig: 'x',

@@ -3,8 +3,11 @@ import { Command, Option } from 'commander';
 import { type AccessConfig, readPersonsAccess } from './access-config.ts';
 import { duration, fromEnvironment, LOG_LEVELS, objectName, objectNames } from './config.ts';
 
+/** What `lockkeeper release` is told. */
+export type ReleaseConfig = AccessConfig & ReleaseSettings;
+
 /** What a release can be told; durations are milliseconds. */
-export interface ReleaseConfig extends AccessConfig {
+export interface ReleaseSettings {
   /** Absent: where the controllers run. */
   namespace?: string;
   identity: string;
@@ -14,9 +17,12 @@ export interface ReleaseConfig extends AccessConfig {
   hookNamespaces: readonly string[];
   /** Whether Nodes carry the lifecycle conditions of KEP-5683. */
   nodeConditions: boolean;
-  dryRun: boolean;
+  dryRun: DryRun;
   logLevel: string;
 }
+
+/** `client`: every write is listed; `server`: the API server is asked about the first ones of each node, too. */
+export type DryRun = 'none' | 'client' | 'server';
 
 interface Options {
   all?: true;
@@ -75,7 +81,7 @@ Exit codes: 0 all released, 1 something is left (named, with what to do), 2 the 
 
 Examples:
   lockkeeper release --all --dry-run
-  lockkeeper release --all && helm uninstall lockkeeper --namespace lockkeeper-system --no-hooks`,
+  lockkeeper release --all && helm uninstall lockkeeper --namespace lockkeeper --no-hooks`,
     );
   return command.action(async (options: Options) => run(readConfig(command, options, env)));
 }
@@ -90,7 +96,7 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     timeoutMs: options.timeout,
     hookNamespaces: options.hookNamespaces,
     nodeConditions: options.nodeConditions,
-    dryRun: options.dryRun === true,
+    dryRun: options.dryRun === true ? 'client' : 'none',
     logLevel: options.logLevel,
   };
 }

@@ -1,19 +1,16 @@
-import * as z from 'zod/mini';
-import { API_VERSION, COMPONENT_LABEL, PART_OF } from '../api/names.ts';
-import { gather } from '../cluster/gather.ts';
 import { decideRelease, type Left, leftToRelease } from '../core/release.ts';
 import { plannedWrites } from '../core/release-plan.ts';
 import type { World } from '../core/world.ts';
 import { KubeClient } from '../kube/client.ts';
 import { delay, systemClock } from '../kube/clock.ts';
-import { isNotFound } from '../kube/errors.ts';
+import type { Credentials } from '../kube/credentials.ts';
 import { dropLease, leaseAccess, seizeLease } from '../kube/lease.ts';
 import type { Logger } from '../kube/logger.ts';
-import { programCredentials } from '../kube/program-credentials.ts';
 import { VERSION } from '../version.ts';
 import { runController } from './controller.ts';
-import { createReflectors } from './reflectors.ts';
-import type { ReleaseConfig } from './release-config.ts';
+import type { ReleaseSettings } from './release-config.ts';
+import { tryRelease } from './release-trial.ts';
+import { look, namespaceOf, refuseWithoutKinds } from './release-world.ts';
 
 /** The Lease is ours for so long after each renewal, and nobody's for as long after a release that is done. */
 const LEASE_MS = 60_000;
@@ -22,47 +19,51 @@ const RELEASED = 'lockkeeper-released';
 const REQUEST_MS = 15_000;
 const RETRY = { baseMs: 1_000, maxMs: 30_000 };
 
-/** A release cannot begin; the message says what to do. */
-export class ReleaseError extends Error {
-  readonly retryable = false;
-
-  constructor(message: string) {
-    super(message);
-    this.name = 'ReleaseError';
-  }
+/** What a release needs of the program that it runs in. */
+export interface ReleaseDeps {
+  credentials: Credentials;
+  /** Gets a line at a time. */
+  print: (line: string) => void;
+  logger: Logger;
+  signal: AbortSignal;
+  /** Is shown every write before the first one, the Lease's included; where it says no, there is none. Absent: nobody is asked. */
+  confirm?: (writes: readonly string[]) => Promise<boolean>;
 }
 
 /**
- * Releases all nodes; `print` gets a line at a time. Resolves with whether nothing is left; rejects with a ReleaseError where it cannot
- * begin. Aborted, it stops between two writes, gives the Lease back, and rejects with the signal's reason.
+ * Releases all nodes. Resolves with whether nothing is left; rejects with a ReleaseError where it cannot begin. Aborted, it stops
+ * between two writes, gives the Lease back, and rejects with the signal's reason.
  */
-export async function runRelease(
-  config: ReleaseConfig,
-  print: (line: string) => void,
-  logger: Logger,
-  signal: AbortSignal,
-): Promise<boolean> {
+export async function runRelease(settings: ReleaseSettings, deps: ReleaseDeps): Promise<boolean> {
+  const { credentials, print, logger, signal, confirm } = deps;
+  const { leaseName, identity, dryRun } = settings;
   const clock = systemClock;
-  const credentials = await programCredentials(config, clock);
   const client = new KubeClient({ credentials, userAgent: `lockkeeper-release/${VERSION}`, clock, logger });
   try {
     await refuseWithoutKinds(client, signal);
-    const namespace = await namespaceOf(client, config.namespace, signal);
-    if (config.dryRun) {
-      for (const line of plannedWrites(await look(client, namespace, logger, signal))) print(line);
-      return true;
+    const namespace = await namespaceOf(client, settings.namespace, signal);
+    const lease = `Lease ${namespace}/${leaseName}`;
+    if (dryRun !== 'none') {
+      const seen = await look(client, namespace, RETRY, logger, signal);
+      for (const line of plannedWrites(seen.world)) print(line);
+      return dryRun === 'client' || (await tryRelease(seen, { credentials, print, logger, signal }));
     }
-    const access = leaseAccess(client, namespace, config.leaseName);
+    if (confirm !== undefined) {
+      const { world } = await look(client, namespace, RETRY, logger, signal);
+      const taken = `${lease}: taken, so that no controller acts meanwhile; done, it is kept from them for another minute`;
+      if (!(await confirm([taken, ...plannedWrites(world)]))) return false;
+    }
+    const access = leaseAccess(client, namespace, leaseName);
     const now = () => clock.now() + client.clockOffsetMs;
-    const { holder, mayActMs } = await seizeLease(access, config.identity, { durationMs: LEASE_MS, now, timeoutMs: REQUEST_MS, signal });
+    const { holder, mayActMs } = await seizeLease(access, identity, { durationMs: LEASE_MS, now, timeoutMs: REQUEST_MS, signal });
     try {
       const silentAt = clock.monotonic() + (holder === RELEASED ? 0 : mayActMs);
-      print(`Lease ${namespace}/${config.leaseName}: taken${holder === '' ? '' : ` from ${holder}`}; no controller acts meanwhile`);
+      print(`${lease}: taken${holder === '' ? '' : ` from ${holder}`}; no controller acts meanwhile`);
       const silent = (leading: AbortSignal) => delay(clock, silentAt - clock.monotonic(), leading);
-      return await release({ config, namespace, print, logger, signal, silent });
+      return await release({ ...deps, settings: { ...settings, namespace }, silent });
     } finally {
       // Stopped before it led, it has nothing to give back by itself.
-      await dropLease(access, config.identity, { now, timeoutMs: REQUEST_MS }).catch((error) =>
+      await dropLease(access, identity, { now, timeoutMs: REQUEST_MS }).catch((error) =>
         logger.warn({ error }, 'the lease could not be given back: it runs out'),
       );
     }
@@ -71,26 +72,20 @@ export async function runRelease(
   }
 }
 
-interface Run {
-  config: ReleaseConfig;
-  namespace: string;
-  print: (line: string) => void;
-  logger: Logger;
-  signal: AbortSignal;
+interface Run extends ReleaseDeps {
+  settings: ReleaseSettings & { namespace: string };
   /** Resolves once whoever led before has stopped, however long it was frozen. */
   silent: (leading: AbortSignal) => Promise<void>;
 }
 
-async function release({ config, namespace, print, logger, signal, silent }: Run): Promise<boolean> {
+async function release({ settings, credentials, print, logger, signal, confirm, silent }: Run): Promise<boolean> {
   const over = new AbortController();
-  const limit = AbortSignal.timeout(config.timeoutMs);
-  const progress = new Progress(print);
+  const limit = AbortSignal.timeout(settings.timeoutMs);
+  const progress = new Progress(print, confirm !== undefined);
   let released = false;
-  const { kubeconfig, context, identity, leaseName, hookNamespaces, nodeConditions, logLevel, inCluster } = config;
+  const { namespace, identity, leaseName, hookNamespaces, nodeConditions, logLevel } = settings;
   await runController(
     {
-      ...(kubeconfig !== undefined && { kubeconfig }),
-      ...(context !== undefined && { context }),
       namespace,
       identity,
       leaseName,
@@ -104,8 +99,8 @@ async function release({ config, namespace, print, logger, signal, silent }: Run
       checkIntervalMs: 15_000,
       nodeConditions,
       logLevel,
-      inCluster,
     },
+    credentials,
     logger,
     AbortSignal.any([signal, limit, over.signal]),
     {
@@ -132,13 +127,16 @@ class Progress {
   readonly #print: (line: string) => void;
   #nodes: number | undefined;
   readonly #told = new Map<string, string>();
+  readonly #listed: boolean;
 
-  constructor(print: (line: string) => void) {
+  /** `listed`: what will be written has been said already. */
+  constructor(print: (line: string) => void, listed: boolean) {
     this.#print = print;
+    this.#listed = listed;
   }
 
   saw(world: World): void {
-    if (this.#nodes === undefined) for (const line of plannedWrites(world)) this.#print(`to do: ${line}`);
+    if (this.#nodes === undefined && !this.#listed) for (const line of plannedWrites(world)) this.#print(`to do: ${line}`);
     this.#nodes = world.nodes.length;
     this.left = leftToRelease(world);
     const waiting = new Map(this.left.map(({ node, why }) => [node, why]));
@@ -162,63 +160,5 @@ class Progress {
     if (this.#nodes === undefined) return ['nothing was released: the cluster could not be read in time, or the Lease not kept'];
     const named = this.left.map(({ node, why, todo }) => `${node}: ${why}${todo === undefined ? '' : `\n  ${todo}`}`);
     return [`left after all: ${named.length === 1 ? '1 node' : `${named.length} nodes`}`, ...named];
-  }
-}
-
-async function refuseWithoutKinds(client: KubeClient, signal: AbortSignal): Promise<void> {
-  try {
-    await client.get(`/apis/${API_VERSION}`, { signal });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-    throw new ReleaseError(
-      `the kinds of ${API_VERSION} are not there: apply the CRDs again (kubectl apply --server-side -f charts/lockkeeper/crds/), release, and delete them afterwards`,
-    );
-  }
-}
-
-const podsSchema = z.object({
-  items: z.nullable(z.array(z.object({ metadata: z.object({ namespace: z.string(), labels: z.record(z.string(), z.string()) }) }))),
-});
-
-/** Where the controllers are, by their pods, and with them the Lease. */
-async function namespaceOf(client: KubeClient, wanted: string | undefined, signal: AbortSignal): Promise<string> {
-  const query = { labelSelector: `${PART_OF.key}=${PART_OF.value}`, fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' };
-  const { items } = z.parse(podsSchema, await client.request({ method: 'GET', path: '/api/v1/pods', query, signal }));
-  const of = (component: string) =>
-    new Set(
-      (items ?? []).filter(({ metadata }) => metadata.labels[COMPONENT_LABEL] === component).map(({ metadata }) => metadata.namespace),
-    );
-  const controllers = of('controller');
-  const elsewhere = [...controllers].filter((namespace) => namespace !== wanted);
-  if (wanted !== undefined && elsewhere.length > 0)
-    throw new ReleaseError(`controllers run in ${elsewhere.join(', ')}: name that namespace with --namespace, or stop them first`);
-  if (controllers.size > 1) throw new ReleaseError(`controllers run in ${elsewhere.join(', ')}: stop those of all but one first`);
-  return wanted ?? [...controllers, ...of('agent')][0] ?? 'default';
-}
-
-/** The world as it is now, read once. */
-async function look(client: KubeClient, namespace: string, logger: Logger, signal: AbortSignal): Promise<World> {
-  const stop = new AbortController();
-  const deps = { client, clock: systemClock, random: Math.random, logger };
-  const reflectors = createReflectors(deps, namespace, { changed: () => undefined, budgetChanged: () => undefined });
-  const until = AbortSignal.any([signal, stop.signal]);
-  const running = reflectors.run(until);
-  try {
-    await reflectors.waitForSync(AbortSignal.any([signal, AbortSignal.timeout(60_000)]));
-    return gather({
-      objects: reflectors,
-      self: undefined,
-      retry: RETRY,
-      pods: new Map(),
-      blockedPods: new Map(),
-      hookNamespaces: [],
-      jobs: new Map(),
-      kubernetes: undefined,
-      checks: new Map(),
-      prometheusHosts: [],
-    });
-  } finally {
-    stop.abort();
-    await running;
   }
 }

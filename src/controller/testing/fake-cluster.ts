@@ -41,6 +41,8 @@ interface Watch {
 export class FakeCluster {
   readonly asked: Asked[] = [];
   fault: (asked: Asked) => Fault = () => undefined;
+  /** Whether whoever asks has a right, where they ask for it. */
+  allows: (right: { verb: string; group: string; resource: string; subresource?: string; namespace?: string }) => boolean = () => true;
   /** Called after each write, with the object as it is now: where agents, kubelets and others have their say. */
   onWrite: (collection: string, object: Stored, asked: Asked) => void = () => {};
   readonly #collections = new Map<string, Map<string, Stored>>();
@@ -146,6 +148,8 @@ export class FakeCluster {
     if (fault === 'hang') return;
     if (fault !== undefined) return send(response, fault.status, status(fault.status, fault.reason ?? 'Fault', fault.message));
     if (asked.path === '/version') return send(response, 200, { major: '1', minor: '36', gitVersion: 'v1.36.3' });
+    if (asked.path.endsWith(REVIEWS))
+      return send(response, 201, { ...asked.body, status: { allowed: this.allows(asked.body.spec.resourceAttributes) } });
     const place = placeOf(asked.path);
     if (asked.query.get('watch') === 'true') return this.#watch(place, asked.query, response);
     const [code, body] = this.#handle(place, asked);
@@ -257,7 +261,10 @@ function isSelected(object: Stored, namespace: string | undefined, query: URLSea
   );
 }
 
-const isWrite = ({ method, path }: Asked): boolean => method !== 'GET' && !path.endsWith('/events') && !path.includes('/leases');
+const REVIEWS = '/selfsubjectaccessreviews';
+
+const isWrite = ({ method, path }: Asked): boolean =>
+  method !== 'GET' && !path.endsWith('/events') && !path.includes('/leases') && !path.endsWith(REVIEWS);
 
 function describe({ method, path }: Asked): string {
   const { collection, name, subresource } = placeOf(path);
