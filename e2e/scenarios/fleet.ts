@@ -35,6 +35,8 @@ export interface FleetOptions {
   readonly timings?: Partial<HostTimings>;
   /** The folder of the chart; ours unless told. */
   readonly chart?: string;
+  /** Set up before the chart is installed. */
+  readonly before?: (bed: Bed) => Promise<void>;
   /** Further chart values. */
   readonly values?: { controller?: object; agent?: object; hooks?: object; checks?: object };
   /** Components that reach the API server through `bed.faults`. */
@@ -66,6 +68,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     if (infra) await bed.addMachine({ name: 'infra', osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } });
     const history = await bed.nodeHistory();
     const machines = await bed.addMachines(nodes, { host: { timings: { ...quickHost, ...timings } } }, options.machine);
+    await options.before?.(bed);
     await bed.installChart({
       ...(options.chart !== undefined && { chart: options.chart }),
       values: {

@@ -3,6 +3,7 @@ import { MANAGED_LABEL, OTHER_OPERATOR_LABEL } from '../../src/api/names.ts';
 import type { KubeObject } from '../bed/api.ts';
 import { changes, isCordoned } from '../bed/watch-history.ts';
 import { guardNode } from './guarded-pod.ts';
+import { installOldAgents } from './old-operator.ts';
 import { fleetOfTheTest } from './started-fleet.ts';
 
 const start = fleetOfTheTest();
@@ -18,6 +19,7 @@ describe('nodes that are not ours', () => {
     const { bed, eventually, judge, machines, node, nodeUpdate, refreshed, release, updated } = await start({
       nodes: 4,
       machine: (index) => ({ labels: labels[index] ?? {} }),
+      before: (bed) => installOldAgents(bed),
     });
     release('1.26.1');
     await updated('1.26.1', ['node-4']);

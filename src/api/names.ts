@@ -50,8 +50,14 @@ export const MANAGED_LABEL = `${GROUP}/managed`;
 /** Key of the taint with which a node may register, so that it is updated before it takes work. */
 export const OUTDATED_TAINT = `${GROUP}/outdated`;
 
-/** A node whose agent of the OS's existing operator is active carries this label; it is `ManagedByOther`. */
+/**
+ * The OS's existing operator (bottlerocket-update-operator) puts its agents on nodes with this label: as long as it has agents at all, such
+ * a node is `ManagedByOther`. Source: the node affinity of its chart's templates/agent-daemonset.yaml.
+ */
 export const OTHER_OPERATOR_LABEL = 'bottlerocket.aws/updater-interface-version';
+
+/** Tells the parts of that operator apart; its agents' value is `agent`. Source: its models/src/constants.rs. */
+export const OTHER_OPERATOR_COMPONENT = 'brupop.bottlerocket.aws/component';
 
 /** Part-of label on all our own pods. */
 export const PART_OF = { key: 'app.kubernetes.io/part-of', value: 'lockkeeper' } as const;

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { kindPath, NODE_HOST, NODE_UPDATE, UPDATE_POLICY } from '../api/kinds.ts';
 import { AGENT_ADMISSION_POLICY, COMPONENT_LABEL, PART_OF } from '../api/names.ts';
 import type { PlanWarning } from '../api/plan.ts';
+import { daemonSetOf } from '../cluster/daemon-sets.ts';
 import { gather, type Self } from '../cluster/gather.ts';
 import { parseServerVersion } from '../cluster/server-version.ts';
 import { type BoundPod, budgetOf, denies, failsClosed, nodeHostOf, nodeOf, nodeUpdateOf, podOf, policyOf } from '../cluster/views.ts';
@@ -36,7 +37,7 @@ export async function readWorld(client: Pick<KubeClient, 'get' | 'listPages'>, n
     reader.list(kindPath(NODE_UPDATE), nodeUpdateOf),
     reader.list(kindPath(NODE_HOST), nodeHostOf),
     reader.list('/apis/policy/v1/poddisruptionbudgets', budgetOf),
-    reader.list('/apis/apps/v1/daemonsets', () => true as const),
+    reader.list('/apis/apps/v1/daemonsets', daemonSetOf),
     // What has ended keeps nobody.
     reader.list('/api/v1/pods', readPod, { fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' }),
     reader.list(`${guardPath}/validatingadmissionpolicies`, failsClosed, guardQuery),

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { ON_NODE } from '../api/names.ts';
+import { ON_NODE, OTHER_OPERATOR_COMPONENT, OTHER_OPERATOR_LABEL } from '../api/names.ts';
 import { type ClusterBed, clusterBed } from '../controller/testing/bed.ts';
 import { putGuard, putHost, putNode, putOwnPod, putPolicy, putUpdate } from '../controller/testing/objects.ts';
 import { aPod, aRecord } from '../core/testing/builders.ts';
+import { eventually } from '../kube/testing/fake-clock.ts';
 import { gather, type Self, standbyPod } from './gather.ts';
 
 let bed: ClusterBed;
@@ -69,6 +70,27 @@ describe('a world', () => {
     expect(nodeNamed('a')).toMatchObject({ uid: 'uid-a' });
     expect(nodeNamed('a')).not.toHaveProperty('update');
     expect(nodeNamed('a')).not.toHaveProperty('host');
+  });
+});
+
+describe('a node with the label of the other operator', () => {
+  test('is its own only as long as that has agents, or wants some', async () => {
+    putNode(bed.cluster, 'a', { metadata: { labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } } });
+    putNode(bed.cluster, 'b');
+    const agents = (status: object) =>
+      bed.cluster.put('daemonsets', {
+        metadata: { name: 'brupop-agent', namespace: 'brupop' },
+        spec: { selector: { matchLabels: { [OTHER_OPERATOR_COMPONENT]: 'agent' } }, template: {} },
+        status,
+      });
+    const theirs = () => world().nodes.flatMap(({ name, otherOperator }) => (otherOperator === true ? [name] : []));
+    await bed.watch();
+    expect(theirs()).toEqual([]);
+    agents({ observedGeneration: 1, desiredNumberScheduled: 1 });
+    await eventually(() => theirs().length > 0);
+    expect(theirs()).toEqual(['a']);
+    agents({ observedGeneration: 1, desiredNumberScheduled: 0 });
+    await eventually(() => theirs().length === 0);
   });
 });
 

@@ -1,6 +1,7 @@
-import { COMPONENT_LABEL } from '../api/names.ts';
+import { COMPONENT_LABEL, OTHER_OPERATOR_LABEL } from '../api/names.ts';
 import type { BlockedPod } from '../api/node-update.ts';
 import type { ChecksView, JobView, KubernetesVersion, NodeView, PodView, PolicyView, RetrySettings, World } from '../core/world.ts';
+import type { DaemonSetView } from './daemon-sets.ts';
 import type { BareNode, BoundPod, Budget, nodeHostOf, nodeUpdateOf } from './views.ts';
 
 /** Where the controller itself runs; absent out of the cluster. */
@@ -22,7 +23,7 @@ export interface Objects {
   nodeUpdates: Items<ReturnType<typeof nodeUpdateOf>>;
   nodeHosts: Items<ReturnType<typeof nodeHostOf>>;
   budgets: Items<Budget>;
-  daemonSets: Items<true>;
+  daemonSets: Items<DaemonSetView>;
   /** Lockkeeper's own, in its namespace. */
   ownPods: Items<BoundPod>;
   /** Whether the agents' ValidatingAdmissionPolicy, and its binding, is in force. */
@@ -48,9 +49,13 @@ export interface GatherInput {
 export function gather(input: GatherInput): World {
   const { objects, self } = input;
   const agents = agentsByNode(objects, self);
+  const otherOperator = [...objects.daemonSets.items.values()].some((one) => one.otherOperator === true);
   return {
     policies: [...objects.policies.items.values()],
-    nodes: [...objects.nodes.items.values()].map((node) => viewOf(node, objects, agents)),
+    nodes: [...objects.nodes.items.values()].map((node) => ({
+      ...viewOf(node, objects, agents),
+      ...(otherOperator && OTHER_OPERATOR_LABEL in node.labels && { otherOperator }),
+    })),
     guarded: isGuarded(objects),
     ...(self !== undefined && { self }),
     standby: standbyPod(objects, self) !== undefined,

@@ -43,7 +43,7 @@ const nodeSchema = z.object({
 const DELETION_TAINTS = new Set(['karpenter.sh/disrupted', 'karpenter.sh/disruption', 'ToBeDeletedByClusterAutoscaler']);
 
 /** The Node's own part of a NodeView, without what its NodeUpdate, its NodeHost and its agent's pod add. */
-export type BareNode = Omit<NodeView, 'update' | 'host' | 'agent'>;
+export type BareNode = Omit<NodeView, 'update' | 'host' | 'agent' | 'otherOperator'>;
 
 /** Projects a Node to what a decision looks at. */
 export function nodeOf(raw: unknown): BareNode {

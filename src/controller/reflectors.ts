@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Kind, kindPath, NODE_HOST, NODE_UPDATE, UPDATE_POLICY } from '../api/kinds.ts';
 import { AGENT_ADMISSION_POLICY, PART_OF } from '../api/names.ts';
+import { type DaemonSetView, daemonSetOf } from '../cluster/daemon-sets.ts';
 import { type Budget, budgetOf, denies, failsClosed, nodeHostOf, nodeOf, nodeUpdateOf, podOf, policyOf } from '../cluster/views.ts';
 import { neverAllows } from '../core/disruption-budgets.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -58,10 +59,10 @@ export function createReflectors(deps: ReflectorDeps, namespace: string, events:
         else if (value === undefined && previous !== undefined) events.budgetChanged(previous.namespace);
       },
     }),
-    // That one exists is all that a drain asks.
-    daemonSets: watch<true>('/apis/apps/v1/daemonsets', () => true, {
+    // That one exists is all that a drain asks, and how many pods they have changes all the time.
+    daemonSets: watch<DaemonSetView>('/apis/apps/v1/daemonsets', daemonSetOf, {
       onChange: ({ value, previous }) => {
-        if ((value === undefined) !== (previous === undefined)) events.changed();
+        if (!isDeepStrictEqual(value, previous)) events.changed();
       },
     }),
     ownPods: watch(`/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`, podOf, {

@@ -1,4 +1,4 @@
-import { ON_NODE, OTHER_OPERATOR_LABEL } from '../api/names.ts';
+import { ON_NODE } from '../api/names.ts';
 import type { Claim } from '../api/update-policy.ts';
 import { matches, namesKey } from './selector.ts';
 import type { NodeView, PolicyView } from './world.ts';
@@ -16,7 +16,7 @@ export function selects(policy: PolicyView, node: NodeView): boolean {
 }
 
 /** Whether the OS's existing operator has a node: then no agent of ours is put there either. */
-export const isOfOtherOperator = ({ labels }: NodeView): boolean => OTHER_OPERATOR_LABEL in labels;
+export const isOfOtherOperator = ({ otherOperator }: NodeView): boolean => otherOperator === true;
 
 /**
  * Which policy has which node, by node name: the one that claimed it as long as it is in flight, else the one with the highest

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { BY_HAND, ON_NODE, OTHER_OPERATOR_LABEL } from '../api/names.ts';
+import { BY_HAND, ON_NODE } from '../api/names.ts';
 import { decide } from './decide.ts';
 import {
   aBudget,
@@ -337,7 +337,7 @@ describe('upkeep', () => {
     ['a letterbox that is lost in flight is not replaced', letterless, []],
     [
       'a node of another operator gets no agent',
-      { ...fresh, labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } },
+      { ...fresh, otherOperator: true as const },
       [{ type: 'CreateObjects', host: false, refresh: { refreshInterval: '1h', ignoreWaves: false } }] as never,
     ],
   ])('%s', (_name, node, expected) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { BY_HAND, OTHER_OPERATOR_LABEL } from '../api/names.ts';
+import { BY_HAND } from '../api/names.ts';
 import type { Order } from '../api/node-host.ts';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import { factsOf, type Member } from './facts.ts';
@@ -35,7 +35,7 @@ const blocked = (retryAt: string): NodeUpdateStatus => ({
   retryAt,
 });
 const { os: _, ...foreign } = aNode('n1');
-const theirs = { host: undefined as never, labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } };
+const theirs = { host: undefined as never, otherOperator: true as const };
 
 describe('groundOf', () => {
   test.each<[string, Partial<NodeView>, string, string, string]>([

@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import { OTHER_OPERATOR_LABEL } from '../api/names.ts';
 import { releasesOf, reports } from './releases.ts';
 import { ago, aHost, aNode, aPolicy, HOUR, MINUTE, NEW, NOW, OLD } from './testing/builders.ts';
 import type { NodeView, PolicyView } from './world.ts';
@@ -29,7 +28,7 @@ describe('a node reports releases, or will', () => {
     ['that has none yet, or has lost it, of this policy', mute, [mine], true],
     ['of another policy', mute, [others, theirs], true],
     ['of nobody', mute, [others], false],
-    ['of another operator', { ...mute, labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } }, [mine], false],
+    ['of another operator', { ...mute, otherOperator: true as const }, [mine], false],
   ])('%s', (_, node, policies, expected) => {
     expect(reports(policies, node)).toBe(expected);
   });

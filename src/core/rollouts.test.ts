@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import { OTHER_OPERATOR_LABEL } from '../api/names.ts';
 import { releasesOf, reports } from './releases.ts';
 import { countedFailures, isHalted, type RolloutInput, rolloutsOf } from './rollouts.ts';
 import { aFailure, ago, aHost, aNode, anUpdate, aPolicy, aRollout, HOUR, MINUTE, NEW, NOW, OLD } from './testing/builders.ts';
@@ -62,7 +61,7 @@ describe('a release is seen', () => {
   test('by the only one that reports, beside nodes that never will', () => {
     const member = offered('n1', [NEW]);
     const { host: _, ...mute } = aNode('n2');
-    const theirs = { ...mute, labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } };
+    const theirs = { ...mute, otherOperator: true as const };
     expect(targets([member], { nodes: [member, mute] })).toEqual([NEW]);
     expect(targets([member, mute])).toEqual([]);
     expect(targets([member, theirs])).toEqual([NEW]);

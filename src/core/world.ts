@@ -70,6 +70,8 @@ export interface NodeView {
   volumesAttached?: readonly string[];
   update?: { resourceVersion: string; annotations: Annotations; urgentBy?: string; status: NodeUpdateStatus };
   host?: { resourceVersion: string; spec: NodeHostSpec; status: NodeHostStatus };
+  /** The OS's existing operator puts its agents there, and has some in the cluster, or wants to. */
+  otherOperator?: true;
   /** Whether a pod of the agent is Ready there; `unknown` where agents do not run as pods. */
   agent: 'ready' | 'missing' | 'unknown';
 }

@@ -6,9 +6,9 @@ import { managedByOther } from './managed-by-other.ts';
 describe('managedByOther', () => {
   test.each([
     [{}, undefined],
-    [{ [OTHER_OPERATOR_LABEL]: '2.0.0' }, 'ManagedByOther'],
-    [{ [OTHER_OPERATOR_LABEL]: '' }, 'ManagedByOther'],
-  ])('labels %j: %s', (labels, reason) => {
-    expect(managedByOther(aCandidate(aWorld({ nodes: [aNode('n1', { labels })] })), NOW)?.reason).toBe(reason);
+    [{ labels: { [OTHER_OPERATOR_LABEL]: '2.0.0' } }, undefined],
+    [{ otherOperator: true as const }, 'ManagedByOther'],
+  ])('a node with %j: %s', (change, reason) => {
+    expect(managedByOther(aCandidate(aWorld({ nodes: [aNode('n1', change)] })), NOW)?.reason).toBe(reason);
   });
 });

@@ -12,6 +12,6 @@ export const otherOperator = (node: NodeView): Verdict | undefined =>
   isOfOtherOperator(node)
     ? {
         reason: 'ManagedByOther',
-        message: `the label ${OTHER_OPERATOR_LABEL} gives the node to another operator: remove it to have Lockkeeper update the node`,
+        message: `the OS's existing operator has its agents on nodes with the label ${OTHER_OPERATOR_LABEL}: kubectl lockkeeper migrate moves them all over; without the label this node alone is Lockkeeper's`,
       }
     : undefined;
