@@ -13,6 +13,7 @@ const ADDRESSES = ['127.0.0.1', '::1'] as const;
 export interface DashboardOptions extends ConnectOptions {
   port: number;
   address: (typeof ADDRESSES)[number];
+  namespace?: string;
   open?: true;
 }
 
@@ -24,6 +25,8 @@ export interface DashboardCommandDeps {
   version: string;
   /** What the kubeconfig says of the cluster. */
   cluster: Cluster;
+  /** The file that runs, of which a further thread makes plans. */
+  program: URL | undefined;
   assets: () => Promise<PageAssets>;
   print: (text: string) => void;
   /** Opens a URL in the user's browser; rejects where that cannot be. */
@@ -42,6 +45,7 @@ export function dashboardCommand(run: (options: DashboardOptions) => Promise<voi
     )
     .addOption(new Option('--port <number>', 'listen on this port (default: a free one)').argParser(portOf).default(0, 'a free one'))
     .addOption(new Option('--address <address>', 'listen on this address of this machine').choices(ADDRESSES).default(ADDRESSES[0]))
+    .option('-n, --namespace <name>', "Lockkeeper's namespace (default: where its controllers run)")
     .option('--open', 'open the page in your browser')
     .addHelpText(
       'after',
@@ -62,17 +66,29 @@ function portOf(text: string): number {
 }
 
 /** Serves the page until the user interrupts it. */
-export async function runDashboard({ port, address, open: wantsBrowser }: DashboardOptions, deps: DashboardCommandDeps): Promise<void> {
-  const { client, clock, random, version, cluster, assets, print, warn, open, untilInterrupted } = deps;
+export async function runDashboard(
+  { port, address, namespace, open: wantsBrowser }: DashboardOptions,
+  deps: DashboardCommandDeps,
+): Promise<void> {
+  const { client, clock, random, version, cluster, program, assets, print, warn, open, untilInterrupted } = deps;
   // The web framework is of use to no other command.
   const { createDashboard } = await import('../dashboard/server/dashboard.ts');
   const { signal, done } = untilInterrupted();
   try {
-    const started = await createDashboard({ client, clock, random, version, cluster, assets: await assets(), address, port }).catch(
-      (error: unknown) => {
-        throw listenError(error, port);
-      },
-    );
+    const started = await createDashboard({
+      client,
+      clock,
+      random,
+      version,
+      cluster,
+      program,
+      namespace,
+      assets: await assets(),
+      address,
+      port,
+    }).catch((error: unknown) => {
+      throw listenError(error, port);
+    });
     try {
       print(`The dashboard of ${cluster.context} is at\n\n  ${started.url}\n\nCtrl-C ends it.\n`);
       if (wantsBrowser === true) await open(started.url).catch((error: unknown) => warn(`cannot open a browser: ${String(error)}`));

@@ -31,6 +31,8 @@ export interface Right {
 export class MissingRightsError extends Error {
   readonly retryable = false;
   readonly rights: readonly Right[];
+  /** The chart's ClusterRole that has them, if there is one. */
+  readonly role: string | undefined;
 
   /** `role` is the chart's ClusterRole that has them all, if there is one; `said` are the API server's own words, for a refusal may be about whom the user acts as, or an admission policy's. */
   constructor(rights: readonly Right[], role: string | undefined, said?: string) {
@@ -43,6 +45,7 @@ export class MissingRightsError extends Error {
     super(`you lack ${lines.length === 1 ? 'a right' : 'rights'} in this cluster:\n${lines.join('\n')}\n${help}${words}`);
     this.name = 'MissingRightsError';
     this.rights = rights;
+    this.role = role;
   }
 }
 

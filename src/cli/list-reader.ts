@@ -12,21 +12,24 @@ const identitySchema = z.object({ metadata: z.object({ name: z.string(), namespa
 /** Lists what a command needs page by page, and remembers every right that it was refused, so that all are told at once. */
 export class ListReader {
   readonly #client: Pick<KubeClient, 'get' | 'listPages'>;
+  readonly #signal: AbortSignal | undefined;
   readonly missing: Right[] = [];
   /** The API server's own words of the first refusal. */
   said: string | undefined;
   /** Objects that this version of the program cannot read, as `nodeupdates/a`. */
   readonly unreadable: string[] = [];
 
-  constructor(client: Pick<KubeClient, 'get' | 'listPages'>) {
+  /** `signal` ends what is being read. */
+  constructor(client: Pick<KubeClient, 'get' | 'listPages'>, signal?: AbortSignal) {
     this.#client = client;
+    this.#signal = signal;
   }
 
   /** The projections by name, with `namespace/` before it; those without one are left out. Empty where a right is missing. */
   async list<T>(path: string, project: (raw: unknown) => T | undefined, query: Query = {}): Promise<{ items: Map<string, T> }> {
     const items = new Map<string, T>();
     await this.#allowed('list', path, async () => {
-      for await (const { items: raws, page } of this.#client.listPages(path, query, PAGE)) {
+      for await (const { items: raws, page } of this.#client.listPages(path, query, PAGE, this.#signal)) {
         if (page === 0) items.clear();
         for (const raw of raws) {
           const { name, namespace } = z.parse(identitySchema, raw).metadata;
@@ -42,7 +45,7 @@ export class ListReader {
   get(path: string): Promise<unknown> {
     return this.#allowed('get', path, async () => {
       try {
-        return await this.#client.get(path);
+        return await this.#client.get(path, this.#signal && { signal: this.#signal });
       } catch (error) {
         if (isNotFound(error)) return undefined;
         throw error;

@@ -27,8 +27,12 @@ const leaseSchema = z.object({ spec: z.optional(z.object({ holderIdentity: z.opt
  * Reads all of the cluster that a decision looks at, once, by lists and gets alone; `namespace` is the controllers', where it is not
  * found by their pods. Rejects with a MissingRightsError that names every right that is missing, with a NotInstalledError, or as the client does.
  */
-export async function readWorld(client: Pick<KubeClient, 'get' | 'listPages'>, namespace: string | undefined): Promise<ReadWorld> {
-  const reader = new ListReader(client);
+export async function readWorld(
+  client: Pick<KubeClient, 'get' | 'listPages'>,
+  namespace: string | undefined,
+  signal?: AbortSignal,
+): Promise<ReadWorld> {
+  const reader = new ListReader(client, signal);
   const guardPath = '/apis/admissionregistration.k8s.io/v1';
   const guardQuery = { fieldSelector: `metadata.name=${AGENT_ADMISSION_POLICY}` };
   const [nodes, policies, nodeUpdates, nodeHosts, budgets, daemonSets, listed, guardPolicy, guardBinding, version] = await Promise.all([

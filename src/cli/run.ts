@@ -31,10 +31,15 @@ export interface Terminal {
   stderr: { write: (text: string) => void; isTTY?: boolean };
   /** Calls a listener in place of ending the process when the user interrupts it; gives back what ends that. */
   onInterrupt?: (listener: () => void) => () => void;
+  /** The file that it runs, of which further threads may be started; absent where it has none of its own. */
+  program?: URL;
 }
 
 /** Parses a command line and runs what it asks for; resolves with the exit code. */
-export async function run(argv: readonly string[], { stdin, stdout, stderr, onInterrupt = () => () => {} }: Terminal): Promise<number> {
+export async function run(
+  argv: readonly string[],
+  { stdin, stdout, stderr, onInterrupt = () => () => {}, program: file }: Terminal,
+): Promise<number> {
   const { colors, controls, safe } = screenOf(stdout.isTTY === true && picocolors.isColorSupported);
   const print = (text: string) => stdout.write(safe(text));
   const complain = (text: string) => stderr.write(safe(text));
@@ -88,6 +93,7 @@ export async function run(argv: readonly string[], { stdin, stdout, stderr, onIn
         random: Math.random,
         version: VERSION,
         cluster: kubeconfigNames(options.kubeconfig, options.context),
+        program: file,
         assets: async () => (await import('lockkeeper:page')).default,
         print,
         warn,

@@ -4,7 +4,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { ApiError, isNotFound } from '../../kube/errors.ts';
 import { visible } from '../../kube/visible.ts';
 import { MissingRightsError, RefusedError, type Right, UsageError } from '../errors.ts';
-import { readFleet } from '../fleet.ts';
+import { type Fleet, readFleet } from '../fleet.ts';
 import { type Change, titleOf, type Verb } from './change.ts';
 import { type Target, targetsOf } from './targets.ts';
 
@@ -37,12 +37,29 @@ export interface WriteDeps {
   token: string;
 }
 
+/** A target, and what a verb makes of it. */
+export interface Decided {
+  target: Target;
+  /** How people call it. */
+  title: string;
+  change: Change;
+}
+
+/** Decides on all changes, and writes nothing. Throws a RefusedError or a UsageError where one makes no sense. */
+export async function decideVerb(
+  verb: Verb,
+  fleet: Fleet,
+  options: WriteOptions,
+  { client, token }: { client: Pick<KubeClient, 'get'>; token: string },
+): Promise<Decided[]> {
+  const targets = await Promise.all(targetsOf(fleet, options).map((target) => withNode(client, target)));
+  return targets.map((target) => ({ target, title: titleOf(target), change: verb(target, { ...options, token }) }));
+}
+
 /** Decides on all changes first, asks where pods are stopped, then writes one after the other, and says of each what comes of it. */
 export async function runVerb(verb: Verb, options: WriteOptions, { client, print, confirm, token }: WriteDeps): Promise<void> {
-  const fleet = await readFleet(client);
-  const targets = await Promise.all(targetsOf(fleet, options).map((target) => withNode(client, target)));
   const { dryRun = 'none' } = options;
-  const changes = targets.map((target) => ({ title: titleOf(target), change: verb(target, { ...options, token }) }));
+  const changes = await decideVerb(verb, await readFleet(client), options, { client, token });
   const questions = changes.flatMap(({ change }) => (change.asks === undefined ? [] : [visible(change.asks)]));
   if (questions.length > 0 && options.yes !== true && dryRun === 'none') {
     if (confirm === undefined) throw new UsageError(`${questions.join('\n')}\nThis stops pods: say --yes`);
@@ -53,14 +70,14 @@ export async function runVerb(verb: Verb, options: WriteOptions, { client, print
       print(`${visible(change.did)}\n`);
       continue;
     }
-    if (dryRun !== 'client') await write(client, change, dryRun === 'server');
+    if (dryRun !== 'client') await writeChange(client, change, dryRun === 'server');
     const dry = dryRun === 'none' ? '' : ` (${dryRun} dry run)`;
     print(`${visible(`${title} ${change.did}${dry}${change.next === undefined ? '' : `: ${change.next}`}`)}\n`);
   }
 }
 
 /** With what stands on the Node itself, where the user may read that. */
-async function withNode(client: WriteDeps['client'], target: Target): Promise<Target> {
+async function withNode(client: Pick<KubeClient, 'get'>, target: Target): Promise<Target> {
   if (target.kind === 'policy') return target;
   try {
     const { annotations } = nodeOf(await client.get(`/api/v1/nodes/${encodeURIComponent(target.node.name)}`));
@@ -72,7 +89,12 @@ async function withNode(client: WriteDeps['client'], target: Target): Promise<Ta
   }
 }
 
-async function write(client: WriteDeps['client'], { kind, name, annotations }: Change, dryRun: boolean): Promise<void> {
+/** Writes one change. Rejects with a MissingRightsError that names the right, a RefusedError where the object is gone, or as the client does. */
+export async function writeChange(
+  client: Pick<KubeClient, 'mergePatch'>,
+  { kind, name, annotations }: Change,
+  dryRun: boolean,
+): Promise<void> {
   try {
     await client.mergePatch(
       kindPath(kind, name),

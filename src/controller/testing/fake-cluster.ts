@@ -130,6 +130,7 @@ export class FakeCluster {
   /** Ends all watches, as a server does whose time is up. */
   closeWatches(): void {
     for (const { response } of this.#watches) response.end();
+    this.#watches.clear();
   }
 
   async #answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {

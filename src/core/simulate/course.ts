@@ -32,6 +32,8 @@ export interface Assumptions {
   durationsOf: (node: string) => Durations;
   /** Where to stop looking ahead. */
   until: Instant;
+  /** Called at each time that is come to; `left` counts the nodes that are still to come to rest. For those who wait for the forecast. */
+  onTime?: (left: () => number) => void;
 }
 
 /** What will have come about, and when. */
@@ -59,8 +61,8 @@ export class Course {
     this.#agents = new Map(cluster.machines.map((machine) => [machine.name, new AgentModel(cluster, machine)]));
   }
 
-  /** Runs until all is done, nothing more can happen, or there is no more time. */
-  run(isDone: () => boolean): void {
+  /** Runs until all is done, nothing more can happen, or there is no more time; calls `onTime` at each time that it comes to. */
+  run(isDone: () => boolean, onTime: () => void = () => {}): void {
     for (let times = 0, idle = 0; times < MAX_TIMES && idle <= MAX_IDLE; times += 1) {
       const before = this.#progress;
       this.#settle();
@@ -69,6 +71,7 @@ export class Course {
       const next = this.#next();
       if (next === undefined || next > this.#assumptions.until) return;
       this.#cluster.now = next;
+      onTime();
       for (const [about, { at, happen }] of this.#events)
         if (at <= next) {
           this.#events.delete(about);

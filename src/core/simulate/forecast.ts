@@ -26,7 +26,10 @@ export function forecast(world: World, now: Instant, assumptions: Assumptions): 
   const cluster = new SnapshotCluster(world, now);
   const timeline = new Timeline(cluster);
   cluster.witness = timeline;
-  new Course(cluster, assumptions).run(() => timeline.left.length === 0);
+  new Course(cluster, assumptions).run(
+    () => timeline.left.length === 0,
+    () => assumptions.onTime?.(() => timeline.left.length),
+  );
   const { left, nodes, settledAt } = timeline;
   return { startsAt: now, nodes, left, ...(left.length === 0 && { endsAt: Math.max(now, settledAt) }) };
 }

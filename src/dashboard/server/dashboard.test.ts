@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import * as z from 'zod/mini';
+import { planSchema } from '../../api/plan.ts';
 import { type ClusterBed, clusterBed } from '../../controller/testing/bed.ts';
 import { putHost, putNode, putPolicy, putUpdate } from '../../controller/testing/objects.ts';
 import { NEW, OLD } from '../../core/testing/builders.ts';
@@ -21,6 +23,8 @@ beforeEach(async () => {
     random: () => 0,
     assets: { html: '<!doctype html>', js: 'run()', css: 'a{}' },
     cluster: { context: 'x', name: 'c', server: bed.server.origin },
+    namespace: undefined,
+    program: new URL('../../cli/main.ts', import.meta.url),
     version: '1.2.3',
     address: '127.0.0.1',
     port: 0,
@@ -61,4 +65,145 @@ test('a page is told all that there is, and then what changes', async () => {
   bed.cluster.remove('nodeupdates', 'a');
   bed.cluster.remove('nodes', 'a');
   await last.until((event) => event.type === 'changes' && event.goneNodes?.includes('a') === true);
+});
+
+const post = (path: string, body?: object) =>
+  visitor.ask(path, { method: 'POST', ...(body !== undefined && { body: JSON.stringify(body) }) });
+const said = ({ body }: { body: string }) => JSON.parse(body);
+const live = async (): Promise<void> => {
+  const stream = await visitor.events();
+  await stream.until(({ connection }) => connection?.state === 'live');
+  stream.close();
+};
+const patched = (): string[] => bed.cluster.writes().filter((write) => write.startsWith('PATCH'));
+
+describe('actions', () => {
+  test('write the annotation that the command writes, under its field manager, and say what was written', async () => {
+    await live();
+    const answer = await post('/api/actions', { verb: 'pause', targets: [{ kind: 'policy', name: 'default' }] });
+    expect(answer.status).toBe(200);
+    expect(said(answer)).toEqual({
+      results: [
+        {
+          kind: 'policy',
+          name: 'default',
+          written: { 'lockkeeper.dev/paused': 'true' },
+          did: 'UpdatePolicy default paused',
+          next: expect.stringContaining('no further node is begun'),
+        },
+      ],
+    });
+    expect(bed.cluster.bodies('PATCH updatepolicies/default')).toEqual([
+      { metadata: { annotations: { 'lockkeeper.dev/paused': 'true' } } },
+    ]);
+    expect(bed.cluster.asked.find(({ method }) => method === 'PATCH')?.query.get('fieldManager')).toBe('lockkeeper-cli');
+    const again = await post('/api/actions', { verb: 'pause', targets: [{ kind: 'policy', name: 'default' }] });
+    expect(said(again)).toMatchObject({ results: [{ written: {}, did: expect.stringContaining('paused already') }] });
+    expect(patched()).toHaveLength(1);
+  });
+
+  test('a preview writes nothing', async () => {
+    const answer = await post('/api/actions', { verb: 'pause', targets: [{ kind: 'node', name: 'a' }], preview: true });
+    expect(said(answer)).toMatchObject({ results: [{ written: { 'lockkeeper.dev/paused': 'true' }, did: 'node a paused' }] });
+    expect(patched()).toEqual([]);
+  });
+
+  test('what stops pods must be agreed to', async () => {
+    const reboot = { verb: 'reboot', targets: [{ kind: 'node', name: 'a' }] };
+    const refused = await post('/api/actions', reboot);
+    expect(refused.status).toBe(409);
+    expect(said(refused)).toMatchObject({ code: 'ConfirmationNeeded', asks: [expect.stringContaining('pods are evicted: a')] });
+    expect(patched()).toEqual([]);
+    expect(said(await post('/api/actions', { ...reboot, confirmed: true }))).toMatchObject({ results: [{ did: 'node a to reboot once' }] });
+    expect(patched()).toEqual(['PATCH nodeupdates/a']);
+  });
+
+  test('who may not write is told which right is missing, and what was written before', async () => {
+    bed.cluster.fault = ({ method, path }) => (method === 'PATCH' && path.includes('nodeupdates') ? { status: 403 } : undefined);
+    const answer = await post('/api/actions', {
+      verb: 'pause',
+      targets: [
+        { kind: 'policy', name: 'default' },
+        { kind: 'node', name: 'a' },
+      ],
+    });
+    expect(answer.status).toBe(403);
+    expect(said(answer)).toMatchObject({
+      code: 'MissingRights',
+      rights: [{ verb: 'patch', resource: 'nodeupdates.lockkeeper.dev' }],
+      role: 'lockkeeper-operator',
+      results: [{ kind: 'policy', name: 'default' }],
+    });
+  });
+
+  test.each([
+    ['no such node', { verb: 'pause', targets: [{ kind: 'node', name: 'z' }] }, 409, 'Refused'],
+    ['a verb that there is not', { verb: 'drop', targets: [{ kind: 'node', name: 'a' }] }, 400, 'Invalid'],
+    ['nobody is meant', { verb: 'pause', targets: [] }, 400, 'Invalid'],
+    ['a field that there is not', { verb: 'pause', targets: [{ kind: 'node', name: 'a' }], all: true }, 400, 'Invalid'],
+    ['no version', { verb: 'pin', version: 'new', targets: [{ kind: 'node', name: 'a' }] }, 400, 'Invalid'],
+  ])('%s', async (_, body, status, code) => {
+    const answer = await post('/api/actions', body);
+    expect([answer.status, said(answer).code]).toEqual([status, code]);
+    expect(patched()).toEqual([]);
+  });
+
+  test('are decided on what is, not on what was seen', async () => {
+    await live();
+    // Somebody else pauses it, and the watch does not say so.
+    bed.cluster.fault = ({ query }) => (query.get('watch') === 'true' ? 'hang' : undefined);
+    bed.cluster.closeWatches();
+    bed.cluster.patch('updatepolicies', 'default', { metadata: { annotations: { 'lockkeeper.dev/paused': 'true' } } });
+    expect(said(await post('/api/actions', { verb: 'pause', targets: [{ kind: 'policy', name: 'default' }] }))).toMatchObject({
+      results: [{ written: {} }],
+    });
+  });
+});
+
+test('history is told newest first', async () => {
+  const ended = (to: string, finishedAt: string) => ({ from: OLD, to, startedAt: '2026-01-01T00:00:00Z', finishedAt, outcome: 'Updated' });
+  bed.cluster.patch('nodeupdates', 'a', {
+    status: { history: [ended('1.26.0', '2026-01-02T00:00:00Z'), ended('1.26.1', '2026-01-03T00:00:00Z')] },
+  });
+  await live();
+  for (const path of ['/api/history?node=a', '/api/history?policy=default', '/api/history'])
+    expect(said(await visitor.ask(path))).toMatchObject({
+      total: 2,
+      entries: [{ node: 'a', to: '1.26.1', finishedAt: Date.parse('2026-01-03T00:00:00Z') }, { to: '1.26.0' }],
+    });
+  expect(said(await visitor.ask('/api/history?node=z'))).toMatchObject({ code: 'Refused' });
+});
+
+test('why a node is where it is', async () => {
+  expect(said(await visitor.ask('/api/nodes/a/why'))).toMatchObject({
+    node: 'a',
+    reason: 'AdmissionPolicyMissing',
+    rules: expect.arrayContaining([expect.objectContaining({ rule: 'guarded', holds: true })]),
+  });
+  expect(said(await visitor.ask('/api/nodes/z/why'))).toMatchObject({
+    code: 'Refused',
+    message: expect.stringContaining('no node named z'),
+  });
+  bed.cluster.fault = ({ path }) => (path.endsWith('/pods') ? { status: 403 } : undefined);
+  expect(said(await visitor.ask('/api/nodes/a/why'))).toMatchObject({
+    code: 'MissingRights',
+    role: 'lockkeeper-plan',
+    rights: [{ verb: 'list', resource: 'pods' }],
+  });
+});
+
+test('a plan is made by another thread, and told line by line', async () => {
+  const { status, headers, body } = await post('/api/plan');
+  expect([status, headers['content-type']]).toEqual([200, 'application/x-ndjson']);
+  const lines = body
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines[0]).toEqual({ type: 'progress', stage: 'reading' });
+  const { type, plan } = lines.at(-1);
+  expect(type).toBe('plan');
+  expect(z.parse(planSchema, plan).policies).toMatchObject([{ name: 'default', nodes: 1 }]);
+  bed.cluster.fault = ({ path }) => (path.endsWith('/pods') ? { status: 403 } : undefined);
+  const refused = (await post('/api/plan')).body.trim().split('\n');
+  expect(JSON.parse(refused.at(-1) ?? '')).toMatchObject({ type: 'error', problem: { code: 'MissingRights' } });
 });

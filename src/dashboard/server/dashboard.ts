@@ -1,16 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import express, { type Express, type NextFunction, type Request, type Response, type Router } from 'express';
+import { fleetOf } from '../../cli/fleet.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Cluster, Problem } from '../wire.ts';
 import { aboutUser } from './about-user.ts';
+import { apiRouter } from './api.ts';
 import { type EventStreams, eventStreams } from './event-streams.ts';
 import { fleetSource } from './fleet-source.ts';
+import { freshFleet } from './fresh-fleet.ts';
 import { type Guarded, hostsOf, type Refusal, refusalOf } from './guards.ts';
 import { SECURITY_HEADERS } from './headers.ts';
 import type { PageAssets } from './page-assets.ts';
+import { problemOf } from './problems.ts';
 import { isTokenOf, newToken } from './token.ts';
 
 /** Addresses that the dashboard may listen on: this machine's own, and no other. */
@@ -29,6 +34,10 @@ export interface DashboardDeps {
   assets: PageAssets;
   /** What the kubeconfig says of the cluster. */
   cluster: Cluster;
+  /** The file that this program runs, of which a further thread makes plans; absent where there is none. */
+  program: URL | undefined;
+  /** Lockkeeper's, where it is not found by its pods. */
+  namespace: string | undefined;
   /** The program's own. */
   version: string;
   /** One of ADDRESSES. */
@@ -55,7 +64,16 @@ export async function createDashboard(deps: DashboardDeps): Promise<Dashboard> {
   const about = aboutUser({ client, clock, cluster: deps.cluster, changed });
   const source = fleetSource({ client, clock, random, version, about, changed });
   const streams: EventStreams = eventStreams(source, clock);
-  const app = createApp({ assets: deps.assets, streams, guarded: () => guarded.current });
+  const api = apiRouter({
+    client,
+    clock,
+    namespace: deps.namespace,
+    program: deps.program,
+    fleet: () => fleetOf(source.watched()),
+    freshFleet: (targets) => freshFleet(client, source.watched(), targets),
+    token: randomUUID,
+  });
+  const app = createApp({ assets: deps.assets, streams, api, guarded: () => guarded.current });
   const server = createServer(
     { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
     app,
@@ -82,10 +100,11 @@ export async function createDashboard(deps: DashboardDeps): Promise<Dashboard> {
 interface AppDeps {
   assets: PageAssets;
   streams: EventStreams;
+  api: Router;
   guarded: () => Guarded;
 }
 
-function createApp({ assets, streams, guarded }: AppDeps): Express {
+function createApp({ assets, streams, api, guarded }: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -102,10 +121,12 @@ function createApp({ assets, streams, guarded }: AppDeps): Express {
   app.get('/api/events', (_request, response) => {
     if (!streams.open(response)) answer(response, 503, { code: 'TooMany', message: 'too many tabs show this dashboard: close one' });
   });
+  app.use('/api', api);
   app.use((_request, response) => answer(response, 404, { code: 'NotFound', message: 'there is nothing here' }));
   app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
+    const { status, problem } = problemOf(error);
     if (response.headersSent) response.destroy();
-    else answer(response, 500, { code: 'Failed', message: error instanceof Error ? error.message : String(error) });
+    else answer(response, status, problem);
   });
   return app;
 }

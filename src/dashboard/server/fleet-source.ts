@@ -8,6 +8,7 @@ import { Reflector } from '../../kube/reflector.ts';
 import type { Access, Changes, Cluster, Connection, NodeRow, PolicyRow, Snapshot } from '../wire.ts';
 import { connectionState, type Watched } from './connection-state.ts';
 import type { EventSource } from './event-streams.ts';
+import type { WatchedFleet } from './fresh-fleet.ts';
 import { nodeRow } from './node-row.ts';
 import { policyRow } from './policy-row.ts';
 import { upcomingOf } from './upcoming.ts';
@@ -29,7 +30,8 @@ export interface FleetSourceDeps {
 export interface FleetSource extends EventSource {
   /** Watches until the signal is aborted; never rejects. */
   run(signal: AbortSignal): Promise<void>;
-  readonly updates: ReadonlyMap<string, ReturnType<typeof nodeUpdateOf>>;
+  /** The objects that are shown. */
+  watched(): WatchedFleet;
 }
 
 /** Rows by name, and which of them have changed since they were last told. */
@@ -148,7 +150,13 @@ export function fleetSource({ client, clock, random, version, about, changed }: 
   };
 
   return {
-    updates: updates.items,
+    watched: () => ({
+      policies: policies.items,
+      updates: updates.items,
+      hosts: hosts.items,
+      unreadable: [],
+      live: connection.current().state === 'live' && connection.missing().length === 0,
+    }),
     async run(signal) {
       await Promise.all(reflectors.map((one) => one.run(signal)));
     },
