@@ -4,10 +4,10 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
 SOURCES := $(shell find src package.json scripts/build.ts -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help demo test unit e2e lint build crds bench image bed-deps format
+.PHONY: help demo test unit e2e lint build crds bench bench-scale image bed-deps format
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## a real control plane, five simulated hosts, one rolling update (DEMO_NODES=5, DEMO_KEEP=1); BED=nodes: real kubelets
 	@node e2e/demo/main.ts
@@ -31,6 +31,9 @@ crds: node_modules/.ready ## generate crds/ and the chart's copies from src/api
 
 bench: build ## measure, print a table, write bench/latest.json
 	@node e2e/bench/main.ts
+
+bench-scale: build ## measure 100, 1,000 and 5,000 nodes, write bench/scale-*.json and docs/scale.md (ARGS='--nodes 100 --soak 1h'; --help)
+	@node e2e/bench/scale/main.ts $(ARGS)
 
 image: build ## one OCI archive an architecture in dist/image, without Docker (ARCH=amd64,arm64)
 	@node scripts/build-image.ts --arch $(if $(ARCH),$(ARCH),amd64,arm64)

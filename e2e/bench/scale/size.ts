@@ -1,0 +1,222 @@
+import { readFile, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PodProcess } from '../../bed/pod-process.ts';
+import { atMost, forInformation } from '../figure.ts';
+import { memoryOf } from '../memory.ts';
+import { heapAfterCollection } from './heap-inspector.ts';
+import { coresBetween, type LeaderMetrics, type Look, lookAt, metricsOf, sampleMemory } from './probe.ts';
+import { peakResident, startedAt } from './processes.ts';
+import { between, observations, quantile } from './prometheus-text.ts';
+import type { ScaleRecord } from './record.ts';
+import { howMany, sentBetween } from './request-counter.ts';
+import { onScaleBed, policyPath, type ScaleBed, type ScaleContext } from './scale-bed.ts';
+
+export interface SizeOptions {
+  readonly podsPerNode: number;
+  readonly agentsPerProcess: number;
+  readonly steadyMs: number;
+}
+
+const from = '1.26.0';
+const to = '1.26.1';
+const spec = (pin: string) => ({
+  approval: 'Automatic',
+  version: { pin },
+  rollout: { maxUnavailable: '10%', minReadySeconds: 0 },
+});
+
+/** Measures one size, phase by phase; `write` is called after each. */
+export async function measureSize(
+  context: ScaleContext,
+  record: ScaleRecord,
+  { podsPerNode, agentsPerProcess, steadyMs }: SizeOptions,
+  write: () => Promise<void>,
+): Promise<void> {
+  const { nodes, figures } = record;
+  const { say } = context;
+  const options = { nodes, podsPerNode, agentsPerProcess, releases: [from, to], policy: spec(from) };
+  await onScaleBed(context, options, async (scale) => {
+    const withoutUs = await alone(scale, say, Math.min(steadyMs, 60_000));
+    await scale.install();
+    await scale.quiet(10_000, 300_000 + nodes * 100);
+    figures.push(...(await start(scale, say)));
+    await write();
+
+    const idle = await idleness(scale, say, steadyMs);
+    figures.push(...idleFigures(nodes, withoutUs, idle), ...(await held(await scale.leader(), 'steady')));
+    record.requests['idle'] = sentBetween(idle.before.requests, idle.after.requests);
+    record.cores['idle'] = coresBetween(idle.before, idle.after);
+    record.cores['without us'] = withoutUs;
+    await write();
+
+    const rollout = await roll(scale, say);
+    figures.push(...rolloutFigures(nodes, withoutUs, rollout));
+    record.requests['rollout'] = sentBetween(rollout.before.requests, rollout.after.requests);
+    record.cores['rollout'] = coresBetween(rollout.before, rollout.after);
+    record.series['rss during the rollout'] = rollout.memory.rss;
+    await write();
+
+    say('waiting until it is quiet again, and collecting the garbage of the leader');
+    await scale.quiet(15_000, 600_000);
+    const leader = await scale.leader();
+    figures.push(...(await held(leader, 'after_rollout')));
+    figures.push(forInformation('heap_after_gc', 'MB', (await heapAfterCollection(leader)).used, 1));
+    const { failed } = await scale.fleet.traffic();
+    figures.push(atMost(0, 'agents_ended_by_themselves', 'agents', failed, 0));
+    record.complete = true;
+    await write();
+  });
+}
+
+/** Cores of the control plane with nodes and pods, and without us. */
+async function alone(scale: ScaleBed, say: (text: string) => void, forMs: number): Promise<Record<string, number>> {
+  say('letting the control plane come to rest, and measuring it without us');
+  await sleep(20_000, undefined, { signal: scale.signal });
+  const before = await lookAt(scale);
+  await sleep(forMs, undefined, { signal: scale.signal });
+  return coresBetween(before, await lookAt(scale));
+}
+
+/** The leader is started anew, alone, with all nodes and agents there. */
+async function start(scale: ScaleBed, say: (text: string) => void) {
+  const { bed } = scale;
+  say('starting the leader anew');
+  const leader = await scale.leader();
+  const standby = bed.pods.processes('controller').filter((one) => one !== leader);
+  await Promise.all(standby.map((one) => one.hold()));
+  const { size } = await stat(leader.log);
+  const { pid } = leader;
+  leader.kill('SIGTERM');
+  let decidingAt: number | undefined;
+  await scale.until(
+    async () => {
+      const lines = (await readFile(leader.log)).subarray(size).toString('utf8').split('\n');
+      const line = lines.find((text) => text.includes('"the caches are filled: deciding"'));
+      decidingAt = line === undefined ? undefined : (JSON.parse(line) as { time: number }).time;
+      return decidingAt !== undefined && leader.pid !== undefined && leader.pid !== pid && leader.ready;
+    },
+    180_000,
+    100,
+  );
+  if (leader.pid === undefined || decidingAt === undefined) throw new Error('the leader has ended');
+  await scale.until(async () => (await metricsOf(leader)).decisions > 0, 60_000, 250);
+  const metrics = await metricsOf(leader);
+  const seconds = (decidingAt - (await startedAt(leader.pid))) / 1000 + metrics.decideSeconds / metrics.decisions;
+  const figures = [forInformation('first_decision_seconds', 's', seconds, 2), ...(await held(leader, 'start'))];
+  for (const one of standby) one.release();
+  await scale.quiet(10_000, 300_000);
+  return figures;
+}
+
+/** What a process holds now. */
+async function held(leader: PodProcess, when: string) {
+  if (leader.pid === undefined) throw new Error('the leader has ended');
+  const { heap } = await metricsOf(leader);
+  const { rss } = await memoryOf(leader.pid);
+  return [forInformation(`rss_${when}`, 'MB', rss, 1), forInformation(`heap_${when}`, 'MB', heap, 1)];
+}
+
+interface Phase {
+  readonly before: Look;
+  readonly after: Look;
+}
+
+async function idleness(scale: ScaleBed, say: (text: string) => void, steadyMs: number): Promise<Phase> {
+  say(`nothing happens for ${Math.round(steadyMs / 1000)} s: counting requests`);
+  const before = await lookAt(scale);
+  await sleep(steadyMs, undefined, { signal: scale.signal });
+  return { before, after: await lookAt(scale) };
+}
+
+function idleFigures(nodes: number, withoutUs: Readonly<Record<string, number>>, { before, after }: Phase) {
+  const sent = sentBetween(before.requests, after.requests);
+  const seconds = (after.at - before.at) / 1000;
+  const perMinute = (pattern: RegExp) => (howMany(sent, pattern) * 60) / seconds;
+  const bytes = (who: 'controller' | 'agent') => (after.bytes[who] - before.bytes[who]) / seconds;
+  const cores = coresBetween(before, after);
+  const watches = (who: string) => after.requests.watches.get(who) ?? 0;
+  const serverDue = (cores['kube-apiserver'] ?? 0) - (withoutUs['kube-apiserver'] ?? 0);
+  return [
+    atMost(Number((20 + 0.0006 * 60 * nodes).toFixed(1)), 'idle_requests_per_minute', 'requests/min', perMinute(/./), 1),
+    atMost(0, 'idle_lists', 'requests', howMany(sent, / list /), 0),
+    forInformation('idle_controller_requests_per_minute', 'requests/min', perMinute(/^controller/), 1),
+    forInformation('idle_agent_requests_per_minute', 'requests/min', perMinute(/^agent/), 1),
+    forInformation('idle_controller_kilobytes_per_second', 'kB/s', bytes('controller') / 1e3, 2),
+    forInformation('idle_agent_kilobytes_per_second', 'kB/s', bytes('agent') / 1e3, 2),
+    forInformation('controller_watches', 'watches', watches('controller'), 0),
+    forInformation('agent_watches', 'watches', watches('agent'), 0),
+    forInformation('apiserver_cores_without_us', 'cores', withoutUs['kube-apiserver'] ?? 0, 3),
+    forInformation('apiserver_cores_idle', 'cores', cores['kube-apiserver'] ?? 0, 3),
+    forInformation('apiserver_cores_idle_due_to_us', 'cores', serverDue, 3),
+    forInformation('controllers_cores_idle', 'cores', cores['controllers'] ?? 0, 4),
+  ];
+}
+
+interface Rollout extends Phase {
+  readonly metricsBefore: LeaderMetrics;
+  readonly metricsAfter: LeaderMetrics;
+  readonly memory: ReturnType<ReturnType<typeof sampleMemory>['stop']>;
+  readonly peak: number;
+  readonly mostUnavailable: number;
+}
+
+async function roll(scale: ScaleBed, say: (text: string) => void): Promise<Rollout> {
+  const { bed, progress } = scale;
+  say(`all ${progress.nodes} nodes are to run ${to}, a tenth of them at a time`);
+  const leader = await scale.leader();
+  const { pid } = leader;
+  const metricsBefore = await metricsOf(leader);
+  progress.reset();
+  const before = await lookAt(scale);
+  const sampling = sampleMemory(leader);
+  try {
+    await bed.client.patch(policyPath, { spec: { version: { pin: to } } });
+    await scale.updated(to, say);
+  } catch (error) {
+    sampling.stop();
+    throw error;
+  }
+  const after = await lookAt(scale);
+  const memory = sampling.stop();
+  if (pid === undefined || leader.pid !== pid) throw new Error('the leader has ended in the middle of the rollout');
+  const { mostUnavailable } = progress;
+  return { before, after, metricsBefore, metricsAfter: await metricsOf(leader), memory, peak: await peakResident(pid), mostUnavailable };
+}
+
+function rolloutFigures(nodes: number, withoutUs: Readonly<Record<string, number>>, rollout: Rollout) {
+  const { before, after, metricsBefore, metricsAfter, memory, peak, mostUnavailable } = rollout;
+  const sent = sentBetween(before.requests, after.requests);
+  const seconds = (after.at - before.at) / 1000;
+  const perSecond = (pattern: RegExp) => howMany(sent, pattern) / seconds;
+  const bytes = (who: 'controller' | 'agent') => (after.bytes[who] - before.bytes[who]) / seconds / 1e3;
+  const cores = coresBetween(before, after);
+  const serverDue = (cores['kube-apiserver'] ?? 0) - (withoutUs['kube-apiserver'] ?? 0);
+  const answers = between(metricsBefore.answers, metricsAfter.answers);
+  const decides = between(metricsBefore.decides, metricsAfter.decides);
+  const milliseconds = (histogram: typeof answers, q: number) => (quantile(histogram, q) ?? Number.NaN) * 1e3;
+  const decideMs = ((metricsAfter.decideSeconds - metricsBefore.decideSeconds) * 1e3) / (metricsAfter.decisions - metricsBefore.decisions);
+  const paid = /leases|events|pods\/eviction/;
+  return [
+    forInformation('rollout_minutes', 'min', seconds / 60, 2),
+    forInformation('rollout_nodes_per_minute', 'nodes/min', (nodes * 60) / seconds, 1),
+    atMost(Math.max(1, Math.floor(nodes / 10)), 'most_unavailable', 'nodes', mostUnavailable, 0),
+    forInformation('answer_p50_ms', 'ms', milliseconds(answers, 0.5), 1),
+    atMost(250, 'answer_p99_ms', 'ms', milliseconds(answers, 0.99), 1),
+    forInformation('answers', 'events', observations(answers), 0),
+    forInformation('decide_mean_ms', 'ms', decideMs, 2),
+    forInformation('decide_p99_ms', 'ms', milliseconds(decides, 0.99), 2),
+    forInformation('decisions', 'decisions', metricsAfter.decisions - metricsBefore.decisions, 0),
+    atMost(250, 'rss_peak', 'MB', peak, 1),
+    forInformation('heap_peak', 'MB', memory.peakHeap, 1),
+    forInformation('rollout_controller_requests_per_second', 'requests/s', perSecond(/^controller/), 1),
+    forInformation('rollout_agent_requests_per_second', 'requests/s', perSecond(/^agent/), 1),
+    forInformation('rollout_requests_per_node', 'requests', (howMany(sent) - howMany(sent, paid)) / nodes, 1),
+    forInformation('evictions_per_node', 'requests', howMany(sent, /pods\/eviction/) / nodes, 1),
+    forInformation('rollout_controller_kilobytes_per_second', 'kB/s', bytes('controller'), 1),
+    forInformation('rollout_agent_kilobytes_per_second', 'kB/s', bytes('agent'), 1),
+    forInformation('apiserver_cores_rollout', 'cores', cores['kube-apiserver'] ?? 0, 3),
+    forInformation('apiserver_cores_rollout_beyond_without_us', 'cores', serverDue, 3),
+    forInformation('controllers_cores_rollout', 'cores', cores['controllers'] ?? 0, 3),
+    forInformation('metrics_scrape_ms', 'ms', metricsAfter.scrapeMs, 0),
+  ];
+}
