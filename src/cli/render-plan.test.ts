@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import picocolors from 'picocolors';
 import * as z from 'zod/mini';
 import { type Plan, type PolicyPlan, planSchema } from '../api/plan.ts';
-import { lasting, renderPlan } from './render-plan.ts';
+import { renderPlan } from './render-plan.ts';
 
 const plain = picocolors.createColors(false);
 
@@ -91,19 +91,4 @@ test('only a terminal gets colours', () => {
   const coloured = /\u001b\[/;
   expect(renderPlan(golden(), picocolors.createColors(true))).toMatch(coloured);
   expect(renderPlan(golden(), plain)).not.toMatch(coloured);
-});
-
-test.each([
-  [400, '0 s'],
-  [59_000, '59 s'],
-  [60_000, '1 min'],
-  [400_000, '6 min 40 s'],
-  [599_600, '10 min'],
-  [3_000_000, '50 min'],
-  [3_600_000, '1 h'],
-  [5_400_000, '1 h 30 min'],
-  [172_800_000, '2 d'],
-  [180_000_000, '2 d 2 h'],
-])('%i ms last %s', (ms, text) => {
-  expect(lasting(ms)).toBe(text);
 });

@@ -22,6 +22,9 @@ import type { Plan } from '../api/plan.ts';
 import type { Condition } from '../api/primitives.ts';
 import type { Counts, GroupState } from '../api/update-policy.ts';
 
+export type { Phase } from '../api/node-update.ts';
+export type { Plan, PlanWarning, PolicyPlan } from '../api/plan.ts';
+
 /** Milliseconds since the epoch, by the API server's clock. */
 export type Instant = number;
 

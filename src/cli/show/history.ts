@@ -1,8 +1,8 @@
 import type { Colors } from 'picocolors/types.js';
+import { lasting } from '../../core/lasting.ts';
 import { instant } from '../../core/world.ts';
 import { type Names, targetsOf } from '../by-hand/targets.ts';
 import type { Fleet } from '../fleet.ts';
-import { lasting } from '../render-plan.ts';
 import { compactTable } from './output.ts';
 
 /** An update that has ended, as `-o json` prints it. */

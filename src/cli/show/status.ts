@@ -2,10 +2,10 @@ import type { Colors } from 'picocolors/types.js';
 import type { Phase } from '../../api/node-update.ts';
 import type { Condition } from '../../api/primitives.ts';
 import { conditionOf, NODE_CONDITIONS } from '../../core/conditions.ts';
+import { lasting } from '../../core/lasting.ts';
 import { type Instant, instant, timestamp } from '../../core/world.ts';
 import { type Names, targetsOf } from '../by-hand/targets.ts';
 import type { Fleet, FleetNode } from '../fleet.ts';
-import { lasting } from '../render-plan.ts';
 import { compactTable } from './output.ts';
 
 /** The conditions of a policy that people are told of while they hold. */

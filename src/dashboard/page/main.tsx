@@ -1,5 +1,8 @@
 import { render } from 'preact';
-import { readEvents } from './events.ts';
+import { apiWith } from './api.ts';
+import { App } from './app.tsx';
+import { follow, tick } from './stream.ts';
+import { startTheme } from './theme.ts';
 
 const KEY = 'token';
 // The token comes in the fragment, which no server sees, and does not stay where people copy addresses from.
@@ -8,10 +11,9 @@ if (given !== null) {
   sessionStorage.setItem(KEY, given);
   history.replaceState(null, '', location.pathname);
 }
+const api = apiWith(sessionStorage.getItem(KEY) ?? '');
+startTheme();
 const root = document.getElementById('app');
-const show = (text: string): void => {
-  if (root !== null) render(<pre>{text}</pre>, root);
-};
-readEvents(sessionStorage.getItem(KEY) ?? '', (event) => show(JSON.stringify(event, undefined, 2)), new AbortController().signal).catch(
-  (error: unknown) => show(String(error)),
-);
+if (root !== null) render(<App api={api} />, root);
+setInterval(tick, 1_000);
+void follow(api, new AbortController().signal);
