@@ -34,7 +34,7 @@ export interface ApiDeps {
 
 /** What the page asks for besides its events; rejections become answers by the error handler. */
 export function apiRouter({ client, clock, namespace, program, fleet, freshFleet, token }: ApiDeps): Router {
-  const router = Router();
+  const router = Router({ caseSensitive: true, strict: true });
   const whys = atMost(MAX_WHYS);
   router.get('/nodes/:name/why', async (request: Request<{ name: string }>, response) => {
     const { name } = request.params;

@@ -4,8 +4,8 @@ import { planSchema } from '../../api/plan.ts';
 import { type ClusterBed, clusterBed } from '../../controller/testing/bed.ts';
 import { putHost, putNode, putPolicy, putUpdate } from '../../controller/testing/objects.ts';
 import { NEW, OLD } from '../../core/testing/builders.ts';
-import { systemClock } from '../../kube/clock.ts';
-import { createDashboard, type Dashboard } from './dashboard.ts';
+import type { Dashboard } from './dashboard.ts';
+import { dashboardOf } from './testing/dashboard-bed.ts';
 import { type Visitor, visitorOf } from './testing/visitor.ts';
 
 let bed: ClusterBed;
@@ -17,18 +17,7 @@ beforeEach(async () => {
   const node = putNode(bed.cluster, 'a', { metadata: { labels: { pool: 'canary', 'topology.kubernetes.io/zone': 'z1' } } });
   putUpdate(bed.cluster, node, { policy: 'default', phase: 'Staged', reason: 'AwaitingApproval', from: OLD, target: NEW });
   putHost(bed.cluster, node);
-  dashboard = await createDashboard({
-    client: bed.client,
-    clock: systemClock,
-    random: () => 0,
-    assets: { html: '<!doctype html>', js: 'run()', css: 'a{}' },
-    cluster: { context: 'x', name: 'c', server: bed.server.origin },
-    namespace: undefined,
-    program: new URL('../../cli/main.ts', import.meta.url),
-    version: '1.2.3',
-    address: '127.0.0.1',
-    port: 0,
-  });
+  dashboard = await dashboardOf(bed);
   visitor = visitorOf(dashboard.url);
 });
 afterEach(async () => {

@@ -26,6 +26,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 5_000;
 /** For a whole request to arrive; answers may take longer. */
 const REQUEST_TIMEOUT_MS = 10_000;
+const LOOK_FOR_SLOW_MS = 2_500;
 
 export interface DashboardDeps {
   client: KubeClient;
@@ -75,7 +76,12 @@ export async function createDashboard(deps: DashboardDeps): Promise<Dashboard> {
   });
   const app = createApp({ assets: deps.assets, streams, api, guarded: () => guarded.current });
   const server = createServer(
-    { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: LOOK_FOR_SLOW_MS,
+    },
     app,
   );
   server.maxConnections = MAX_CONNECTIONS;
@@ -108,6 +114,8 @@ function createApp({ assets, streams, api, guarded }: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
   app.use((request, response, next) => {
     response.set(SECURITY_HEADERS);
     const refusal = refusalOf(request, guarded());

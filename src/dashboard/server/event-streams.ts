@@ -3,13 +3,13 @@ import type { Clock } from '../../kube/clock.ts';
 import type { Changes, Snapshot } from '../wire.ts';
 
 /** Changes that come within this are sent as one. */
-const TOGETHER_MS = 50;
+export const TOGETHER_MS = 50;
 /** So often a comment is sent to those that hear nothing else; whoever has not read what came before by then is cut off. */
-const KEEP_ALIVE_MS = 15_000;
-/** Tabs that may be open at once. */
-const MAX_STREAMS = 16;
+export const KEEP_ALIVE_MS = 15_000;
+/** Tabs that may be open at once: a browser has six connections for one host, and with six streams nothing else got through. */
+export const MAX_STREAMS = 5;
 /** What one that does not read may be behind by, besides its snapshot. */
-const MAX_BACKLOG_BYTES = 8 * 1024 * 1024;
+export const MAX_BACKLOG_BYTES = 8 * 1024 * 1024;
 
 /** Where events come from. */
 export interface EventSource {
@@ -43,6 +43,7 @@ interface Stream {
 export function eventStreams(source: EventSource, clock: Clock): EventStreams {
   const streams = new Set<Stream>();
   let seq = 0;
+  let closed = false;
   let cancelFlush: (() => void) | undefined;
   let cancelBeat: (() => void) | undefined;
 
@@ -89,12 +90,13 @@ export function eventStreams(source: EventSource, clock: Clock): EventStreams {
       return true;
     },
     changed() {
-      cancelFlush ??= clock.setTimeout(flush, TOGETHER_MS);
+      if (!closed) cancelFlush ??= clock.setTimeout(flush, TOGETHER_MS);
     },
     get size() {
       return streams.size;
     },
     close() {
+      closed = true;
       cancelFlush?.();
       cancelBeat?.();
       for (const { response } of streams) response.end();

@@ -29,6 +29,9 @@ export const hostsOf = (port: number): ReadonlySet<string> =>
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'POST']);
 
+/** What has nothing secret in it, and comes before the page can know the token; whatever else there is or will be needs it. */
+const PUBLIC: ReadonlySet<string> = new Set(['/', '/page.js', '/page.css', '/favicon.ico']);
+
 /**
  * Keeps other pages of the same browser, other programs and other users of this machine out. In this order: the Host that was asked
  * for (a name that somebody else's DNS points here is none of ours), what the browser says of who asks, and the token, which no other
@@ -53,7 +56,7 @@ export function refusalOf({ method, path, headers }: Asked, { hosts, isToken }: 
   const { origin } = headers;
   if (origin === undefined ? method === 'POST' : origin !== `http://${host}`)
     return refuse(403, 'Forbidden', 'only the dashboard’s own page may ask this');
-  if (!path.startsWith('/api/')) return undefined;
+  if (method === 'GET' && PUBLIC.has(path)) return undefined;
   const token = /^Bearer ([\w-]{1,128})$/.exec(headers.authorization ?? '')?.[1];
   if (token === undefined || !isToken(token))
     return refuse(

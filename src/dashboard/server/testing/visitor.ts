@@ -51,7 +51,7 @@ export function visitorOf(url: string): Visitor {
         ...headers,
       };
       const sent = Object.fromEntries(Object.entries(given).flatMap(([name, value]) => (value === null ? [] : [[name, value]])));
-      const asked = http.request(new URL(path, origin), { method, headers: sent, setHost: false, agent: false });
+      const asked = http.request(origin, { path, method, headers: sent, setHost: false, agent: false });
       asked.once('response', resolve).once('error', reject).end(body);
     });
   return {
