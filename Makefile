@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
 SOURCES := $(shell find src package.json scripts/build.ts -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help demo test unit e2e lint build crds bench bench-scale image bed-deps format
+.PHONY: help demo test unit e2e lint build crds bench bench-scale faults image bed-deps format
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ bench: build ## measure, print a table, write bench/latest.json
 
 bench-scale: build ## measure 100, 1,000 and 5,000 nodes, write bench/scale-*.json and docs/scale.md (ARGS='--nodes 100 --soak 1h'; --help)
 	@node e2e/bench/scale/main.ts $(ARGS)
+
+faults: build ## rollouts with harm in their middle, an hour of them; writes docs/faults.md (FAULTS_HURRY=10: each shorter, nothing written)
+	@node e2e/faults/report.ts --clear
+	@node scripts/test.ts faults
+	@node e2e/faults/report.ts
 
 image: build ## one OCI archive an architecture in dist/image, without Docker (ARCH=amd64,arm64)
 	@node scripts/build-image.ts --arch $(if $(ARCH),$(ARCH),amd64,arm64)

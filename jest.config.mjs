@@ -18,7 +18,7 @@ const shared = {
   transform: { '\\.ts$': swc(false), '\\.tsx$': swc(true) },
 };
 
-/** `unit` needs nothing but Node; `e2e` starts control planes (e2e/README.md); `nodes` real kubelets, as root (e2e/nodes/README.md); `kind` a kind cluster. */
+/** `unit` needs nothing but Node; `e2e` starts control planes (e2e/README.md); `nodes` real kubelets, as root (e2e/nodes/README.md); `faults` long ones; `kind` a kind cluster. */
 export default {
   reporters: ['default', '<rootDir>/scripts/count-reporter.mjs'],
   projects: [
@@ -41,6 +41,13 @@ export default {
       rootDir: '.',
       testEnvironment: '<rootDir>/e2e/bed/jest-environment.mjs',
       testMatch: ['<rootDir>/e2e/nodes/**/*.test.ts'],
+    },
+    {
+      ...shared,
+      displayName: 'faults',
+      rootDir: '.',
+      testEnvironment: '<rootDir>/e2e/bed/jest-environment.mjs',
+      testMatch: ['<rootDir>/e2e/faults/**/*.test.ts'],
     },
     { ...shared, displayName: 'kind', rootDir: '.', testMatch: ['<rootDir>/e2e/kind/scenarios/**/*.test.ts'] },
   ],

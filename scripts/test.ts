@@ -72,6 +72,8 @@ try {
     jest('nodes', ['--maxWorkers=1', '--testPathPatterns', 'e2e/nodes/[^/]*$']);
     jest('nodes', ['--maxWorkers=2', '--testPathPatterns', 'e2e/nodes/scenarios/']);
   }
+  // Only where it is asked for: an hour. Faults mostly wait too.
+  if (only.has('faults')) jest('faults', ['--maxWorkers=3']);
   // Only where it is asked for, and then it is no success that there can be none.
   if (only.has('kind')) {
     if (run('Docker and kind', ['node', 'e2e/kind/check.ts']).status === 0) jest('kind', ['--maxWorkers=1']);

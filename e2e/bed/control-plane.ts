@@ -40,6 +40,8 @@ export interface ControlPlane {
   /** Freezes the API server: connections stay open, and nothing is answered. Resolves when none of its threads runs any more. */
   pauseApiServer(): Promise<void>;
   resumeApiServer(): void;
+  /** Has etcd forget all versions but the present one: a watch that is behind is told so. */
+  compactStorage(): Promise<void>;
   /** Stops everything in the home, and removes its logs unless told to keep them. */
   stop(options?: { readonly keepLogs?: boolean }): Promise<void>;
 }
@@ -170,6 +172,13 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
       await apiServer.freeze();
     },
     resumeApiServer: () => apiServer.signal('SIGCONT'),
+    async compactStorage() {
+      const { header } = await askEtcd<{ header: { revision: string } }>('kv/range', {
+        key: Buffer.from('/').toString('base64'),
+        limit: 1,
+      });
+      await askEtcd('kv/compaction', { revision: header.revision, physical: true });
+    },
     async stop({ keepLogs = false } = {}) {
       client.close();
       // Its data is thrown away, so nothing is lost by not being asked twice; but never etcd first.
@@ -193,6 +202,16 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
     ]);
     await untilReady(child, () => (network?.accepts ?? accepts)(clientPort));
     return { etcdUrl };
+  }
+
+  async function askEtcd<T>(call: string, body: object): Promise<T> {
+    const answer = await fetch(`${etcdUrl}/v3/${call}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(30_000),
+    });
+    if (!answer.ok) throw new ControlPlaneError(`etcd answers ${answer.status} to ${call}: ${await answer.text()}`);
+    return (await answer.json()) as T;
   }
 
   async function startApiServer(on: number) {

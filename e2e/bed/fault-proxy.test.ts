@@ -103,3 +103,22 @@ test('catches nothing more once it is lifted', async () => {
   fault.lift();
   await expect(client.patch('/things/x', {})).resolves.toBeDefined();
 });
+
+test('says of a watch that its version is too old', async () => {
+  proxy.arm('expired', ({ path }) => path.includes('watch=true'));
+  const events = client.watch('/things', {}, new AbortController().signal);
+  await expect(events.next()).resolves.toMatchObject({ value: { type: 'ERROR', object: { code: 410 } } });
+  expect(carriedOut).toEqual([]);
+});
+
+test('passes an answer and each event later, and hangs up on what is under way', async () => {
+  const delayMs = 60;
+  proxy.arm({ delayMs }, () => true, 2);
+  const began = performance.now();
+  expect(await client.get('/things/x')).toEqual({ path: '/things/x' });
+  expect(performance.now() - began).toBeGreaterThanOrEqual(delayMs - 1);
+  const events = client.watch('/things', {}, new AbortController().signal);
+  expect((await events.next()).value).toEqual({ type: 'ADDED', object: {} });
+  expect([proxy.hangUp(({ method }) => method === 'PATCH'), proxy.hangUp(({ path }) => path.includes('watch=true'))]).toEqual([0, 1]);
+  await expect(events.next()).rejects.toBeInstanceOf(ApiUnreachable);
+});

@@ -18,9 +18,11 @@ export interface SeenRequest {
  * - `hold`: it waits here until the test releases or drops it, whatever becomes of its sender meanwhile;
  * - `drop`: it is not sent on, and its connection is cut;
  * - `cut`: it is sent on and carried out, and the connection is cut in place of the answer;
+ * - `expired`: a watch whose resourceVersion is too old: a stream of one ERROR event, with code 410;
+ * - `delayMs`: it is sent on, and whatever is answered, events too, so much later;
  * - a number: it is not sent on, and answered with this status.
  */
-export type FaultKind = 'hold' | 'drop' | 'cut' | number;
+export type FaultKind = 'hold' | 'drop' | 'cut' | 'expired' | { readonly delayMs: number } | number;
 
 /** A fault that waits for its requests. */
 export interface ArmedFault {
@@ -41,6 +43,8 @@ export interface FaultProxy {
   readonly port: number;
   /** Catches the next `times` requests (1 unless told) that match; all others pass. */
   arm(kind: FaultKind, matches: (request: SeenRequest) => boolean, times?: number): ArmedFault;
+  /** Cuts the connections of the requests that are under way now and match; gives their number. */
+  hangUp(matches: (request: SeenRequest) => boolean): number;
   /** Cuts all connections. */
   close(): Promise<void>;
 }
@@ -71,6 +75,7 @@ const hopByHop = ['connection', 'keep-alive', 'transfer-encoding'];
 export async function openFaultProxy({ server, ca, certificate, key }: FaultProxyOptions): Promise<FaultProxy> {
   const agent = new Agent({ keepAlive: true, ca });
   const armed = new Set<Armed>();
+  const underWay = new Map<SeenRequest, () => void>();
   // Longer than any client keeps an idle connection, as the API server does it.
   const timeouts = { keepAliveTimeout: 120_000, requestTimeout: 0 };
   const listener = createServer({ key, cert: certificate, ...timeouts }, (request, response) => {
@@ -89,6 +94,11 @@ export async function openFaultProxy({ server, ca, certificate, key }: FaultProx
       armed.add(fault);
       return fault;
     },
+    hangUp(matches) {
+      const found = [...underWay].filter(([seen]) => matches(seen));
+      for (const [, cut] of found) cut();
+      return found.length;
+    },
     async close() {
       const closed = once(listener, 'close');
       listener.close();
@@ -102,8 +112,12 @@ export async function openFaultProxy({ server, ca, certificate, key }: FaultProx
     const body = Buffer.concat(await request.toArray());
     const { method = 'GET', url: path = '/', headers } = request;
     const seen = { method, path, userAgent: headers['user-agent'] ?? '', body: body.toString('utf8') };
+    underWay.set(seen, cut);
+    response.once('close', () => underWay.delete(seen));
     const kind = [...armed].find((one) => one.takes(seen, { send, cut }))?.kind;
     if (kind === undefined) await pass();
+    else if (typeof kind === 'object') await passLate(kind.delayMs);
+    else if (kind === 'expired') expire(response);
     else if (kind === 'drop') cut();
     else if (kind === 'cut') await send().finally(cut);
     else if (kind !== 'hold') refuse(response, kind);
@@ -123,11 +137,25 @@ export async function openFaultProxy({ server, ca, certificate, key }: FaultProx
 
     /** As it comes: a watch has no end. */
     async function pass(): Promise<void> {
-      const sent = onward();
-      response.once('close', () => sent.destroy());
-      const answer = await answerTo(sent);
+      const answer = await begun();
       response.writeHead(answer.statusCode ?? 0, endToEnd(answer.headers)).flushHeaders();
       await pipeline(answer, response);
+    }
+
+    /** All of it so much later, events too. */
+    async function passLate(delayMs: number): Promise<void> {
+      const answer = await begun();
+      const { statusCode = 0 } = answer;
+      const later = (step: () => void) => setTimeout(step, delayMs).unref();
+      later(() => response.writeHead(statusCode, endToEnd(answer.headers)).flushHeaders());
+      for await (const piece of answer) later(() => response.write(piece));
+      later(() => response.end());
+    }
+
+    function begun(): Promise<IncomingMessage> {
+      const sent = onward();
+      response.once('close', () => sent.destroy());
+      return answerTo(sent);
     }
 
     function onward(): ClientRequest {
@@ -135,6 +163,13 @@ export async function openFaultProxy({ server, ca, certificate, key }: FaultProx
       return sent.end(body);
     }
   }
+}
+
+/** A watch from a version that the server no longer has. */
+function expire(response: ServerResponse): void {
+  const status = { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: 'Expired', message: 'too old resource version', code: 410 };
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify({ type: 'ERROR', object: status })}\n`);
 }
 
 async function answerTo(sent: ClientRequest): Promise<IncomingMessage> {

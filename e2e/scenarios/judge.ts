@@ -218,11 +218,15 @@ export function judgeOf(bed: Pick<Bed, 'audit' | 'client'>, history: WatchHistor
     for (const key of asked.keys()) expect(orderedBoots).toContain(key.split(' ')[1]);
   }
 
-  /** The node as it was when an object of its name was written: one store counts the versions of all objects. */
-  function nodeWhen({ metadata: { name, resourceVersion } }: KubeObject): NodeObject | undefined {
+  /** The node as it was when an object of its name was written, or when it was deleted before that: one store counts the versions of all objects. */
+  function nodeWhen({ metadata: { name, resourceVersion, ownerReferences, uid } }: KubeObject): NodeObject | undefined {
+    const node = ownerReferences?.find(({ kind }) => kind === 'Node')?.uid ?? uid;
     return history
       .of(name)
-      .findLast(({ object, type }) => type !== 'DELETED' && Number(object.metadata.resourceVersion) < Number(resourceVersion))?.object;
+      .findLast(
+        ({ object: { metadata }, type }) =>
+          type !== 'DELETED' && metadata.uid === node && Number(metadata.resourceVersion) < Number(resourceVersion),
+      )?.object;
   }
 
   /** An order that another has replaced never comes back. */

@@ -1,0 +1,96 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { expect } from '@jest/globals';
+import type { PodProcess } from '../bed/pod-process.ts';
+import { isCordoned } from '../bed/watch-history.ts';
+import type { FleetOptions } from '../scenarios/fleet.ts';
+import { cordonAnnotation } from '../scenarios/judge.ts';
+import type { TestFleet } from '../scenarios/started-fleet.ts';
+import { faultsEnvironment } from './config.ts';
+import { linesBetween } from './log-lines.ts';
+import type { FaultResult } from './result.ts';
+import { workload } from './workload.ts';
+
+/** A rollout with harm done in its middle. */
+export interface Ride {
+  /** As the table of results has it. */
+  readonly name: string;
+  readonly nodes?: number;
+  readonly maxUnavailable?: number;
+  readonly fleet?: Omit<FleetOptions, 'nodes'>;
+  /** Does the harm, for as long as it lasts; what it leaves behind is undone. Gives what the table says of it, if anything. */
+  readonly harm: (fleet: TestFleet) => Promise<string | undefined>;
+  /** Whether each node is booted exactly once, by one order; so it is unless told. */
+  readonly onceEach?: boolean;
+  /** How long the rollout may take after the harm. */
+  readonly patienceMs?: number;
+}
+
+/** A warning every second, after a burst. */
+const mostWarnings = (ms: number): number => 60 + ms / 1000;
+
+/**
+ * Takes a fleet through a rollout, does the harm when a quarter of it is done, waits until all nodes are updated, and judges the whole
+ * run from audit log and watch: no more nodes unavailable than the policy allows, one boot each, the invariants of every scenario, no
+ * node cordoned without our record, no flood of log lines. Leaves what was measured for the report.
+ */
+export async function ride(start: (options: FleetOptions) => Promise<TestFleet>, run: Ride): Promise<void> {
+  const { name, nodes = 12, maxUnavailable = 2, onceEach = true, patienceMs = 300_000 } = run;
+  const fleet = await start({ nodes, ...run.fleet, policy: { rollout: { maxUnavailable }, ...run.fleet?.policy } });
+  const { bed, eventually, judge, machines, releaseInOrder, updated } = fleet;
+  await workload(bed, nodes);
+  await releaseInOrder('1.26.1');
+  await eventually(() => judge.boots().length >= nodes / 4, { timeoutMs: 120_000 });
+
+  const programs = new Set<PodProcess>();
+  const bootsBefore = judge.boots().length;
+  const from = Date.now();
+  const details = await run.harm(fleet);
+  const to = Date.now();
+  const bootsMeanwhile = judge.boots().length - bootsBefore;
+  for (const one of bed.pods.processes()) programs.add(one);
+
+  await updated('1.26.1', undefined, patienceMs);
+  const done = Date.now();
+
+  expect(judge.mostUnavailable()).toBeLessThanOrEqual(maxUnavailable);
+  if (onceEach) await judge.onceEach(machines);
+  await judge.invariants();
+  for (const { object } of fleet.history.versions) {
+    const recorded = object.metadata.annotations?.[cordonAnnotation] !== undefined;
+    expect({ node: object.metadata.name, foreign: isCordoned(object) && !recorded }).toMatchObject({ foreign: false });
+  }
+  let mostLines = 0;
+  for (const program of programs) {
+    const { all, warnings } = await linesBetween(program, from, to);
+    mostLines = Math.max(mostLines, (all * 1000) / (to - from));
+    expect({ program: program.name, flood: warnings > mostWarnings(to - from) }).toEqual({ program: program.name, flood: false });
+  }
+
+  const result: FaultResult = {
+    name,
+    nodes,
+    harmSeconds: (to - from) / 1000,
+    bootsMeanwhile,
+    recoverySeconds: await recovery(fleet, to),
+    rolloutSeconds: (done - to) / 1000,
+    mostLinesPerSecond: mostLines,
+    ...(details !== undefined && { details }),
+  };
+  const { hurry, results } = faultsEnvironment();
+  await mkdir(results, { recursive: true });
+  const file = `${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.json`;
+  await writeFile(path.join(results, file), JSON.stringify({ ...result, hurry }, undefined, 2));
+}
+
+/** How long after the harm's end a program of ours did the next thing to a node: an accepted write of the controller's or an agent's. */
+async function recovery({ bed }: TestFleet, to: number): Promise<number> {
+  const ours = await bed.audit.find({ verb: 'patch', user: ':lockkeeper-' });
+  const next = ours.find(
+    ({ objectRef, responseStatus, stageTimestamp }) =>
+      ['nodes', 'nodehosts', 'updatepolicies', 'nodeupdates'].includes(objectRef?.resource ?? '') &&
+      (responseStatus?.code ?? 500) < 300 &&
+      Date.parse(stageTimestamp) >= to,
+  );
+  return next === undefined ? Number.NaN : (Date.parse(next.stageTimestamp) - to) / 1000;
+}
