@@ -3,10 +3,10 @@ import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import { rebootDone } from './answers.ts';
 import type { HostClient } from './host-client.ts';
-import { HostError, HostSocketDead } from './host-errors.ts';
+import { HostError, HostProtocol, HostSocketDead } from './host-errors.ts';
 import { isSameOrder, type Letter, type LetterOrder } from './letter.ts';
 import { Letterbox, type LetterboxClient, LetterboxGone } from './letterbox.ts';
-import { OrderFailed } from './order-failed.ts';
+import { OrderFailed, orderFailedBy } from './order-failed.ts';
 import { Orders } from './orders.ts';
 import { Refreshes } from './refreshes.ts';
 import { restoreSettings, settingsLeftOnHost } from './settings.ts';
@@ -113,7 +113,15 @@ export class Agent {
         this.#letterbox.note({ version, variant, arch, agentVersion });
       } catch (error) {
         // Under the same boot it is the same OS. Under a new one nothing may be reported without its version.
-        if (!(error instanceof HostError) || error instanceof HostSocketDead || known.bootID !== bootID || !known.version) throw error;
+        if (!(error instanceof HostError) || error instanceof HostSocketDead) throw error;
+        if (known.bootID !== bootID || !known.version) {
+          // It will not pass by itself, as a host that is not up yet does.
+          if (error instanceof HostProtocol) {
+            this.#update.noteTrouble(orderFailedBy(error, 'Internal'));
+            await this.#letterbox.write({}, signal);
+          }
+          throw error;
+        }
         this.#options.logger.warn({ error }, 'the host does not say what it runs');
       }
     }

@@ -11,12 +11,17 @@ function read<S extends z.ZodMiniType>(schema: S, raw: unknown): z.infer<S> {
   return result.data;
 }
 
-const imageSchema = z.object({ version: z.string(), variant: z.string(), arch: z.string() });
+/** A name or a version, no longer than what a NodeHost's status takes of it. */
+const word = (longest: number) => z.string().check(z.regex(/^[!-~]+$/), z.maxLength(longest));
+const mostVersions = 4_096;
+
+const imageSchema = z.object({ version: word(64), variant: z.string(), arch: z.string() });
 const partitionSchema = z.nullish(z.object({ image: imageSchema, next_to_boot: z.boolean() }));
 
 const updateStatusSchema = z.object({
   update_state: z.enum(['Idle', 'Available', 'Staged', 'Ready']),
-  available_updates: z.array(z.string()),
+  // Counted before anything else: what is wrong in a million of them would take more memory than there is.
+  available_updates: z.pipe(z.array(z.unknown()).check(z.maxLength(mostVersions)), z.array(z.string())),
   chosen_update: z.nullish(imageSchema),
   active_partition: partitionSchema,
   staging_partition: partitionSchema,
@@ -24,7 +29,7 @@ const updateStatusSchema = z.object({
     z.object({
       cmd_type: z.string(),
       cmd_status: z.enum(['Success', 'Failed', 'Unknown']),
-      timestamp: z.string(),
+      timestamp: word(64),
       exit_status: z.nullish(z.number()),
       stderr: z.nullish(z.string()),
     }),
@@ -75,7 +80,7 @@ export function parseUpdateStatus(raw: unknown): UpdateStatus {
   };
 }
 
-const osSchema = z.object({ version_id: z.string(), variant_id: z.string(), arch: z.string() });
+const osSchema = z.object({ version_id: word(64), variant_id: word(128), arch: word(32) });
 
 /** What the host runs now. */
 export interface HostOS {
@@ -91,7 +96,7 @@ export function parseOS(raw: unknown): HostOS {
 }
 
 const settingsSchema = z.object({
-  updates: z.nullish(z.object({ 'version-lock': z.nullish(z.string()), 'ignore-waves': z.nullish(z.boolean()) })),
+  updates: z.nullish(z.object({ 'version-lock': z.nullish(word(128)), 'ignore-waves': z.nullish(z.boolean()) })),
 });
 
 /** The update settings that choose a version; absent where the host has none. */

@@ -51,7 +51,9 @@ interface Answer {
   readonly body: string;
 }
 
-const maxBodyBytes = 4 * 1024 * 1024;
+const maxBodyBytes = 1024 * 1024;
+/** Each costs some hundred bytes, however short it is. */
+const maxPieces = 4_096;
 const requestTimeoutMs = 15_000;
 /** One worker thread serves all: a commit that renders, or a reboot, holds up whatever comes next. */
 const slowRequestTimeoutMs = 60_000;
@@ -212,6 +214,11 @@ export class HostClient {
       };
       request.once('socket', (socket) => socket.once('connect', () => (connected = true)));
       request.on('error', cut);
+      request.once('upgrade', (_response, socket) => {
+        socket.destroy();
+        end();
+        reject(new HostProtocol(`${nameOf(call)}: the host wants to speak another protocol`));
+      });
       request.once('response', (response) => {
         const chunks: Buffer[] = [];
         let length = 0;
@@ -219,7 +226,8 @@ export class HostClient {
         response.on('data', (chunk: Buffer) => {
           length += chunk.length;
           chunks.push(chunk);
-          if (length > maxBodyBytes) fail(new HostProtocol(`${nameOf(call)}: an answer of more than ${maxBodyBytes} bytes`));
+          if (length > maxBodyBytes || chunks.length > maxPieces)
+            fail(new HostProtocol(`${nameOf(call)}: an answer of more than ${maxBodyBytes} bytes or ${maxPieces} pieces`));
         });
         response.once('end', () => {
           end();

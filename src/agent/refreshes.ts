@@ -72,11 +72,7 @@ export class Refreshes {
     this.#failures += 1;
     this.#failedAt = clock.monotonic();
     logger.warn({ code: failure.code, failures: this.#failures, error: failure }, 'refresh failed');
-    const { code, message } = failure;
-    const { refreshError: before } = notebook.status;
-    // The same trouble again is no news.
-    if (before?.code === code && before.message === message) return;
-    notebook.note({ refreshError: { code, message, at: new Date(clock.now()).toISOString() } });
+    this.#update.noteTrouble(failure);
   }
 
   async #tryRefresh(signal: AbortSignal): Promise<OrderFailed | undefined> {

@@ -4,6 +4,7 @@ import type { HostCommand, UpdateStatus } from './host-answers.ts';
 import type { HostClient, UpdateAction } from './host-client.ts';
 import { HostBusy, HostCommandDied, HostCommandOvertaken, HostUnreachable } from './host-errors.ts';
 import type { Notebook } from './notebook.ts';
+import type { OrderFailed } from './order-failed.ts';
 import { proofAfter, proofHolds, proofOf } from './proof.ts';
 import { plainWords } from './words.ts';
 
@@ -114,6 +115,13 @@ export class UpdateHost {
       this.refreshedAt = this.clock.monotonic();
     }
     return result;
+  }
+
+  /** Notes why the host gives no news; the same trouble again is none. */
+  noteTrouble({ code, message }: OrderFailed): void {
+    const { refreshError: before } = this.notebook.status;
+    if (before?.code === code && before.message === message) return;
+    this.notebook.note({ refreshError: { code, message, at: new Date(this.clock.now()).toISOString() } });
   }
 
   /** Drops a proof that holds no longer, and takes one that the host still shows and nobody wrote down. */

@@ -41,6 +41,10 @@ export interface BedOptions {
   readonly refreshInterval?: string;
   readonly ignoreWaves?: boolean;
   readonly deadSocketMs?: number;
+  /** Where agents look for the host's socket; that of the simulated host unless told. */
+  readonly hostSocket?: string;
+  /** How long agents try a host that does not answer. */
+  readonly patienceMs?: number;
   /** Without a NodeHost to begin with. */
   readonly withoutLetter?: boolean;
 }
@@ -179,7 +183,13 @@ export class AgentBed {
     const logger = recordingLogger();
     const client = testClient(this.kube, { credentials: this.credentials, requestTimeoutMs: 2_000 });
     const wires = crashing(
-      new HostClient({ socketPath: this.socketPath, clock: systemClock, retryMs: 10, deadSocketMs: this.#options.deadSocketMs ?? 30_000 }),
+      new HostClient({
+        socketPath: this.#options.hostSocket ?? this.socketPath,
+        clock: systemClock,
+        retryMs: 10,
+        deadSocketMs: this.#options.deadSocketMs ?? 30_000,
+        ...(this.#options.patienceMs !== undefined && { patienceMs: this.#options.patienceMs }),
+      }),
       client,
       crash,
     );
