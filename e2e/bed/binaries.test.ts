@@ -30,7 +30,14 @@ test('takes what KUBEBUILDER_ASSETS has', async () => {
     const etcd = path.join(assets, 'etcd');
     await writeFile(etcd, '');
     await chmod(etcd, 0o755);
-    const environment = { cache: assets, kubebuilderAssets: assets, kubeconfig: undefined, out: assets, scratch: assets };
+    const environment = {
+      cache: assets,
+      kubebuilderAssets: assets,
+      kubernetes: undefined,
+      kubeconfig: undefined,
+      out: assets,
+      scratch: assets,
+    };
     expect(await binaries({ environment, only: ['etcd'] })).toEqual({ etcd });
   } finally {
     await rm(assets, { recursive: true });

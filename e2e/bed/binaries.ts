@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -10,7 +10,9 @@ import { type BedEnvironment, bedEnvironment } from './config.ts';
 const run = promisify(execFile);
 const toolsFolder = fileURLToPath(new URL('../tools', import.meta.url));
 
-type ToolModule = 'kubernetes' | 'kubelet' | 'kwok' | 'helm' | 'prometheus' | 'kubeconform';
+type ToolModule = 'kubernetes' | OtherKubernetes | 'kubelet' | 'kwok' | 'helm' | 'prometheus' | 'kubeconform';
+/** A control plane of another minor version than ours: e2e/tools has a folder of that name. */
+type OtherKubernetes = `kubernetes-1.${number}`;
 
 interface Tool {
   readonly module: ToolModule;
@@ -46,6 +48,8 @@ const toolNames = Object.keys(tools) as ToolName[];
 /** What no bed of processes starts: the machines of e2e/nodes do, or a test that looks at files. */
 const notOfTheBed = ['kubelet', 'kube-proxy', 'promtool', 'kubeconform'] as const satisfies readonly ToolName[];
 const fromKubebuilder: readonly ToolName[] = ['etcd', 'kube-apiserver', 'kubectl'];
+/** What is taken from a control plane of another version; etcd and kubectl are ours. */
+const ofTheVersion: readonly ToolName[] = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'];
 
 export interface BinariesOptions<T extends ToolName> {
   readonly environment?: BedEnvironment;
@@ -65,7 +69,7 @@ export async function binaries<T extends ToolName = Exclude<ToolName, (typeof no
   const { environment = bedEnvironment(), progress = (line) => console.error(line) } = options;
   const found: Partial<Record<ToolName, string>> = {};
   for (const name of options.only ?? toolNames.filter((each) => !(notOfTheBed as readonly ToolName[]).includes(each))) {
-    found[name] = (await fromAssets(name, environment.kubebuilderAssets)) ?? (await fromCache(name, environment.cache, progress));
+    found[name] = (await fromAssets(name, environment.kubebuilderAssets)) ?? (await fromCache(name, environment, progress));
   }
   return found as Record<T, string>;
 }
@@ -76,9 +80,9 @@ async function fromAssets(name: ToolName, assets: string | undefined): Promise<s
   return (await isExecutable(file)) ? file : undefined;
 }
 
-async function fromCache(name: ToolName, cache: string, progress: (line: string) => void): Promise<string> {
-  const tool: Tool = tools[name];
-  const { folder, version } = await moduleFolder(tool.module, cache);
+async function fromCache(name: ToolName, environment: BedEnvironment, progress: (line: string) => void): Promise<string> {
+  const tool: Tool = { ...tools[name], module: await moduleOf(name, environment) };
+  const { folder, version } = await moduleFolder(tool.module, environment.cache);
   const file = path.join(folder, name);
   if (await isExecutable(file)) return file;
   await mkdir(folder, { recursive: true });
@@ -94,6 +98,20 @@ async function fromCache(name: ToolName, cache: string, progress: (line: string)
   progress(`built ${name} in ${Math.round((performance.now() - startedAt) / 1000)} s: ${file}`);
   return file;
 }
+
+async function moduleOf(name: ToolName, { kubernetes }: BedEnvironment): Promise<ToolModule> {
+  const { module } = tools[name];
+  if (kubernetes === undefined || !ofTheVersion.includes(name)) return module;
+  const own = requiredVersion(await readFile(path.join(toolsFolder, 'kubernetes', 'go.mod'), 'utf8'), 'kubernetes');
+  if (own.startsWith(`v${kubernetes}.`)) return module;
+  const others = (await readdir(toolsFolder)).filter(isOtherKubernetes);
+  const found = others.find((folder) => folder === `kubernetes-${kubernetes}`);
+  if (found !== undefined) return found;
+  const minors = others.map((folder) => folder.slice('kubernetes-'.length)).join(', ');
+  throw new BinaryError(`e2e/tools has no control plane of Kubernetes ${kubernetes}, but ${own.slice(1)}, and those of ${minors}`);
+}
+
+const isOtherKubernetes = (folder: string): folder is OtherKubernetes => /^kubernetes-1\.\d+$/.test(folder);
 
 const folders = new Map<string, Promise<{ folder: string; version: string }>>();
 
@@ -132,6 +150,7 @@ export function requiredVersion(goMod: string, module: ToolModule): string {
 }
 
 function requiredSubject(module: ToolModule): string {
+  if (isOtherKubernetes(module)) return 'k8s.io/kubernetes';
   return {
     kubernetes: 'k8s.io/kubernetes',
     kubelet: 'k8s.io/kubernetes',

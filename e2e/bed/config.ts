@@ -11,6 +11,8 @@ export interface BedEnvironment {
   readonly cache: string;
   /** A folder with etcd, kube-apiserver and kubectl to be used instead of our own builds. */
   readonly kubebuilderAssets: string | undefined;
+  /** The minor version of Kubernetes whose control plane is started, such as `1.30`; that of e2e/tools/kubernetes unless told. */
+  readonly kubernetes: string | undefined;
   /** An existing cluster to be used instead of a control plane of the bed's own. */
   readonly kubeconfig: string | undefined;
   /** Where logs of a bed are written; a bed that ends well removes its own. */
@@ -25,6 +27,7 @@ export function bedEnvironment(env: NodeJS.ProcessEnv = process.env): BedEnviron
   return {
     cache: env['LOCKKEEPER_CACHE'] || path.join(cacheHome, 'lockkeeper'),
     kubebuilderAssets: env['KUBEBUILDER_ASSETS'] || undefined,
+    kubernetes: env['BED_KUBERNETES'] || undefined,
     kubeconfig: env['BED_KUBECONFIG'] || undefined,
     out: env['BED_OUT'] || path.join(repository, 'e2e', 'out'),
     scratch: tmpdir(),
