@@ -102,7 +102,7 @@ export async function runDashboard(
 }
 
 function listenError(error: unknown, port: number): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   if (code === 'EADDRINUSE') return new UsageError(`port ${port} is taken on this machine: choose another with --port, or leave it out`);
   if (code === 'EACCES') return new UsageError(`you may not listen on port ${port}: choose one above 1023`);
   if (code === 'EADDRNOTAVAIL') return new UsageError('this machine does not have that address: leave --address out');

@@ -195,4 +195,47 @@ test('a plan is made by another thread, and told line by line', async () => {
   bed.cluster.fault = ({ path }) => (path.endsWith('/pods') ? { status: 403 } : undefined);
   const refused = (await post('/api/plan')).body.trim().split('\n');
   expect(JSON.parse(refused.at(-1) ?? '')).toMatchObject({ type: 'error', problem: { code: 'MissingRights' } });
+}, 30_000);
+
+test('who may not read Nodes is told so, and shown the rest', async () => {
+  await dashboard.close();
+  bed.cluster.fault = ({ path }) => (path === '/api/v1/nodes' ? { status: 403 } : undefined);
+  dashboard = await dashboardOf(bed);
+  visitor = visitorOf(dashboard.url);
+  const stream = await visitor.events();
+  await stream.until((event) => event.connection?.state === 'live');
+  const { access } = await stream.until((event) => event.access?.missing.length === 1);
+  expect(access?.missing).toEqual([{ verb: 'list', resource: 'nodes', hides: expect.stringContaining('zones') }]);
+  const { nodes } = await stream.until((event) => event.nodes?.[0]?.name === 'a');
+  expect(nodes).toMatchObject([{ name: 'a', phase: 'Staged', version: OLD, target: NEW }]);
+  // The right is given while the page is open.
+  bed.cluster.fault = () => undefined;
+  await stream.until((event) => event.nodes?.[0]?.zone === 'z1');
+  await stream.until((event) => event.type === 'changes' && event.access?.missing.length === 0);
+}, 20_000);
+
+test('an API server that is gone for a while is told of, and what is shown stays', async () => {
+  await live();
+  const stream = await visitor.events();
+  bed.cluster.fault = () => ({ status: 500 });
+  bed.cluster.closeWatches();
+  const broken = await stream.until((event) => event.connection?.state === 'broken');
+  expect(broken.connection).toMatchObject({ heardAt: expect.any(Number), message: expect.stringContaining('500') });
+  expect((await (await visitor.events()).until(() => true)).nodes).toHaveLength(1);
+  bed.cluster.fault = () => undefined;
+  bed.cluster.patch('nodeupdates', 'a', { status: { phase: 'Draining' } });
+  await stream.until((event) => event.nodes?.[0]?.phase === 'Draining');
+  await stream.until((event) => event.type === 'changes' && event.connection?.state === 'live');
+}, 20_000);
+
+test('an edit of a policy moves its nodes to their new groups', async () => {
+  await live();
+  const stream = await visitor.events();
+  bed.cluster.patch('updatepolicies', 'default', {
+    spec: { rollout: { groups: [{ name: 'first', nodeSelector: {} }], zoneKey: 'pool' } },
+  });
+  expect(await stream.until((event) => event.type === 'changes' && event.nodes?.[0]?.group === 'first')).toMatchObject({
+    nodes: [{ zone: 'canary' }],
+    policies: [{ groups: ['first'], zoneKey: 'pool' }],
+  });
 });
