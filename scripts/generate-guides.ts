@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { ADVICE, REASONS, type Reason } from '../src/core/reasons.ts';
 import { alerts } from './monitoring/alerts.ts';
 import { metricsIn, registeredMetrics } from './monitoring/known-metrics.ts';
+import { stolenTokenGuide } from './stolen-token.ts';
 
 const generated = (source: string) => `<!-- Generated from ${source} by scripts/generate-guides.ts: edit it there. -->\n`;
 
@@ -11,6 +12,7 @@ export const guideFiles = (): ReadonlyMap<string, string> =>
   new Map([
     ['docs/reasons.md', reasonsGuide()],
     ['docs/metrics.md', metricsGuide()],
+    ['docs/stolen-token.md', `${generated('scripts/stolen-token.ts')}${stolenTokenGuide()}`],
   ]);
 
 function reasonsGuide(): string {

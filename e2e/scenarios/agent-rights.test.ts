@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { OPEN_PATHS, type Reached, STOLEN_TOKENS } from '../../scripts/stolen-token.ts';
 import { kindPath, NODE_HOST, NODE_UPDATE, UPDATE_POLICY } from '../../src/api/kinds.ts';
 import { API_VERSION, GROUP, MANAGED_LABEL } from '../../src/api/names.ts';
 import { type Api, ApiError, type KubeObject } from '../bed/api.ts';
@@ -6,6 +7,7 @@ import { type ControlPlane, startControlPlane } from '../bed/control-plane.ts';
 import { eventually } from '../bed/eventually.ts';
 import { bottlerocketImage, type NodeObject, nodeObject, providerID } from '../bed/node-object.ts';
 import { helm } from './helm.ts';
+import { impersonating, listed, reachOf, rulesOf } from './token-reach.ts';
 
 const namespace = 'lockkeeper-system';
 const [OWN, OTHER] = ['node-1', 'node-2'] as const;
@@ -16,6 +18,8 @@ let plane: ControlPlane;
 let agent: Api;
 /** With a token of the same account that is bound to nothing. */
 let unbound: Api;
+/** With a token of the controller's account. */
+let controller: Api;
 
 beforeAll(async () => {
   plane = await startControlPlane({ name: 'agent-rights' });
@@ -27,6 +31,7 @@ beforeAll(async () => {
   }
   agent = plane.client.as({ token: await boundToken(OWN), userAgent: 'agent' });
   unbound = plane.client.as({ token: await token({}), userAgent: 'agent' });
+  controller = plane.client.as({ token: await token({}, 'lockkeeper-controller'), userAgent: 'controller' });
   // A new admission policy is in force a moment after it was written.
   await eventually(async () => (await codeOf(writeStatus(agent, OTHER))) === 422);
 }, 120_000);
@@ -182,11 +187,30 @@ test('a token of the same account that is bound to no pod is refused every NodeH
 });
 
 test('the controller gives orders, and never answers them', async () => {
-  const controller = plane.client.as({ token: await token({}, 'lockkeeper-controller') });
   const order = { id: 'a', action: 'Cancel' };
   await controller.patch(kindPath(NODE_HOST, OWN), { spec: { order } });
   expect(await codeOf(writeStatus(controller, OWN))).toBe(403);
 });
+
+test.each([
+  ['agent', () => agent],
+  ['controller', () => controller],
+] as const)(
+  'a stolen token of the %s reaches what docs/stolen-token.md says, and nothing else',
+  async (part, stolen) => {
+    const documented: readonly Reached[] = STOLEN_TOKENS[part];
+    const named = new Map(documented.flatMap(({ resource, named: name }) => (name === undefined ? [] : [[resource, name]])));
+    const reach = await reachOf(plane.client, stolen(), { namespaces: [namespace, 'kube-system'], named });
+    expect(reach.objects).toEqual(
+      listed(documented.map((one) => [one.named === undefined ? one.resource : `${one.resource} ${one.named}`, one.verbs])),
+    );
+    expect(reach.paths).toEqual(OPEN_PATHS);
+    expect(reach.tried).toBeGreaterThan(1_200);
+    expect(await rulesOf(stolen(), namespace)).toEqual(listed(documented.map(({ resource, verbs }) => [resource, verbs])));
+    await expect(impersonating(stolen(), 'admin')).resolves.toBe(403);
+  },
+  30_000,
+);
 
 describe("where somebody gave the agents' account every right to our kinds", () => {
   beforeAll(async () => {
