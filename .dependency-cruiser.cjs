@@ -68,6 +68,13 @@ module.exports = {
       },
     },
     {
+      name: 'aws-only-in-ecs',
+      comment: 'Who runs on Kubernetes loads nothing of the AWS SDK.',
+      severity: 'error',
+      from: { path: '^src/(api|core|kube|cluster|controller|agent|cli|dashboard)/|^src/main\\.ts$' },
+      to: { path: '^src/ecs/|node_modules/@(aws-sdk|smithy)/' },
+    },
+    {
       name: 'client-node-on-demand',
       comment:
         'In a pod nobody needs the library of people’s kubeconfigs, and it is a fifth of the memory: one static import would load it in every controller.',

@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
 SOURCES := $(shell find src package.json scripts/build.ts -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help demo test unit e2e lint build crds bench bench-scale faults image bed-deps format
+.PHONY: help demo test unit e2e e2e-ecs lint build crds bench bench-scale faults image bed-deps format
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,10 +21,13 @@ unit: node_modules/.ready ## unit tests alone
 e2e: build ## end-to-end tests alone, on control planes of their own; BED=kind: a few on a kind cluster
 	@node scripts/test.ts $(if $(filter kind,$(BED)),kind,e2e)
 
+e2e-ecs: build ## the ECS controller against moto's server and simulated hosts (wants python3; not part of make test)
+	@node scripts/test.ts ecs
+
 lint: node_modules/.ready ## types, Biome, dependency rules, dead exports, stale CRDs
 	@node scripts/test.ts lint
 
-build: dist/.ready ## the three bundles in dist/: controller, agent, kubectl plugin
+build: dist/.ready ## the bundles in dist/: controller, agent, kubectl plugin, ECS controller
 
 crds: node_modules/.ready ## generate crds/ and the chart's copies from src/api
 	@node scripts/generate-crds.ts

@@ -49,6 +49,13 @@ export default {
       testEnvironment: '<rootDir>/e2e/bed/jest-environment.mjs',
       testMatch: ['<rootDir>/e2e/faults/**/*.test.ts'],
     },
+    {
+      ...shared,
+      displayName: 'ecs',
+      rootDir: '.',
+      testEnvironment: '<rootDir>/e2e/bed/jest-environment.mjs',
+      testMatch: ['<rootDir>/e2e/ecs/**/*.test.ts'],
+    },
     { ...shared, displayName: 'kind', rootDir: '.', testMatch: ['<rootDir>/e2e/kind/scenarios/**/*.test.ts'] },
   ],
 };

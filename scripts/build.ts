@@ -27,6 +27,7 @@ const bundles = {
   'dist/lockkeeper.js': 'src/main.ts',
   'dist/lockkeeper-agent.js': 'src/agent/main.ts',
   'dist/kubectl-lockkeeper.js': 'src/cli/main.ts',
+  'dist/lockkeeper-ecs.js': 'src/ecs/main.ts',
 };
 
 await Promise.all(Object.keys(bundles).map((file) => rm(file, { force: true })));

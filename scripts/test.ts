@@ -74,6 +74,8 @@ try {
   }
   // Only where it is asked for: an hour. Faults mostly wait too.
   if (only.has('faults')) jest('faults', ['--maxWorkers=3']);
+  // Beside the rest, until it is quick.
+  if (only.has('ecs')) jest('ecs', ['--maxWorkers=2']);
   // Only where it is asked for, and then it is no success that there can be none.
   if (only.has('kind')) {
     if (run('Docker and kind', ['node', 'e2e/kind/check.ts']).status === 0) jest('kind', ['--maxWorkers=1']);

@@ -35,6 +35,19 @@ async function main(argv: readonly string[]): Promise<number> {
           exitCode = 1;
       }).exitOverride(),
     )
+    .addCommand(
+      new Command('ecs')
+        .description('Updates the container instances of an Amazon ECS cluster (`lockkeeper ecs --help`).')
+        .helpOption(false)
+        .allowUnknownOption()
+        .allowExcessArguments()
+        .action(async () => {
+          // A program of its own beside this one, which loads nothing of it.
+          const { main: ecs } = await import(new URL('lockkeeper-ecs.js', import.meta.url).href);
+          exitCode = await ecs(argv.slice(1));
+        })
+        .exitOverride(),
+    )
     .addCommand(crdsCommand((config) => runCrdsApply(config, print, stop.signal)).exitOverride())
     .addCommand(
       verifyCommand(async (config) => {

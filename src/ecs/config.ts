@@ -1,0 +1,88 @@
+import { hostname } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { durationMs, durationSchema } from '../api/primitives.ts';
+
+/** Everything that the ECS controller can be told from outside; durations are milliseconds. */
+export interface EcsConfig {
+  cluster: string;
+  policyFile: string;
+  table: string;
+  region?: string;
+  endpoint?: string;
+  holder: string;
+  leaseDurationMs: number;
+  pollMs: number;
+  idlePollMs: number;
+  retryBaseMs: number;
+  retryMaxMs: number;
+  logLevel: string;
+}
+
+interface Options {
+  cluster: string;
+  policy: string;
+  table: string;
+  region?: string;
+  endpoint?: string;
+  leaseDuration: number;
+  pollInterval: number;
+  idleInterval: number;
+  retryBase: number;
+  retryMax: number;
+  logLevel: string;
+}
+
+/** The program with its flags; `run` gets what was asked for. */
+export function ecsProgram(run: (config: EcsConfig) => Promise<void>, version: string): Command {
+  return new Command('lockkeeper ecs')
+    .description('Updates the Bottlerocket container instances of an Amazon ECS cluster, by the same rules as the nodes of Kubernetes.')
+    .version(version)
+    .requiredOption('--cluster <name>', 'the ECS cluster')
+    .requiredOption('--policy <file>', 'YAML file of one or more UpdatePolicies')
+    .option('--table <name>', 'DynamoDB table that keeps what must outlive this process', 'lockkeeper')
+    .option('--region <name>', "AWS region (default: the SDK's own chain)")
+    .option('--endpoint <url>', 'every AWS API at this URL, for tests')
+    .addOption(
+      new Option('--lease-duration <duration>', 'a lease that was not renewed for so long is free')
+        .argParser(duration)
+        .default(60_000, '60s'),
+    )
+    .addOption(
+      new Option('--poll-interval <duration>', 'how often the cluster is read while something is under way')
+        .argParser(duration)
+        .default(15_000, '15s'),
+    )
+    .addOption(new Option('--idle-interval <duration>', 'the same while nothing is').argParser(duration).default(60_000, '60s'))
+    .addOption(
+      new Option('--retry-base <duration>', 'first wait after a failed download or drain; doubles each time')
+        .argParser(duration)
+        .default(60_000, '60s'),
+    )
+    .addOption(new Option('--retry-max <duration>', 'longest such wait').argParser(duration).default(1_800_000, '30m'))
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+    )
+    .addHelpText('after', "\nCredentials come by the AWS SDK's own chain: the environment, the task's role, the shared files.")
+    .action(async (options: Options) =>
+      run({
+        cluster: options.cluster,
+        policyFile: options.policy,
+        table: options.table,
+        ...(options.region !== undefined && { region: options.region }),
+        ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
+        holder: `${hostname()}-${process.pid}`,
+        leaseDurationMs: options.leaseDuration,
+        pollMs: options.pollInterval,
+        idlePollMs: options.idleInterval,
+        retryBaseMs: options.retryBase,
+        retryMaxMs: options.retryMax,
+        logLevel: options.logLevel,
+      }),
+    );
+}
+
+function duration(text: string): number {
+  const parsed = durationSchema().safeParse(text);
+  if (!parsed.success || durationMs(parsed.data) === 0) throw new InvalidArgumentError('wants a duration such as 15s, 5m or 1h');
+  return durationMs(parsed.data);
+}

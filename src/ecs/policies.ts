@@ -1,0 +1,71 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { UpdatePolicySpec } from '../api/update-policy.ts';
+import { policySpecOf } from '../api/update-policy.ts';
+import { type PolicyFile, PolicyFileError, readPolicies } from '../cli/policy-file.ts';
+import type { PolicyView } from '../core/world.ts';
+import { POLICY_PREFIX, type PolicyRecord, policyRecordSchema, readRecord } from './records.ts';
+import type { Table } from './table.ts';
+
+/** Fields of an UpdatePolicy that mean nothing on Amazon ECS, with what is there instead. */
+const WITHOUT_MEANING: Readonly<Record<string, string>> = {
+  hooks: 'they run Jobs of Kubernetes; Amazon ECS has none',
+  checks: 'they are not looked at on Amazon ECS',
+  'drain.mode': 'Amazon ECS itself stops the tasks of services on an instance that is set to DRAINING',
+  'drain.deleteEmptyDirData': 'a task has no emptyDir',
+  'drain.gracePeriodSeconds': "a task stops by its container's stopTimeout",
+  'drain.skipWaitForDeleteTimeout': "a task stops by its container's stopTimeout",
+  'drain.leaveToReboot': 'no task is left to the reboot',
+  'drain.respectDoNotDisrupt': 'protect a task by its scale-in protection, which Amazon ECS respects by itself',
+  'drain.waitForVolumeDetach': 'volumes of tasks are detached when these stop',
+  'drain.loadBalancerDelay': "targets are deregistered by the service, with the target group's own delay",
+};
+
+/** Reads policies for Amazon ECS out of a YAML text. Throws a PolicyFileError that names what is wrong, and what means nothing there. */
+export function readEcsPolicies(text: string, source: string): PolicyFile[] {
+  const policies = readPolicies(text, source);
+  const plain = policySpecOf({});
+  const problems = policies.flatMap(({ name, spec }) =>
+    Object.entries(WITHOUT_MEANING)
+      .filter(([path]) => !isDeepStrictEqual(valueAt(spec, path), valueAt(plain, path)))
+      .map(([path, why]) => `${source} (${name}): spec.${path} has no meaning on Amazon ECS: ${why}`),
+  );
+  if (problems.length > 0) throw new PolicyFileError(problems.join('\n'));
+  return policies;
+}
+
+function valueAt(spec: UpdatePolicySpec, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], spec);
+}
+
+/** A policy as a decision sees it; `record` is what is kept of it. */
+export interface KeptPolicy {
+  view: PolicyView;
+  record: PolicyRecord;
+}
+
+/** Joins the policies of the file with what the table keeps of them. Those that are no longer in the file are going. */
+export function policyViews(files: readonly PolicyFile[], table: Table, cluster: string): Map<string, KeptPolicy> {
+  const views = new Map<string, KeptPolicy>();
+  const known = new Map(table.under(POLICY_PREFIX).map((item) => [item.id.slice(POLICY_PREFIX.length), item]));
+  for (const { name, spec, annotations } of files) {
+    const item = known.get(name);
+    const text = JSON.stringify(spec);
+    const before = item && readRecord(policyRecordSchema, item.id, item.data);
+    const generation = before === undefined ? 1 : before.generation + (before.spec === text ? 0 : 1);
+    const record = { spec: text, generation, status: before?.status ?? {} };
+    views.set(name, {
+      record,
+      view: {
+        name,
+        uid: `${cluster}/${name}`,
+        resourceVersion: String(item?.version ?? 0),
+        generation,
+        deleting: false,
+        annotations,
+        spec,
+        status: record.status,
+      },
+    });
+  }
+  return views;
+}
