@@ -66,7 +66,8 @@ export function access(scope: Construct): void {
   });
   const readByPeople: k8s.PolicyRule[] = [
     { apiGroups: [GROUP], resources: ['updatepolicies', 'nodeupdates', 'nodehosts'], verbs: ['get', 'list', 'watch'] },
-    { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['get', 'list'] },
+    { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] },
     { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: ['list'] },
     { apiGroups: ['apps'], resources: ['daemonsets'], verbs: ['list'] },
     {
