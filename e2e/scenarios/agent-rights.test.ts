@@ -9,7 +9,7 @@ import { bottlerocketImage, type NodeObject, nodeObject, providerID } from '../b
 import { helm } from './helm.ts';
 import { impersonating, listed, reachOf, rulesOf } from './token-reach.ts';
 
-const namespace = 'lockkeeper-system';
+const namespace = 'lockkeeper';
 const [OWN, OTHER] = ['node-1', 'node-2'] as const;
 type NodeHostObject = KubeObject & { spec: { refreshInterval: string }; status?: { version?: string } };
 

@@ -14,7 +14,7 @@ import { chart, helm } from './helm.ts';
 import { kubeconform, writeSchemas } from './kubeconform.ts';
 import { monitoringKinds } from './monitoring-kinds.ts';
 
-const namespace = 'lockkeeper-system';
+const namespace = 'lockkeeper';
 const inNamespace = ['--namespace', namespace];
 
 interface PodSpec {

@@ -2,7 +2,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { COMPONENT_LABEL, PART_OF } from '../../src/api/names.ts';
 
 /** Where everything that has a namespace is installed. */
-export const namespace = 'lockkeeper-system';
+export const namespace = 'lockkeeper';
 /** To be replaced by the image's full name, with its registry. */
 export const image = `lockkeeper:${manifest.version}`;
 

@@ -24,7 +24,7 @@ export function verifyCommand(run: (config: VerifyConfig) => Promise<void>, env:
     .addOption(new Option('--timeout <duration>', 'wait this long for what may yet come').argParser(duration).default(60_000, '1m'))
     .option('--kubeconfig <file>', 'outside the cluster (default: KUBECONFIG, then ~/.kube/config)')
     .option('--context <name>', 'context of the kubeconfig (default: its current one)')
-    .addOption(new Option('--namespace <name>', 'namespace of the release (default: lockkeeper-system)').argParser(objectName))
+    .addOption(new Option('--namespace <name>', 'namespace of the release (default: lockkeeper)').argParser(objectName))
     .addOption(new Option('--lease-name <name>', 'name of the Lease').argParser(objectName).default('lockkeeper'));
   return command.action(async (options: Options) => run(readConfig(command, options, env)));
 }
@@ -32,7 +32,7 @@ export function verifyCommand(run: (config: VerifyConfig) => Promise<void>, env:
 function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv): VerifyConfig {
   return {
     ...readPersonsAccess(options, env),
-    namespace: options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE') ?? 'lockkeeper-system',
+    namespace: options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE') ?? 'lockkeeper',
     leaseName: options.leaseName,
     timeoutMs: options.timeout,
   };

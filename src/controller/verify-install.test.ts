@@ -4,7 +4,7 @@ import { FakeApiServer } from '../kube/testing/fake-api-server.ts';
 import { testClient } from '../kube/testing/fixtures.ts';
 import { verify } from './verify-install.ts';
 
-const namespace = 'lockkeeper-system';
+const namespace = 'lockkeeper';
 let server: FakeApiServer;
 let lines: string[];
 
@@ -57,7 +57,7 @@ describe('verify-install', () => {
       'ok    validatingadmissionpolicies/lockkeeper-agent',
       'ok    validatingadmissionpolicybindings/lockkeeper-agent',
       'ok    Deployment lockkeeper-controller',
-      'ok    Lease lockkeeper-system/lockkeeper',
+      'ok    Lease lockkeeper/lockkeeper',
       'ok    DaemonSet lockkeeper-agent',
     ]);
     expect(server.requests.filter(({ method }) => method !== 'GET')).toEqual([]);
