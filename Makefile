@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
 SOURCES := $(shell find src package.json scripts/build.ts -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help demo test unit e2e e2e-ecs lint build crds bench bench-scale faults image bed-deps format
+.PHONY: help demo test unit e2e e2e-ecs lint build crds bench bench-scale faults image package bed-deps format
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ faults: build ## rollouts with harm in their middle, an hour of them; writes doc
 
 image: build ## one OCI archive an architecture in dist/image, without Docker (ARCH=amd64,arm64)
 	@node scripts/build-image.ts --arch $(if $(ARCH),$(ARCH),amd64,arm64)
+
+package: build ## dist/package/lockkeeper-VERSION.tgz, which npx lockkeeper runs
+	@node scripts/build-package.ts
 
 bed-deps: node_modules/.ready ## install what real nodes need (containerd, runc, network plugins), as root on Debian
 	@node e2e/nodes/main.ts deps
