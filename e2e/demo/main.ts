@@ -7,6 +7,7 @@ import { isUnavailable, mostAtOnce, type WatchHistory } from '../bed/watch-histo
 import { RequirementError } from '../nodes/requirements.ts';
 import { type DemoBed, demoStages } from './beds.ts';
 import { type DemoEnvironment, demoEnvironment } from './config.ts';
+import { startDashboard } from './dashboard.ts';
 import { createScreen, type Row } from './screen.ts';
 import { shop } from './workload.ts';
 
@@ -62,6 +63,8 @@ async function run({ bed, container, release }: DemoBed, count: number): Promise
   await bed.installChart({
     values: { defaultPolicy: { spec: { approval: 'Automatic', version: { refreshInterval: '2s' }, rollout: { minReadySeconds: 1 } } } },
   });
+  const dashboard = await startDashboard(bed, stop.signal);
+  screen.say(`${color.dim('the dashboard, live, while this runs:')} ${dashboard}`);
   const budgets = await bed.history<BudgetObject>('/apis/policy/v1/poddisruptionbudgets');
   const updates = await bed.history<NodeUpdateObject>('/apis/lockkeeper.dev/v1alpha1/nodeupdates');
   await bed.eventually(() => latest(updates).filter(({ status }) => status?.reason === 'UpToDate').length === count, {
@@ -101,7 +104,7 @@ async function run({ bed, container, release }: DemoBed, count: number): Promise
 
 async function keep({ bed }: DemoBed): Promise<void> {
   screen.say(
-    `\nThe cluster stays up until you press Ctrl-C. Look around with:\n\n  export KUBECONFIG=${bed.kubeconfig}\n  kubectl get updatepolicies,nodeupdates,nodehosts\n`,
+    `\nThe cluster stays up until you press Ctrl-C. Look around by the dashboard's URL above, or with:\n\n  export KUBECONFIG=${bed.kubeconfig}\n  kubectl get updatepolicies,nodeupdates,nodehosts\n`,
   );
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve();

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { changes, isCordoned } from '../bed/watch-history.ts';
+import { startDashboard } from '../demo/dashboard.ts';
 import { guardNode } from './guarded-pod.ts';
 import { type Person, personOn } from './person.ts';
 import { fleetOfTheTest } from './started-fleet.ts';
@@ -109,6 +110,12 @@ test('people steer a rollout by kubectl lockkeeper, with the rights that the cha
   expect(await says(['approve', '--now', '--yes'])).toMatch(/^UpdatePolicy fleet brought to 1\.26\.2 now: /);
   await updated('1.26.2');
   expect(await says(['version'])).toMatch(/^Client: .*\nController: .*\nAgents: .* on 3 nodes\nKubernetes: v1\./);
+
+  // The dashboard as the demo starts it: there with its URL, and gone with its program.
+  const dashboard = new URL(await startDashboard(bed));
+  expect(await (await fetch(dashboard)).text()).toContain('<title>');
+  await Promise.all(bed.home.children.running.filter(({ name }) => name === 'dashboard').map((child) => child.stop(5_000)));
+  await expect(fetch(dashboard)).rejects.toThrow();
 
   // As kubectl's plugin; and all that was written are annotations of ours, as a field manager of its own.
   expect(await jane.kubectl(['lockkeeper', 'status', '-o', 'json'])).toMatchObject({
