@@ -74,7 +74,8 @@ export class Reconciler {
   async pass(signal: AbortSignal): Promise<{ requeueAfterMs: number }> {
     const { applier, throttle, announcer, now } = this.#deps;
     const failed = this.#setbacks.waiting();
-    const refused = new Map<string, unknown>();
+    const refused = new Map<string, unknown>(applier.takeLate());
+    for (const name of refused.keys()) failed.add(name);
     let retry = false;
     const note = (applied: Applied): void => {
       retry ||= applied.failed.size > 0;
@@ -83,20 +84,23 @@ export class Reconciler {
     };
     for (let round = 0; ; round += 1) {
       const { world, decision, at } = this.#decide();
+      const busy = new Set(applier.busy);
       const acted = await applier.act(world, decision.policies, decision.nodes, failed, signal);
       note(acted);
-      announcer.announce(world, decision, failed);
+      // Of those that were busy, other writes than these are under way.
+      announcer.announce(world, decision, failed.union(busy));
       for (const { node, status, barred = [] } of decision.nodes)
         for (const one of barred.slice(0, MAX_BARRED)) this.#deps.podEvents?.tellBarred(one, { node, to: status.target });
       for (const { policy, claims } of decision.policies)
         if (claims !== undefined && !failed.has(policyKey(policy))) throttle.wrote(policy, now());
       if (acted.done > 0 && round < MAX_ROUNDS) continue;
 
-      const picked = throttle.pick(world, decision.policies, decision.nodes, now());
+      const free = decision.nodes.filter(({ node }) => !applier.busy.has(node));
+      const picked = throttle.pick(world, decision.policies, free, now());
       note(await applier.report(world, picked.policies, picked.nodes, failed, signal));
       await this.#deps.lifecycle?.tell(world, decision, signal);
-      if (decision.handOver && failed.size === 0) this.#deps.handOver();
-      this.#setbacks.note(refused, failed);
+      if (decision.handOver && failed.size === 0 && applier.busy.size === 0) this.#deps.handOver();
+      this.#setbacks.note(refused, failed.union(applier.busy));
       retry ||= round >= MAX_ROUNDS || (decision.wakeAt ?? Number.POSITIVE_INFINITY) <= at;
       const wakes = [decision.wakeAt, picked.due].map((due) => (due === undefined || due <= at ? undefined : due - now()));
       const waits = [retry ? RETRY_MS : undefined, this.#setbacks.wait(), ...wakes].filter((wait) => wait !== undefined);
@@ -106,7 +110,13 @@ export class Reconciler {
 
   /** Stops what passes have begun. */
   async stop(): Promise<void> {
-    await Promise.all([this.#deps.drainer.stop(), this.#deps.podViews.stop(), this.#deps.hookJobs.stop(), this.#deps.checks.stop()]);
+    await Promise.all([
+      this.#deps.applier.stop(),
+      this.#deps.drainer.stop(),
+      this.#deps.podViews.stop(),
+      this.#deps.hookJobs.stop(),
+      this.#deps.checks.stop(),
+    ]);
   }
 
   #decide(): { world: World; decision: Decision; at: Instant } {
