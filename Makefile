@@ -49,7 +49,7 @@ image: build ## one OCI archive an architecture in dist/image, without Docker (A
 package: build ## dist/package/lockkeeper-VERSION.tgz, which npx lockkeeper runs
 	@node scripts/build-package.ts
 
-bed-deps: node_modules/.ready ## install what real nodes need (containerd, runc, network plugins), as root on Debian
+bed-deps: node_modules/.ready ## install what tests need of Debian (Chromium; containerd, runc, network plugins for real nodes), as root
 	@node e2e/nodes/main.ts deps
 
 format: node_modules/.ready ## let Biome format and fix

@@ -63,11 +63,12 @@ try {
     check('generated CRDs', ['node', 'scripts/generate-crds.ts', '--check']);
   }
   if (wanted('unit')) jest('unit', []);
+  // A CI machine is there to be changed; a person's is asked first (the tests say what is missing).
+  if ((wanted('e2e') || wanted('nodes')) && process.env['CI'] === 'true' && process.getuid?.() === 0)
+    run('packages for a browser and for real nodes', ['make', 'bed-deps']);
   // Scenarios mostly wait: three beds keep two cores busy.
   if (wanted('e2e')) jest('e2e', ['--maxWorkers=3']);
   if (wanted('nodes')) {
-    // A CI machine is there to be changed; a person's is asked first (the tests say what is missing).
-    if (process.env['CI'] === 'true' && process.getuid?.() === 0) run('packages for real nodes', ['make', 'bed-deps']);
     // The bed's own tests look at all that a bed leaves on this machine; scenarios mostly wait.
     jest('nodes', ['--maxWorkers=1', '--testPathPatterns', 'e2e/nodes/[^/]*$']);
     jest('nodes', ['--maxWorkers=2', '--testPathPatterns', 'e2e/nodes/scenarios/']);

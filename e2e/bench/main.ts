@@ -6,6 +6,7 @@ import { repository } from '../bed/config.ts';
 import { blocked } from './blocked.ts';
 import { budget } from './budget.ts';
 import { benchEnvironment } from './config.ts';
+import { dashboard } from './dashboard.ts';
 import { decision } from './decide.ts';
 import { drain } from './drain.ts';
 import { failover } from './failover.ts';
@@ -18,7 +19,7 @@ import { asJson, asMarkdown, asText, type Report } from './report.ts';
 import { rollout } from './rollout.ts';
 import { simulation } from './simulate.ts';
 
-const families: readonly Family[] = [rollout, budget, blocked, drain, failover, idle, decision, simulation, image, realNodes];
+const families: readonly Family[] = [rollout, budget, blocked, drain, failover, idle, decision, simulation, image, dashboard, realNodes];
 const names = families.flatMap(({ figures }) => figures);
 
 const usage = `Measures Lockkeeper on the test bed, prints a table, and writes bench/latest.json and docs/benchmarks.md.

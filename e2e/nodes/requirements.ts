@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, glob, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { chromiumPath } from '../browser.ts';
 import { cgroupLayout } from './cgroups.ts';
 
 /** This machine cannot run real nodes; the message says all that is missing, and what to do about it. */
@@ -34,9 +35,13 @@ export async function fakeTimeLibrary(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Debian's packages that are missing here, those included that only some tests want. */
+/** Debian's packages that are missing here, those included that only some tests want: a wrong clock, a browser. */
 export async function packagesToInstall(): Promise<string[]> {
-  return [...(await missingPackages()), ...((await fakeTimeLibrary()) === undefined ? ['libfaketime'] : [])];
+  return [
+    ...(await missingPackages()),
+    ...((await fakeTimeLibrary()) === undefined ? ['libfaketime'] : []),
+    ...((await chromiumPath()) === undefined ? ['chromium'] : []),
+  ];
 }
 
 /** Debian's packages that are missing here. */

@@ -1,8 +1,9 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import type { NodeRow } from '../wire.ts';
 import { cornerOf, type Layout, layOut, type Move, moved, tileAt, tileFor } from './layout.ts';
-import { lookOf } from './looks.ts';
+import { type Look, lookOf } from './looks.ts';
 import { type Painter, painterOn } from './painter.ts';
 import { Sign, Versions } from './parts.tsx';
 import { grouping, opened, sections, tiles } from './state.ts';
@@ -110,17 +111,10 @@ export function FleetPicture() {
             <div class="section-head" style={{ top: `${place.top}px` }} aria-hidden="true">
               <strong>{section.title}</strong> <span class="number">{counted(count, 'node')}</span>
             </div>
-            {section.nodes.map((node, inside) => {
-              const at = first + inside;
-              const isActive = at === activeIndex.value;
-              if (bySign && !isActive) return null;
-              return (
-                <Tile
-                  key={isActive && bySign ? 'active' : node.name}
-                  id={isActive ? `${id}-active` : undefined}
-                  {...{ node, at, layout: shown }}
-                />
-              );
+            {inDocument(section.nodes, activeIndex.value - first, bySign).map(([node, inside]) => {
+              const isActive = first + inside === activeIndex.value;
+              const key = isActive && bySign ? 'active' : node.name;
+              return <Tile key={key} id={isActive ? `${id}-active` : undefined} {...{ node, at: first + inside, layout: shown }} />;
             })}
           </div>
         );
@@ -128,6 +122,13 @@ export function FleetPicture() {
       {bySign && hovered.value !== undefined && <Tip layout={shown} index={hovered.value} width={width.value} />}
     </div>
   );
+}
+
+/** Tiles of a section that are elements, with their places in it: all cards, and of signs the active one alone. */
+function inDocument(nodes: readonly NodeRow[], active: number, bySign: boolean): [NodeRow, number][] {
+  if (!bySign) return nodes.map((node, index) => [node, index]);
+  const node = nodes[active];
+  return node === undefined ? [] : [[node, active]];
 }
 
 function Tile({ node, at, layout, id }: { node: NodeRow; at: number; layout: Layout; id: string | undefined }) {
@@ -145,32 +146,49 @@ function Tile({ node, at, layout, id }: { node: NodeRow; at: number; layout: Lay
       aria-selected={opened.value === node.name}
       aria-posinset={at + 1}
       aria-setsize={layout.count}
-      aria-label={described(node)}
+      aria-label={layout.tile.kind === 'card' ? undefined : wordsOf(node).join(', ')}
       title={layout.tile.kind === 'card' ? node.name : undefined}
     >
-      {layout.tile.kind === 'card' && (
-        <>
-          <span class="tile-head">
-            <Sign look={look} />
-            <span class="name">{shortName(node.name)}</span>
-          </span>
-          <span class="tile-line">
-            {look.label}
-            {saysMore(node) && <> · {node.reason}</>}
-          </span>
-          <span class="tile-line quiet">
-            <Versions version={node.version} target={node.target} />
-            {marksOf(node).map((mark) => (
-              <span key={mark} class="mark">
-                {mark}
-              </span>
-            ))}
-          </span>
-        </>
-      )}
+      {layout.tile.kind === 'card' && <Card node={node} look={look} />}
     </div>
   );
 }
+
+/** A tile with words; all of them together, seen or not, are its name. */
+function Card({ node, look }: { node: NodeRow; look: Look }) {
+  return (
+    <>
+      <span class="tile-head">
+        <Sign look={look} />
+        <span class="name">{shortName(node.name)}</span>
+        <Spoken>, </Spoken>
+      </span>
+      <span class="tile-line">
+        {look.label}
+        {saysMore(node) && (
+          <>
+            <span aria-hidden="true"> · </span>
+            <Spoken>, </Spoken>
+            {node.reason}
+          </>
+        )}
+        <Spoken>, version </Spoken>
+      </span>
+      <span class="tile-line quiet">
+        <Versions version={node.version} target={node.target} />
+        {marksOf(node).map((mark) => (
+          <span key={mark} class="mark">
+            <Spoken>, </Spoken>
+            {mark}
+          </span>
+        ))}
+        <Spoken>{placeOf(node).map((part) => `, ${part}`)}</Spoken>
+      </span>
+    </>
+  );
+}
+
+const Spoken = ({ children }: { children: ComponentChildren }) => <span class="spoken">{children}</span>;
 
 /** Whether the reason says more than the state. */
 const saysMore = ({ phase, reason }: NodeRow): boolean => reason !== undefined && reason !== phase && reason !== 'UpToDate';
@@ -184,21 +202,23 @@ export const marksOf = ({ overdue, byHand, notReady, deleting }: NodeRow): strin
   ...(deleting === true ? ['being deleted'] : []),
 ];
 
-/** A node in one sentence, for those who hear it. */
-function described(node: NodeRow): string {
-  const { name, version, target, reason, zone, group } = node;
+/** What is to be heard of a node that is a sign alone. */
+function wordsOf(node: NodeRow): string[] {
+  const { name, version, target, reason } = node;
   return [
     name,
     lookOf(node).label,
-    ...(saysMore(node) ? [reason] : []),
-    version === undefined ? '' : `version ${version}${target === undefined || target === version ? '' : ` to ${target}`}`,
-    zone === undefined ? '' : `zone ${zone}`,
-    group === undefined ? '' : `group ${group}`,
+    ...(saysMore(node) && reason !== undefined ? [reason] : []),
+    ...(version === undefined ? [] : [`version ${version}${target === undefined || target === version ? '' : ` to ${target}`}`]),
     ...marksOf(node),
-  ]
-    .filter((part) => part !== '')
-    .join(', ');
+    ...placeOf(node),
+  ];
 }
+
+const placeOf = ({ zone, group }: NodeRow): string[] => [
+  ...(zone === undefined ? [] : [`zone ${zone}`]),
+  ...(group === undefined ? [] : [`group ${group}`]),
+];
 
 /** What the pointer is at, beside it. */
 function Tip({ layout, index, width }: { layout: Layout; index: number; width: number }) {

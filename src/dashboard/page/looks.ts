@@ -46,7 +46,7 @@ export const LOOKS: readonly Look[] = [
   look('Uncordoning', 'Uncordoning', 'Is being given back to the scheduler.', 'moving', true, 'M8 12.5V4M4.5 7.5L8 4L11.5 7.5'),
   look('Soaking', 'Soaking', 'Updated and schedulable; keeps its slot for a while.', 'soaking', true, 'M4.5 3.5H11.5L4.5 12.5H11.5Z'),
   look('Staging', 'Staging', 'Its host downloads the new version.', 'waiting', false, 'M8 3V9M5.5 6.5L8 9L10.5 6.5M4 12.5H12'),
-  look('Staged', 'Staged', 'Holds the new version and waits for its turn.', 'waiting', false, 'M4.5 12.5H11.5M4.5 9H11.5'),
+  look('Staged', 'Staged', 'Holds the new version and waits for its turn.', 'waiting', false, 'M5 11.5H11'),
   look('Idle', 'Idle', 'Has nothing to do yet; its reason says why.', 'waiting', false, 'M8 7.2A.8 .8 0 1 1 8 8.8A.8 .8 0 1 1 8 7.2'),
   look('UpToDate', 'Up to date', 'Runs what its policy wants.', 'done', true, 'M3.8 8.4L6.8 11.2L12.2 5'),
   UNMANAGED,

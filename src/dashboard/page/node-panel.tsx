@@ -9,6 +9,7 @@ import { lookOf } from './looks.ts';
 import { Offers } from './offers.tsx';
 import { Entry, Failure, Sign, Versions, When } from './parts.tsx';
 import { fleet, opened } from './state.ts';
+import { counted } from './text.ts';
 import { useAnswer } from './use-answer.ts';
 
 /** All that is known of one node, and what a person can do about it. */
@@ -77,7 +78,7 @@ function Details({ node, api }: { node: NodeRow; api: Api }) {
       {phase === undefined && <p>No controller has looked at it yet, or no policy selects it.</p>}
       {reason !== undefined && (
         <p class="panel-reason">
-          <strong title={known === undefined ? undefined : REASONS[known]}>{reason}</strong> {message}
+          {reason !== phase && <strong title={known === undefined ? undefined : REASONS[known]}>{reason}</strong>} {message}
         </p>
       )}
       {known !== undefined && ADVICE[known] !== 'Nothing.' && (
@@ -107,10 +108,12 @@ function Details({ node, api }: { node: NodeRow; api: Api }) {
         <Entry term="By hand">{byHand !== undefined && saysByHand(byHand)}</Entry>
         <Entry term="Agent">{node.agentVersion}</Entry>
       </dl>
-      {byHand?.problems !== undefined && <Failure>Annotations that cannot be read: {byHand.problems.join('; ')}</Failure>}
-      {node.conditions?.map(({ type, message: text }) => (
+      {byHand?.problems !== undefined && reason !== 'InvalidAnnotation' && (
+        <Failure>Annotations that cannot be read: {byHand.problems.join('; ')}</Failure>
+      )}
+      {node.conditions?.filter(saysMore).map(({ type, status, reason: why, message: text }) => (
         <p key={type} class="says">
-          <strong>{type}</strong> {text}
+          <strong>{status === 'False' ? why : type}</strong> {text}
         </p>
       ))}
       {node.drain !== undefined && <DrainDetails drain={node.drain} />}
@@ -137,6 +140,9 @@ function Details({ node, api }: { node: NodeRow; api: Api }) {
   );
 }
 
+/** Annotations that cannot be read are told of by themselves. */
+const saysMore = ({ type }: { type: string }): boolean => type !== 'AnnotationsValid';
+
 function saysByHand({ paused, pin, approved, urgent, pending = [] }: NonNullable<NodeRow['byHand']>): string {
   return [
     ...(paused === true ? ['paused'] : []),
@@ -161,7 +167,7 @@ function DrainDetails({
     <section>
       <h3>Drain</h3>
       <p>
-        {remaining} of {total} pods are still to leave; begun <When at={startedAt} both />
+        {remaining} of {counted(total, 'pod')} still to leave; begun <When at={startedAt} both />
         {deadline !== undefined && (
           <>
             , may take until <When at={deadline} both />
@@ -172,13 +178,8 @@ function DrainDetails({
         <ul class="plain">
           {blocked.map(({ pod, reason, budget, message }) => (
             <li key={pod}>
-              <strong class="breaks">{pod}</strong> {reason}
-              {budget !== undefined && (
-                <>
-                  {' '}
-                  · budget <span class="breaks">{budget}</span>
-                </>
-              )}
+              <strong>{pod}</strong> {reason}
+              {budget !== undefined && <> · budget {budget}</>}
               {message !== undefined && <div class="quiet">{message}</div>}
             </li>
           ))}
@@ -190,7 +191,7 @@ function DrainDetails({
           <ul class="plain">
             {left.map(({ pod, reason }) => (
               <li key={pod}>
-                <span class="breaks">{pod}</span> {reason}
+                <span>{pod}</span> {reason}
               </li>
             ))}
           </ul>
@@ -208,7 +209,7 @@ function Hooks({ hooks }: { hooks: NonNullable<NodeRow['hooks']> }) {
         {hooks.map(({ at, job, outcome, message, log, deadline, endedAt, attempt = 0 }) => (
           <li key={job}>
             <strong>{at}</strong> {outcome}
-            {attempt > 0 && `, attempt ${attempt + 1}`} <span class="quiet breaks">Job {job}</span>
+            {attempt > 0 && `, attempt ${attempt + 1}`} <span class="quiet">Job {job}</span>
             {message !== undefined && <div>{message}</div>}
             {endedAt === undefined && deadline !== undefined && (
               <div class="quiet">

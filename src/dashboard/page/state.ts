@@ -42,7 +42,12 @@ export const notice = signal<{ text: string; tone: 'done' | 'failed' } | undefin
 
 const allNodes = computed<readonly NodeRow[]>(() => {
   const { names = [], nodes } = fleet.value ?? {};
-  return names.flatMap((name) => nodes?.get(name) ?? []);
+  const all: NodeRow[] = [];
+  for (const name of names) {
+    const node = nodes?.get(name);
+    if (node !== undefined) all.push(node);
+  }
+  return all;
 });
 export const counts = computed(() => census(allNodes.value));
 /** Those that the filter lets through. */
