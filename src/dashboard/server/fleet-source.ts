@@ -34,6 +34,8 @@ export interface FleetSource extends EventSource {
   watched(): WatchedFleet;
 }
 
+const NODES = 'nodes';
+
 /** Rows by name, and which of them have changed since they were last told. */
 interface Rows<T> {
   all: Map<string, T>;
@@ -85,7 +87,7 @@ export function fleetSource({ client, clock, random, version, about, changed }: 
   );
   const nodes = reflector(
     '/api/v1/nodes',
-    { resource: 'nodes', hides: 'zones and groups, cordons and readiness, nodes without a NodeUpdate', ours: false },
+    { resource: NODES, hides: 'zones and groups, cordons and readiness, nodes without a NodeUpdate', ours: false },
     (raw) => {
       const node = nodeOf(raw);
       return node.os === undefined ? undefined : node;
@@ -99,6 +101,8 @@ export function fleetSource({ client, clock, random, version, about, changed }: 
   const toldOf = { connection: '', access: '', cluster: '' };
   /** What of a policy its nodes' rows are made of. */
   const shapes = new Map<string, string>();
+  /** Nodes may be listed, but not watched: what they were is soon no longer true, and is not shown. */
+  let nodesHidden = false;
   const now = (): number => clock.now() + client.clockOffsetMs;
   const others = (): { connection: Connection; access: Access; cluster: Cluster } => {
     const heard = reflectors.flatMap(({ lastEventAt }) => (lastEventAt === undefined ? [] : [lastEventAt]));
@@ -130,8 +134,18 @@ export function fleetSource({ client, clock, random, version, about, changed }: 
       if (reshaped.size > 0)
         for (const [name, { status }] of updates.items) if (status.policy !== undefined && reshaped.has(status.policy)) stale.add(name);
     }
+    const hidden = connection.missing().some(({ resource }) => resource === NODES);
+    if (hidden !== nodesHidden) {
+      nodesHidden = hidden;
+      for (const name of nodes.items.keys()) stale.add(name);
+    }
     const changedNodes = takeRows(nodeRows, stale, (name) => {
-      const objects = { name, node: nodes.items.get(name), update: updates.items.get(name), host: hosts.items.get(name) };
+      const objects = {
+        name,
+        node: hidden ? undefined : nodes.items.get(name),
+        update: updates.items.get(name),
+        host: hosts.items.get(name),
+      };
       // A NodeHost alone is what is left of a node that the user may read.
       return objects.node === undefined && objects.update === undefined ? undefined : nodeRow(objects, policies.items);
     });
