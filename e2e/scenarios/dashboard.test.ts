@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { repository } from '../bed/config.ts';
 import { openPage, startBrowser } from '../browser.ts';
@@ -10,7 +9,6 @@ import { type Fleet, startFleet } from './fleet.ts';
 import { guardNode } from './guarded-pod.ts';
 import { type Person, personOn, type Running } from './person.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PHONE = { viewport: { width: 375, height: 740 } };
 const pictures = path.join(repository, 'e2e/out/dashboard');
 const policies = '/apis/lockkeeper.dev/v1alpha1/updatepolicies';
@@ -174,7 +172,7 @@ test.each([
 
 /** What axe finds serious or worse, and by how much the page is too wide. */
 async function barriers(page: Page): Promise<{ found: readonly string[]; sideways: number }> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   const violations = await page.evaluate<{ id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[]>(
     'axe.run().then(({ violations }) => violations)',
   );
