@@ -37,7 +37,7 @@ function metricsGuide(): string {
     alerts
       .filter(({ expr }) => metricsIn(expr).some((found) => found.replace(/_(bucket|sum|count)$/, '') === name))
       .map(({ alert }) => alert);
-  const own = metrics.filter(({ name }) => !isOfProcess(name));
+  const own = metrics.filter(({ name }) => !isOfProcess(name) && !isBrupop(name));
   const row = ({ name, type, labels, help }: (typeof metrics)[number], ...more: readonly string[]) =>
     `| \`${name}\` | ${type} | ${code(labels)} | ${[cell(help), ...more].join(' | ')} |`;
   return `${generated('src/controller/metrics.ts')}
@@ -59,6 +59,17 @@ They are in [alerts.yaml](../charts/lockkeeper/files/alerts.yaml), as Prometheus
 |---|---|---|---|
 ${alerts.map((one) => `| \`${one.alert}\` | ${one.for} | ${one.labels.severity} | ${cell(withoutTemplates(one.annotations.summary))} |`).join('\n')}
 
+## Of the OS's existing operator
+
+With the chart value \`monitoring.brupopMetrics\` also these, for dashboards made for it: [migration.md](migration.md#metrics).
+
+| metric | type | labels | what it tells |
+|---|---|---|---|
+${metrics
+  .filter(({ name }) => isBrupop(name))
+  .map((metric) => row(metric))
+  .join('\n')}
+
 ## Of the process
 
 As prom-client tells them of any program of Node.js; on Linux also ${code(OF_LINUX)}.
@@ -75,6 +86,7 @@ ${metrics
 /** What a controller on another system, where somebody may generate this, does not tell. */
 const OF_LINUX = ['open_fds', 'max_fds', 'heap_bytes', 'virtual_memory_bytes'].map((name) => `lockkeeper_process_${name}`);
 const isOfProcess = (name: string) => /^lockkeeper_(process|nodejs)_/.test(name);
+const isBrupop = (name: string) => name.startsWith('brupop_');
 const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');
 /** An alert's text without what Prometheus puts in: \`{{ $labels.node }}\` is NODE, \`{{ $value }}\` is N. */

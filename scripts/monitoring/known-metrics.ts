@@ -18,7 +18,7 @@ const valuesOf: Readonly<Record<string, readonly string[]>> = { phase: PHASES, r
 export const registeredMetrics = (): { name: string; help: string; type: string; labels: readonly string[] }[] =>
   z
     .array(metricSchema)
-    .parse(createMetrics(() => 0).registry.getMetricsAsArray())
+    .parse(createMetrics(() => 0, { brupop: true }).registry.getMetricsAsArray())
     .map(({ labelNames: labels, ...metric }) => ({ ...metric, labels }));
 
 /** The controller's metrics: help and labels by the name that Prometheus knows, those of histograms by each of theirs. */

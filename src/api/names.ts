@@ -59,6 +59,12 @@ export const OTHER_OPERATOR_LABEL = 'bottlerocket.aws/updater-interface-version'
 /** Tells the parts of that operator apart; its agents' value is `agent`. Source: its models/src/constants.rs. */
 export const OTHER_OPERATOR_COMPONENT = 'brupop.bottlerocket.aws/component';
 
+/** On what `kubectl lockkeeper migrate` has changed: how it was before, JSON, so that `migrate --back` can restore it. */
+export const MIGRATION_ANNOTATION = `${GROUP}/migration`;
+
+/** A label that no node has: in the nodeSelector of the other operator's agents it keeps them off all nodes. */
+export const MIGRATION_STOP = `${GROUP}/stopped-by-migration`;
+
 /** Part-of label on all our own pods. */
 export const PART_OF = { key: 'app.kubernetes.io/part-of', value: 'lockkeeper' } as const;
 /** Component label on our own pods: `controller` or `agent`. */

@@ -13,6 +13,8 @@ import { confirmOn } from './confirm.ts';
 import { dashboardCommand, runDashboard } from './dashboard.ts';
 import { EXIT, explain, InterruptedError, MissingRightsError, UsageError } from './errors.ts';
 import { readFleet } from './fleet.ts';
+import { migrateCommand } from './migrate/command.ts';
+import { runMigrate } from './migrate/run.ts';
 import { openBrowser } from './open-browser.ts';
 import { type ConnectOptions, impersonationOf } from './options.ts';
 import { planCommand, runPlan } from './plan.ts';
@@ -112,10 +114,22 @@ export async function run(
       untilInterrupted: () => untilInterrupted(onInterrupt),
     }),
   );
+  const migrate = migrateCommand((options) =>
+    withClient(options, (client) =>
+      runMigrate(options, {
+        client,
+        print,
+        warn,
+        confirm: confirmOn(stdin, { write: complain }),
+        clock: systemClock,
+        untilInterrupted: () => untilInterrupted(onInterrupt),
+      }),
+    ),
+  );
   const program = new Command('kubectl lockkeeper')
     .description("Shows what Lockkeeper does with the operating systems of a cluster's nodes, and steers it.")
     .version(VERSION);
-  for (const command of [...shows, plan, ...verbs, dashboard, release]) program.addCommand(command);
+  for (const command of [...shows, plan, ...verbs, dashboard, release, migrate]) program.addCommand(command);
   const [completion, complete] = completionCommands(program, print, () => namesOf(connect));
   program.addCommand(completion).addCommand(complete, { hidden: true });
   for (const command of [program, ...program.commands])

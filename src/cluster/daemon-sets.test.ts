@@ -8,7 +8,10 @@ const affinity = (key: string) => ({
     requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator: 'In' }] }] },
   },
 });
-const placed = (spec: object) => ({ selector: { matchLabels: { app: 'x' } }, template: { spec } });
+const placed = (spec: object, image = 'registry/bottlerocket-update-operator:v0.1.5') => ({
+  selector: { matchLabels: { app: 'x' } },
+  template: { spec: { containers: [{ image }], ...spec } },
+});
 const running = { observedGeneration: 2, desiredNumberScheduled: 3, currentNumberScheduled: 3, numberMisscheduled: 0 };
 const gone = { observedGeneration: 2, desiredNumberScheduled: 0, currentNumberScheduled: 0, numberMisscheduled: 0 };
 
@@ -22,6 +25,7 @@ test.each<[string, object, object | undefined, boolean]>([
   ['its server', { ...own, selector: { matchLabels: { [OTHER_OPERATOR_COMPONENT]: 'apiserver' } } }, running, false],
   ["those placed by its label's affinity", placed({ affinity: affinity(OTHER_OPERATOR_LABEL) }), running, true],
   ['those placed by its label', placed({ nodeSelector: { [OTHER_OPERATOR_LABEL]: '2.0.0' } }), running, true],
+  ['others that are placed by its label', placed({ nodeSelector: { [OTHER_OPERATOR_LABEL]: '2.0.0' } }, 'logs:1'), running, false],
   ['others placed by an affinity', placed({ affinity: affinity('kubernetes.io/os') }), running, false],
   ['others', placed({}), running, false],
 ])('%s', (_, spec, status, expected) => {

@@ -17,6 +17,7 @@ const daemonSetSchema = z.object({
     template: z.object({
       spec: z.optional(
         z.object({
+          containers: z.optional(z.array(z.object({ image: z.optional(z.string()) }))),
           nodeSelector: strings,
           affinity: z.optional(
             z.nullable(
@@ -55,12 +56,16 @@ export function daemonSetOf(raw: unknown): DaemonSetView {
 
 type DaemonSet = z.infer<typeof daemonSetSchema>;
 
-/** By its own label, or by placing its pods where the label of its nodes is: releases before 0.2 have no other sign. */
+/** The name of its one image, wherever that is kept. */
+const IMAGE = 'bottlerocket-update-operator';
+
+/** By its own label; releases before 0.2 have none, but place their pods where the label of its nodes is, as others may do, too. */
 function isOfOtherOperator({ spec: { selector, template } }: DaemonSet): boolean {
-  const { nodeSelector, affinity } = template.spec ?? {};
+  if (selector?.matchLabels?.[OTHER_OPERATOR_COMPONENT] === 'agent') return true;
+  const { containers, nodeSelector, affinity } = template.spec ?? {};
+  if (containers?.some(({ image }) => image?.includes(IMAGE) === true) !== true) return false;
   const terms = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
   return (
-    selector?.matchLabels?.[OTHER_OPERATOR_COMPONENT] === 'agent' ||
     (nodeSelector !== undefined && OTHER_OPERATOR_LABEL in nodeSelector) ||
     terms.some(({ matchExpressions }) => matchExpressions?.some(({ key }) => key === OTHER_OPERATOR_LABEL) === true)
   );

@@ -46,6 +46,7 @@ describe('without flags', () => {
       prometheusHosts: [],
       checkIntervalMs: 15_000,
       nodeConditions: false,
+      brupopMetrics: false,
       listen: { port: 8080 },
       logLevel: 'info',
       inCluster: { host: '10.0.0.1', port: '6443', directory: '/sa' },

@@ -25,6 +25,8 @@ export interface ControllerSettings {
   checkIntervalMs: number;
   /** Whether Nodes carry the lifecycle conditions of KEP-5683. */
   nodeConditions: boolean;
+  /** Whether the metrics of the OS's existing operator are told, too. */
+  brupopMetrics: boolean;
   /** Without a host: all addresses, of IPv4 and IPv6. Absent: there are no endpoints. */
   listen?: Listen;
   logLevel: string;
@@ -84,6 +86,7 @@ export function controllerCommand(run: (config: ControllerConfig) => Promise<voi
         .argParser(checkInterval)
         .default(15_000, '15s'),
     )
+    .option('--brupop-metrics', "tell the two metrics of the OS's existing operator, too, for dashboards made for it", false)
     .addOption(
       new Option('--listen <[host]:port>', 'address of /metrics, /healthz and /readyz').argParser(address).default({ port: 8080 }, ':8080'),
     )
@@ -117,6 +120,7 @@ interface Options {
   prometheusHosts: string[];
   checkInterval: number;
   nodeConditions: boolean;
+  brupopMetrics: boolean;
   listen: Listen;
   logLevel: string;
 }
@@ -150,6 +154,7 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     prometheusHosts: options.prometheusHosts,
     checkIntervalMs: options.checkInterval,
     nodeConditions: options.nodeConditions,
+    brupopMetrics: options.brupopMetrics,
     listen: options.listen,
     logLevel: options.logLevel,
   };

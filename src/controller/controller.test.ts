@@ -59,6 +59,7 @@ const configOf = (identity: string, change: Partial<ControllerConfig> = {}): Con
   identity,
   leaseName: 'lockkeeper',
   nodeConditions: false,
+  brupopMetrics: false,
   leaseDurationMs: 3_000,
   renewIntervalMs: 500,
   giveUpAfterMs: 2_000,

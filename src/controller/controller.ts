@@ -64,7 +64,7 @@ export async function runController(
   const logger = calmLogger(log, clock);
   const random = Math.random;
   const now = (): number => clock.now() + client.clockOffsetMs;
-  const metrics = createMetrics(now);
+  const metrics = createMetrics(now, { brupop: config.brupopMetrics });
   const client = new KubeClient({
     credentials,
     userAgent: `lockkeeper-controller/${VERSION}`,

@@ -4,15 +4,17 @@ import { instant, type World } from '../core/world.ts';
 import type { RequestReport } from '../kube/client.ts';
 import { VERSION } from '../version.ts';
 import type { PhaseChange } from './announcer.ts';
+import { registerBrupopMetrics } from './brupop-metrics.ts';
 
 const PHASE_BUCKETS = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200];
 
-/** Everything that the controller counts and measures, as Prometheus reads it, in a registry of its own; `now` is the API server's clock in milliseconds. */
-export function createMetrics(now: () => number) {
+/** Everything that the controller counts and measures, as Prometheus reads it, in a registry of its own; `now` is the API server's clock in milliseconds; `brupop` adds those of the OS's existing operator. */
+export function createMetrics(now: () => number, { brupop = false }: { brupop?: boolean } = {}) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry, prefix: 'lockkeeper_' });
   let latest: { world: World; decision: Decision } | undefined;
+  if (brupop) registerBrupopMetrics(registry, () => latest);
 
   new Gauge({
     name: 'lockkeeper_build_info',

@@ -87,7 +87,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'Wait for the release, or see that the pinned version exists for this variant and architecture, and that hosts reach their repository.',
   DowngradeNotAllowed: 'Set `version.allowDowngrade` in the policy, or remove the pin: `kubectl lockkeeper unpin`.',
   Paused: 'End the pause when you want to go on: `kubectl lockkeeper resume`.',
-  ManagedByOther: 'Take its agents off the cluster, or the label `bottlerocket.aws/updater-interface-version` off the node.',
+  ManagedByOther:
+    '`kubectl lockkeeper migrate` moves all its nodes over (docs/migration.md); for one alone, take the label `bottlerocket.aws/updater-interface-version` off it.',
   CordonedByOther: 'Wait for whoever cordoned it, or, if nobody needs that any more, `kubectl uncordon NODE`.',
   BeingDeleted: 'Nothing: the node that replaces it is looked at anew.',
   KnownBad:
