@@ -13,13 +13,27 @@ import { failover } from './failover.ts';
 import { type BenchContext, CannotRunHere, type Family, type Figure, type Note } from './figure.ts';
 import { idle } from './idle.ts';
 import { image } from './image.ts';
+import { install } from './install.ts';
 import { describeMachine } from './machine.ts';
 import { realNodes } from './nodes/family.ts';
 import { asJson, asMarkdown, asText, type Report } from './report.ts';
 import { rollout } from './rollout.ts';
 import { simulation } from './simulate.ts';
 
-const families: readonly Family[] = [rollout, budget, blocked, drain, failover, idle, decision, simulation, image, dashboard, realNodes];
+const families: readonly Family[] = [
+  install,
+  rollout,
+  budget,
+  blocked,
+  drain,
+  failover,
+  idle,
+  decision,
+  simulation,
+  image,
+  dashboard,
+  realNodes,
+];
 const names = families.flatMap(({ figures }) => figures);
 
 const usage = `Measures Lockkeeper on the test bed, prints a table, and writes bench/latest.json and docs/benchmarks.md.
