@@ -137,7 +137,6 @@ test.each([
   ['light', 'light', { viewport: { width: 1280, height: 900 } }],
   ['dark', 'dark', { viewport: { width: 1280, height: 900 } }],
   ['phone', 'light', PHONE],
-  ['phone-dark', 'dark', PHONE],
 ] as const)(
   'nothing is in the way of anybody, and nothing scrolls sideways: %s',
   async (name, colorScheme, options) => {
