@@ -11,6 +11,7 @@ import {
   RegisterContainerInstanceCommand,
   RegisterTaskDefinitionCommand,
   StartTaskCommand,
+  StopTaskCommand,
   UpdateContainerInstancesStateCommand,
 } from '@aws-sdk/client-ecs';
 import type { InstanceRecord } from '../../src/ecs/records.ts';
@@ -53,6 +54,7 @@ export interface EcsBed {
   putAttribute(instance: BedInstance, name: string, value: string): Promise<void>;
   addService(service: BedService, on: readonly BedInstance[]): Promise<void>;
   startTask(on: BedInstance): Promise<string>;
+  stopTask(arn: string): Promise<void>;
   records(): Promise<Map<string, InstanceRecord>>;
   /** Starts the program; the policy is YAML. */
   start(policy: string, more?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Child>;
@@ -62,17 +64,17 @@ export interface EcsBed {
 
 export const release = (version: string) => ({ version, variant: VARIANT, arch: ARCH });
 
-/** A policy for all instances, with what is given under its `spec`. */
-export const policy = (spec = ''): string => `apiVersion: lockkeeper.dev/v1alpha1
+/** A policy for all instances, with what is given under its `rollout`, whose hosts are asked for news so often. */
+export const policy = (spec = '', refresh = '10s'): string => `apiVersion: lockkeeper.dev/v1alpha1
 kind: UpdatePolicy
 metadata: {name: all}
 spec:
-  version: {refreshInterval: 60s}
+  version: {refreshInterval: ${refresh}}
   rollout: {minReadySeconds: 0${spec === '' ? '' : `, ${spec}`}}
   staging: {maxParallel: 100%}
 `;
 
-export async function startEcsBed(options: { instances: number; version?: string }): Promise<EcsBed> {
+export async function startEcsBed(options: { instances: number; versions?: readonly string[] }): Promise<EcsBed> {
   const home = await openHome({ name: `ecs-${process.pid}-${Date.now().toString(36)}` });
   const moto = await startMoto(home);
   const config = { endpoint: moto.url, region, credentials };
@@ -114,7 +116,7 @@ export async function startEcsBed(options: { instances: number; version?: string
     const host = new SimulatedHost({
       socketPath,
       bootIDFile,
-      os: { version: options.version ?? '1.26.0', variant: VARIANT, arch: ARCH },
+      os: { version: options.versions?.[instances.length] ?? '1.26.0', variant: VARIANT, arch: ARCH },
       repository,
       seed: 0,
     });
@@ -212,6 +214,9 @@ export async function startEcsBed(options: { instances: number; version?: string
       const { tasks = [] } = await ecs.send(new StartTaskCommand({ cluster, taskDefinition: 'app', containerInstances: [arn] }));
       return tasks[0]?.taskArn ?? '';
     },
+    async stopTask(task) {
+      await ecs.send(new StopTaskCommand({ cluster, task, reason: 'the bed' }));
+    },
     async records() {
       const { Items = [] } = await dynamo.send(
         new QueryCommand({
@@ -254,7 +259,7 @@ export async function startEcsBed(options: { instances: number; version?: string
         log: programLog,
       });
     },
-    log: () => tail(programLog, 60),
+    log: async () => (await tail(programLog, 60)).replaceAll(/"stack":"[^"]*"/g, '"stack":""'),
     async close() {
       await scheduler.close();
       systemsManager.close();
@@ -268,12 +273,12 @@ export async function startEcsBed(options: { instances: number; version?: string
 }
 
 /** Waits until every instance runs the version and is ACTIVE. */
-export async function allAt(bed: EcsBed, version: string, timeoutMs = 60_000): Promise<void> {
+export async function allAt(bed: EcsBed, version: string, timeoutMs = 60_000, describe: () => unknown = bed.log): Promise<void> {
   await eventually(
     async () => {
       const states = await bed.states();
       return bed.instances.every(({ id, host }) => host.os.version === version && host.running && states[id] === 'ACTIVE');
     },
-    { timeoutMs, describe: () => bed.log() },
+    { timeoutMs, describe },
   );
 }

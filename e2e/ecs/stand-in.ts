@@ -35,6 +35,8 @@ export interface StandIn {
   readonly calls: readonly Call[];
   /** Asked before each call is answered; what it gives is answered instead. */
   intercept: ((call: Call) => AwsFault | undefined | Promise<AwsFault | undefined>) | undefined;
+  /** Waited for once a call has had its effect, before it is answered. */
+  effected: ((call: Call) => Promise<void>) | undefined;
   close(): Promise<void>;
 }
 
@@ -55,11 +57,12 @@ export async function startStandIn({ upstream, answers, amends }: StandInOptions
     const call: Call = { number: calls.length + 1, action: `${SERVICES[service] ?? service}:${operation}`, input };
     calls.push(call);
     const answer = (await standIn.intercept?.(call)) ?? (await answers[call.action]?.(input)) ?? (await forward(request, body));
-    if (response.destroyed) return;
     const output = isFault(answer) ? answer : ((await amends[call.action]?.(answer, input)) ?? answer);
     const fault = isFault(output) ? output : undefined;
     call.status = fault?.status ?? 200;
     call.output = output as Json;
+    await standIn.effected?.(call);
+    if (response.destroyed) return;
     response.writeHead(call.status, { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-requestid': String(call.number) });
     response.end(JSON.stringify(fault === undefined ? output : { __type: fault.code, message: fault.message }));
   };
@@ -83,6 +86,7 @@ export async function startStandIn({ upstream, answers, amends }: StandInOptions
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
     intercept: undefined,
+    effected: undefined,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -16,6 +16,10 @@ export interface EcsConfig {
   retryBaseMs: number;
   retryMaxMs: number;
   logLevel: string;
+  /** Ends as soon as nothing is under way, and nothing may be begun now. */
+  once: boolean;
+  /** Where `/metrics`, `/healthz` and `/readyz` are; absent: nowhere. */
+  listen?: { host?: string; port: number };
 }
 
 interface Options {
@@ -30,6 +34,8 @@ interface Options {
   retryBase: number;
   retryMax: number;
   logLevel: string;
+  once: boolean;
+  listen?: { host?: string; port: number };
 }
 
 /** The program with its flags; `run` gets what was asked for. */
@@ -62,6 +68,8 @@ export function ecsProgram(run: (config: EcsConfig) => Promise<void>, version: s
     .addOption(
       new Option('--log-level <level>', 'least level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
     )
+    .option('--once', 'do what can be done now, and end: for a task that a schedule starts', false)
+    .addOption(new Option('--listen <[host]:port>', 'address of /metrics, /healthz and /readyz (default: none)').argParser(address))
     .addHelpText('after', "\nCredentials come by the AWS SDK's own chain: the environment, the task's role, the shared files.")
     .action(async (options: Options) =>
       run({
@@ -77,6 +85,8 @@ export function ecsProgram(run: (config: EcsConfig) => Promise<void>, version: s
         retryBaseMs: options.retryBase,
         retryMaxMs: options.retryMax,
         logLevel: options.logLevel,
+        once: options.once,
+        ...(options.listen !== undefined && { listen: options.listen }),
       }),
     );
 }
@@ -85,4 +95,10 @@ function duration(text: string): number {
   const parsed = durationSchema().safeParse(text);
   if (!parsed.success || durationMs(parsed.data) === 0) throw new InvalidArgumentError('wants a duration such as 15s, 5m or 1h');
   return durationMs(parsed.data);
+}
+
+function address(text: string): { host?: string; port: number } {
+  const [, host = '', port = ''] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
+  if (port === '' || Number(port) > 65_535) throw new InvalidArgumentError('wants [host]:port, such as :8080');
+  return { ...(host !== '' && { host }), port: Number(port) };
 }

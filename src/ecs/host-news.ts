@@ -102,7 +102,10 @@ function answered(record: InstanceRecord, report: HostReport, ended: Ended, now:
       const { reboot, ...cancelled } = record;
       const late = ended.at > (reboot?.notAfter ?? 0) + CLOCK_MARGIN_MS;
       const never = late && activationNeverHappened(record.host.status.staged, report.status);
-      return report.result === 'cancelled' || never ? answer(cancelled, order, 'Done', now).record : record;
+      if (report.result !== 'cancelled' && !never) return record;
+      if (order.action === 'Cancel') return answer(cancelled, order, 'Done', now).record;
+      const { answer: _over, ...status } = record.host.status;
+      return withStatus(cancelled, status);
     }
     case 'Refresh':
       return record;

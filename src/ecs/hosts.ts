@@ -68,13 +68,17 @@ export function dueAt({ refreshedAt, unreachable, host }: InstanceRecord, name: 
 const isDue = (record: InstanceRecord, { name, now }: Circumstances): boolean => dueAt(record, name) <= now;
 
 function carryOut(record: InstanceRecord, order: Order, about: Circumstances): Next | undefined {
+  // What may still follow on an earlier order comes first.
+  const { answer: given } = record.host.status;
+  if (given?.state === 'RebootAsked' && given.id !== order.id) return cancel(record, order, about);
   switch (order.action) {
     case 'Stage':
       return stage(record, order, about);
     case 'Reboot':
       return reboot(record, order, about);
     case 'Cancel':
-      return cancel(record, order, about);
+      // Where no reboot was asked for, nothing was activated: there is nothing to take back.
+      return answer(record, order, 'Done', about.now);
   }
 }
 
@@ -82,8 +86,6 @@ function stage(record: InstanceRecord, order: Order, { now }: Circumstances): Ne
   const { status } = record.host;
   const { bootID = '' } = status;
   if (order.version === undefined) return answer(record, order, 'Unsupported', now);
-  // What is under way for a reboot must stay where it is read.
-  if (status.answer?.state === 'RebootAsked') return { do: 'nothing' };
   const begun: InstanceRecord = {
     ...record,
     host: { ...record.host, status: { ...withoutProof(status), answer: answerTo(order, 'Running', status.answer, now) } },
@@ -151,14 +153,11 @@ function asked(record: InstanceRecord, order: Order, attempt: number, alone: boo
   };
 }
 
-/** Where no reboot was asked for, nothing was activated: there is nothing to take back. */
-function cancel(record: InstanceRecord, order: Order, { now, connected, reportedAt = 0 }: Circumstances): Next | undefined {
-  const { status } = record.host;
-  const { reboot } = record;
-  if (status.answer?.state !== 'RebootAsked' || reboot === undefined) return answer(record, order, 'Done', now);
-  if (!connected || (reportedAt > 0 && now - reportedAt < CLOCK_MARGIN_MS / 2)) return undefined;
+/** Has no reboot follow on an earlier order, as far as that can still be had. */
+function cancel({ host, reboot }: InstanceRecord, order: Order, { now, connected, reportedAt = 0 }: Circumstances): Next | undefined {
+  if (!connected || reboot === undefined || (reportedAt > 0 && now - reportedAt < CLOCK_MARGIN_MS / 2)) return undefined;
   const attempts = Array.from({ length: reboot.attempt }, (_, index) => attemptName(reboot.order, index + 1));
-  return { do: 'send', script: { kind: 'Cancel', attempts, ...restoring(status) }, order: order.id };
+  return { do: 'send', script: { kind: 'Cancel', attempts, ...restoring(host.status) }, order: order.id };
 }
 
 /** Answers an order without asking the host. */

@@ -111,7 +111,9 @@ export class Rounds {
       case 'write':
         return this.#host(await cluster.write(instance, next.record));
       case 'send': {
-        const written = next.record === undefined ? instance : await cluster.write(instance, next.record);
+        // What an earlier process has written is not written again.
+        const isNews = next.record !== undefined && !isDeepStrictEqual(next.record, instance.record);
+        const written = isNews ? await cluster.write(instance, next.record ?? instance.record) : instance;
         const { script } = next;
         const at = now();
         const limits = {
