@@ -5,6 +5,7 @@ import { DescribeImagesCommand, EC2Client, RunInstancesCommand } from '@aws-sdk/
 import {
   CreateClusterCommand,
   CreateServiceCommand,
+  DeregisterContainerInstanceCommand,
   DescribeContainerInstancesCommand,
   ECSClient,
   PutAttributesCommand,
@@ -55,6 +56,8 @@ export interface EcsBed {
   addService(service: BedService, on: readonly BedInstance[]): Promise<void>;
   startTask(on: BedInstance): Promise<string>;
   stopTask(arn: string): Promise<void>;
+  /** Its machine ends for good, and with it the container instance. */
+  terminate(instance: BedInstance): Promise<void>;
   records(): Promise<Map<string, InstanceRecord>>;
   /** Starts the program; the policy is YAML. */
   start(policy: string, more?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Child>;
@@ -216,6 +219,10 @@ export async function startEcsBed(options: { instances: number; versions?: reado
     },
     async stopTask(task) {
       await ecs.send(new StopTaskCommand({ cluster, task, reason: 'the bed' }));
+    },
+    async terminate({ arn, host }) {
+      await host.stop();
+      await ecs.send(new DeregisterContainerInstanceCommand({ cluster, containerInstance: arn, force: true }));
     },
     async records() {
       const { Items = [] } = await dynamo.send(

@@ -32,6 +32,8 @@ export interface Circumstances {
   now: Instant;
   /** When the last report that was read was asked for; absent where none was since this process began. */
   reportedAt?: Instant;
+  /** Whatever is due: this process wants to hear of it once. */
+  anew?: boolean;
 }
 
 /** Decides what a host is asked next: at most one command is under way on each. Pure. */
@@ -65,7 +67,7 @@ export function dueAt({ refreshedAt, unreachable, host }: InstanceRecord, name: 
   return refreshedAt + durationMs(host.spec.refreshInterval) * (1 - JITTER + 2 * JITTER * share);
 }
 
-const isDue = (record: InstanceRecord, { name, now }: Circumstances): boolean => dueAt(record, name) <= now;
+const isDue = (record: InstanceRecord, { name, now, anew }: Circumstances): boolean => anew === true || dueAt(record, name) <= now;
 
 function carryOut(record: InstanceRecord, order: Order, about: Circumstances): Next | undefined {
   // What may still follow on an earlier order comes first.

@@ -43,8 +43,23 @@ export class Lease {
     return this.#options.clock.monotonic() < this.#heldUntil;
   }
 
-  /** Waits until the lease is ours; rejects when the signal is aborted, or where the table cannot be read. */
-  async acquire(signal: AbortSignal): Promise<void> {
+  /** Waits until the lease is ours; rejects when the signal is aborted, or where the table could not be read so many times in a row. */
+  async acquire(signal: AbortSignal, tries = Number.POSITIVE_INFINITY): Promise<void> {
+    const { clock, logger, renewMs } = this.#options;
+    for (let failures = 1; ; failures += 1) {
+      signal.throwIfAborted();
+      try {
+        return await this.#acquire(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (failures >= tries) throw error;
+        logger.error({ error, failures }, 'the lease cannot be taken yet');
+        await delay(clock, renewMs, signal);
+      }
+    }
+  }
+
+  async #acquire(signal: AbortSignal): Promise<void> {
     const { clock, holder, logger, renewMs } = this.#options;
     let seen: { version: number; since: number } | undefined;
     for (;;) {

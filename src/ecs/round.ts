@@ -20,6 +20,8 @@ export interface RoundDeps {
   now: () => Instant;
   /** How often the cluster is read while something is under way, in milliseconds. */
   pollMs: number;
+  /** Each host is asked for news in the first round, due or not. */
+  anew: boolean;
   logger: Logger;
   onDecision?: (world: World, decision: Decision, milliseconds: number) => void;
 }
@@ -50,6 +52,8 @@ export class Rounds {
   readonly #deps: RoundDeps;
   /** By instance: when the last report that was read was asked for. */
   readonly #reportedAt = new Map<string, Instant>();
+  /** Instances whose hosts were asked since this process began. */
+  readonly #asked = new Set<string>();
   /** What was last said to be wrong, by what it is about. */
   readonly #said = new Map<string, string>();
 
@@ -103,6 +107,7 @@ export class Rounds {
       name: instance.id,
       connected: instance.record.ready?.status === true,
       now: now(),
+      anew: this.#deps.anew && !this.#asked.has(instance.arn),
       ...(reportedAt !== undefined && { reportedAt }),
     });
     switch (next.do) {
@@ -115,6 +120,7 @@ export class Rounds {
         const isNews = next.record !== undefined && !isDeepStrictEqual(next.record, instance.record);
         const written = isNews ? await cluster.write(instance, next.record ?? instance.record) : instance;
         const { script } = next;
+        this.#asked.add(instance.arn);
         const at = now();
         const limits = {
           deliverySeconds: script.kind === 'Stage' ? DELIVERY_SECONDS.patient : DELIVERY_SECONDS.soon,

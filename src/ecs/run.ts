@@ -8,7 +8,7 @@ import type { Logger } from '../kube/logger.ts';
 import { connect } from './aws.ts';
 import { EcsCluster } from './cluster.ts';
 import type { EcsConfig } from './config.ts';
-import { NotLeading } from './errors.ts';
+import { AwsError, NotLeading } from './errors.ts';
 import { Lease } from './lease.ts';
 import { readEcsPolicies } from './policies.ts';
 import { Rounds } from './round.ts';
@@ -19,7 +19,7 @@ const MAX_RETRY_MS = 60_000;
 const MIN_WAIT_MS = 10;
 /** A process whose last good round is so long ago does not work, in milliseconds. */
 const STUCK_MS = 600_000;
-/** Rounds in a row that fail to read the cluster before `--once` gives up. */
+/** How often in a row `--once` fails to read the table or the cluster before it gives up. */
 const MAX_FAILURES_ONCE = 5;
 
 /** Keeps the container instances of one cluster up to date until the signal is aborted, or once; alone, by the lease. */
@@ -56,7 +56,7 @@ export async function runEcs(config: EcsConfig, deps: { clock: Clock; logger: Lo
   logger.info({ cluster: config.cluster, policies: files.map(({ name }) => name) }, 'started');
   try {
     for (let done = false; !signal.aborted && !done; ) {
-      await lease.acquire(signal);
+      await lease.acquire(signal, config.once ? MAX_FAILURES_ONCE : undefined);
       logger.info({ holder: config.holder }, 'the lease is held: deciding');
       metrics.leads(true);
       const ended = new AbortController();
@@ -70,6 +70,7 @@ export async function runEcs(config: EcsConfig, deps: { clock: Clock; logger: Lo
         ssm: aws.ssm,
         now: clock.now,
         pollMs: config.pollMs,
+        anew: config.once,
         logger,
         onDecision: (world, decision, milliseconds) => {
           workedAt = clock.monotonic();
@@ -107,12 +108,17 @@ async function work(
   { clock, logger }: { clock: Clock; logger: Logger },
   signal: AbortSignal,
 ): Promise<boolean> {
+  let undone = 0;
   for (let failures = 0; !signal.aborted; ) {
     let waitMs = config.idlePollMs;
     try {
       const { busy, wakeAt, failed } = await rounds.round();
+      if (config.once && !busy) {
+        if (!failed) return true;
+        undone += 1;
+        if (undone >= MAX_FAILURES_ONCE) throw new AwsError('not all could be done: the log says what', true);
+      }
       failures = 0;
-      if (config.once && !busy && !failed) return true;
       if (busy || failed) waitMs = config.pollMs;
       if (wakeAt !== undefined) waitMs = Math.min(waitMs, Math.max(config.pollMs, wakeAt - clock.now()));
     } catch (error) {
