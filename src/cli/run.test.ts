@@ -54,7 +54,7 @@ test.each([
   [['reboot'], 2, /^$/, /missing required argument/],
   [['release'], 2, /^$/, /required option '--all'/],
   [['release', '--all', '--timeout=soon'], 2, /^$/, /must be a duration/],
-  [['pause', '--as-group', 'g'], 2, /^$/, /--as-group and --as-uid need --as/],
+  [['pause', '--as-user-extra', 'g'], 2, /^$/, /must be KEY=VALUE/],
   [['plan', '--what'], 2, /^$/, /unknown option '--what'/],
   [['plan', '-o', 'xml'], 2, /^$/, /Allowed choices are json/],
   [['plan'], 2, /^$/, /^error: there is no kubeconfig/],

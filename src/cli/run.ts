@@ -8,7 +8,7 @@ import { VERSION } from '../version.ts';
 import { verbCommands } from './by-hand/commands.ts';
 import { runVerb } from './by-hand/run.ts';
 import { completionCommands } from './completion.ts';
-import { proxyEnvironment } from './config.ts';
+import { kubeconfigFiles, proxyEnvironment } from './config.ts';
 import { confirmOn } from './confirm.ts';
 import { dashboardCommand, runDashboard } from './dashboard.ts';
 import { EXIT, explain, InterruptedError, MissingRightsError, UsageError } from './errors.ts';
@@ -94,7 +94,7 @@ export async function run(
         clock: systemClock,
         random: Math.random,
         version: VERSION,
-        cluster: kubeconfigNames(options.kubeconfig, options.context),
+        cluster: kubeconfigNames(options.kubeconfig ?? kubeconfigFiles(), options.context),
         program: file,
         assets: async () => (await import('lockkeeper:page')).default,
         print,
@@ -157,7 +157,7 @@ async function credentialsOf(options: ConnectOptions): Promise<Credentials> {
   // Kubernetes' own library is most of the program, and help needs none of it.
   const { kubeconfigCredentials } = await import('../kube/kubeconfig.ts');
   const { kubeconfig, context } = options;
-  return kubeconfigCredentials(kubeconfig, context, systemClock, { impersonate, proxy: proxyEnvironment() });
+  return kubeconfigCredentials(kubeconfig ?? kubeconfigFiles(), context, systemClock, { impersonate, proxy: proxyEnvironment() });
 }
 
 function untilInterrupted(onInterrupt: (listener: () => void) => () => void): { signal: AbortSignal; done: () => void } {

@@ -1,10 +1,9 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { type KubeconfigSource, kubeconfigPlaces } from '../kube/kubeconfig-places.ts';
 
 /** How a program of ours reaches the API server. */
 export interface AccessConfig {
   /** Absent: in the cluster, by the pod's own service account. */
-  kubeconfig?: string;
+  kubeconfig?: KubeconfigSource;
   context?: string;
   inCluster: { directory?: string; host: string; port: string };
 }
@@ -27,5 +26,5 @@ export function readAccess({ kubeconfig, context }: Pick<AccessConfig, 'kubeconf
 export function readPersonsAccess(options: Pick<AccessConfig, 'kubeconfig' | 'context'>, env: NodeJS.ProcessEnv): AccessConfig {
   const access = readAccess(options, env);
   if (access.kubeconfig !== undefined || access.inCluster.host !== '') return access;
-  return { ...access, kubeconfig: env['KUBECONFIG'] || join(homedir(), '.kube', 'config') };
+  return { ...access, kubeconfig: kubeconfigPlaces(env) };
 }

@@ -19,7 +19,7 @@ test('as the Job runs it', async () => {
 
 test("as a person runs it: by kubectl's kubeconfig, for a minute", async () => {
   expect(await parse(['apply', '--context=a'], { KUBECONFIG: 'file' })).toMatchObject({
-    kubeconfig: 'file',
+    kubeconfig: ['file'],
     context: 'a',
     timeoutMs: 60_000,
   });

@@ -38,14 +38,14 @@ describe('release', () => {
 
   test('as a person runs it: the namespace is found, the kubeconfig where kubectl looks for it', async () => {
     const { config } = await parse(['--all', '--dry-run'], { KUBECONFIG: '/home/ann/kubeconfig' });
-    expect(config).toMatchObject({ kubeconfig: '/home/ann/kubeconfig', dryRun: 'client', timeoutMs: 240_000 });
+    expect(config).toMatchObject({ kubeconfig: ['/home/ann/kubeconfig'], dryRun: 'client', timeoutMs: 240_000 });
     expect(config?.namespace).toBeUndefined();
     expect((await parse(['--all', '--kubeconfig=x', '--context=y', '--namespace=z'], { KUBECONFIG: 'other' })).config).toMatchObject({
       kubeconfig: 'x',
       context: 'y',
       namespace: 'z',
     });
-    expect((await parse(['--all'])).config?.kubeconfig).toMatch(/\/\.kube\/config$/);
+    expect((await parse(['--all'])).config?.kubeconfig).toEqual([expect.stringMatching(/\/\.kube\/config$/)]);
   });
 
   test.each([

@@ -22,7 +22,7 @@ test('as the Job runs it', async () => {
 
 test("as a person runs it: by kubectl's kubeconfig, in the namespace of the README", async () => {
   const config = await parse(['--context=a'], { KUBECONFIG: 'file' });
-  expect(config).toMatchObject({ kubeconfig: 'file', context: 'a', namespace: 'lockkeeper', timeoutMs: 60_000 });
+  expect(config).toMatchObject({ kubeconfig: ['file'], context: 'a', namespace: 'lockkeeper', timeoutMs: 60_000 });
 });
 
 test.each([[['--timeout=0s']], [['extra']], [['--namespace=Not_A_Name']]])('%j is refused', async (args) => {

@@ -68,10 +68,10 @@ export class Connection {
   #clockOffsetMs = 0;
 
   constructor(options: ConnectionOptions) {
-    const { server, proxy } = options.credentials;
+    const { server, proxy, dial } = options.credentials;
     this.#options = options;
-    this.#requests = createTransport(server, options.maxSockets, proxy);
-    this.#watches = createTransport(server, 1_024, proxy);
+    this.#requests = createTransport(server, options.maxSockets, { proxy, dial });
+    this.#watches = createTransport(server, 1_024, { proxy, dial });
   }
 
   get clockOffsetMs(): number {
@@ -195,13 +195,21 @@ export class Connection {
 
 function impersonationHeaders(who: Impersonation | undefined): Record<string, string | string[]> {
   if (who === undefined) return {};
-  const { user, groups = [], uid } = who;
+  const { user, groups = [], uid, extra = {} } = who;
   return {
     'impersonate-user': user,
     ...(groups.length > 0 && { 'impersonate-group': [...groups] }),
     ...(uid !== undefined && { 'impersonate-uid': uid }),
+    ...Object.fromEntries(Object.entries(extra).map(([key, values]) => [`impersonate-extra-${headerKey(key)}`, [...values]])),
   };
 }
+
+/** As Kubernetes' own client escapes what may not stand in a header's name. */
+const headerKey = (key: string): string =>
+  [...Buffer.from(key)]
+    .map((byte) => String.fromCharCode(byte))
+    .map((char) => (/[A-Za-z0-9!#$&'*+.^_`|~-]/.test(char) ? char : `%${char.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`))
+    .join('');
 
 /** Cuts the exchange at its deadline, or when its signal is aborted. */
 function guard(exchange: Exchange, call: Call, clock: Clock): Omit<OpenExchange, 'response'> {

@@ -148,12 +148,26 @@ describe('a kubeconfig', () => {
   });
 
   test('none at all is said so, and no server is made up', () => {
-    const env = jest.replaceProperty(process, 'env', { HOME: directory });
-    try {
-      expect(() => kubeconfigCredentials(undefined)).toThrow('there is no kubeconfig');
-    } finally {
-      env.restore();
-    }
+    expect(() => kubeconfigCredentials([])).toThrow('there is no kubeconfig');
+    expect(() => kubeconfigCredentials([join(directory, 'none')])).toThrow('there is no kubeconfig');
+  });
+
+  test('several are merged as by kubectl: what the first of them says of a name counts, and files that are not there do not', async () => {
+    const mine = { contexts: [{ name: 'z', context: { cluster: 'd', user: 'v' } }], users: [{ name: 'v', user: { tokenFile: 'token' } }] };
+    await file('token', 'from a file beside it\n');
+    const files = [
+      join(directory, 'none'),
+      await file('mine', JSON.stringify({ ...mine, 'current-context': 'z' })),
+      await file('all', kubeconfig({ token: 't' })),
+      await file('other', kubeconfig({ token: 'other' })),
+      await file('empty', ''),
+    ];
+    const credentials = kubeconfigCredentials(files);
+    expect(credentials.server.href).toBe('https://10.0.0.2:6443/');
+    expect(await credentials.authorization()).toBe('Bearer from a file beside it');
+    expect(await kubeconfigCredentials(files, 'x').authorization()).toBe('Bearer t');
+    const bad = await file('bad', 'users: 7');
+    expect(() => kubeconfigCredentials([bad])).toThrow(`cannot read the kubeconfig ${bad}`);
   });
 
   test('client certificates, no check of the server, passwords', async () => {
@@ -218,17 +232,55 @@ describe('a kubeconfig', () => {
       const local = await file('local', kubeconfig({}, { server }));
       expect(kubeconfigCredentials(local, undefined, clock, overrides).proxy).toBeUndefined();
     }
-    const socks = await file('socks', kubeconfig({}, { 'proxy-url': 'socks5://proxy' }));
-    expect(() => kubeconfigCredentials(socks)).toThrow('only http:// and https:// proxies');
+    const wrong = await file('wrong', kubeconfig({}, { 'proxy-url': 'ftp://proxy' }));
+    expect(() => kubeconfigCredentials(wrong)).toThrow(
+      "the kubeconfig's proxy-url is ftp://proxy: it must be http://, https:// or socks5://",
+    );
   });
 
-  test('whom it acts as, unless told otherwise', async () => {
-    const path = await file('kc', kubeconfig({ token: 't', as: 'jane' }));
-    expect(kubeconfigCredentials(path).impersonate).toEqual({ user: 'jane' });
-    expect(kubeconfigCredentials(path, undefined, clock, { impersonate: { user: 'joe', groups: ['g'] } }).impersonate).toEqual({
-      user: 'joe',
-      groups: ['g'],
+  test.each([
+    ['socks5://proxy', '', true],
+    ['socks5h://a:b@proxy:1', 'other', true],
+    ['socks5://proxy', '*', false],
+    ['socks5://proxy', '10.0.0.0/8', false],
+    ['socks5://proxy', '10.0.0.1:6443', false],
+    ['http://proxy', '', false],
+  ])('a SOCKS5 proxy of the environment: %s, NO_PROXY=%s', async (url, noProxy, dials) => {
+    const path = await file('kc', kubeconfig({}));
+    const { dial, proxy } = kubeconfigCredentials(path, undefined, clock, { proxy: { HTTPS_PROXY: url, NO_PROXY: noProxy } });
+    expect(dial !== undefined).toBe(dials);
+    expect(proxy !== undefined).toBe(url.startsWith('http:'));
+  });
+
+  describe('whom it acts as', () => {
+    const all = { as: 'jane', 'as-groups': ['a', 'b'], 'as-uid': '7', 'as-user-extra': { scopes: ['view', 'edit'], team: ['x'] } };
+
+    test.each([
+      [{ as: 'jane' }, {}, { user: 'jane' }],
+      [all, {}, { user: 'jane', groups: ['a', 'b'], uid: '7', extra: { scopes: ['view', 'edit'], team: ['x'] } }],
+      // As kubectl does: each of what is said stands in place of the same in the kubeconfig.
+      [all, { user: 'joe' }, { user: 'joe', groups: ['a', 'b'], uid: '7', extra: { scopes: ['view', 'edit'], team: ['x'] } }],
+      [
+        all,
+        { groups: ['g'], uid: '8', extra: { team: ['y'] } },
+        { user: 'jane', groups: ['g'], uid: '8', extra: { scopes: ['view', 'edit'], team: ['y'] } },
+      ],
+      [{}, { user: 'joe', groups: ['g'] }, { user: 'joe', groups: ['g'] }],
+      [{}, {}, undefined],
+    ])('%j, told %j', async (user, said, expected) => {
+      const path = await file('kc', kubeconfig({ token: 't', ...user }));
+      expect(kubeconfigCredentials(path, undefined, clock, { impersonate: said }).impersonate).toEqual(expected);
     });
-    expect(kubeconfigCredentials(await file('own', kubeconfig({ token: 't' }))).impersonate).toBeUndefined();
+
+    test('groups without a user are refused', async () => {
+      const path = await file('kc', kubeconfig({ token: 't', 'as-groups': ['a'] }));
+      expect(() => kubeconfigCredentials(path)).toThrow('need the user: --as USER');
+      expect(kubeconfigCredentials(path, undefined, clock, { impersonate: { user: 'joe' } }).impersonate).toEqual({
+        user: 'joe',
+        groups: ['a'],
+      });
+      const wrong = await file('wrong', kubeconfig({ as: 7 }));
+      expect(() => kubeconfigCredentials(wrong)).toThrow('user u of the kubeconfig makes no sense');
+    });
   });
 });

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 /** What a TLS connection to the API server is opened with; all PEM. */
 export interface TlsOptions {
   readonly ca?: string | Buffer | undefined;
@@ -12,10 +14,15 @@ export interface Impersonation {
   readonly user: string;
   readonly groups?: readonly string[] | undefined;
   readonly uid?: string | undefined;
+  /** What else is known of the user, by its name. */
+  readonly extra?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 /** A proxy on the way to the API server, by the names of the environment's variables: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, or in lower case. */
 export type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
+
+/** Opens a connection to a host, whose name is not looked up before. */
+export type Dial = (to: { readonly host: string; readonly port: number }) => Promise<Socket>;
 
 /** Where the API server is, and how we prove to it who we are. */
 export interface Credentials {
@@ -23,6 +30,8 @@ export interface Credentials {
   readonly server: URL;
   /** Absent: no proxy, whatever the environment says. */
   readonly proxy?: ProxyEnvironment | undefined;
+  /** How connections are opened, where not by ourselves; a `proxy` is not asked then. */
+  readonly dial?: Dial | undefined;
   readonly impersonate?: Impersonation | undefined;
   tls(): Promise<TlsOptions>;
   /** The Authorization header's value, if there is one. */

@@ -1,10 +1,11 @@
 import { type Clock, systemClock } from './clock.ts';
 import type { Credentials } from './credentials.ts';
 import { type InClusterOptions, inClusterCredentials } from './in-cluster.ts';
+import type { KubeconfigSource } from './kubeconfig-places.ts';
 
 export interface ProgramCredentials {
-  /** A person's kubeconfig and the context in it; without it the pod's own account counts. */
-  readonly kubeconfig?: string | undefined;
+  /** A person's kubeconfig, or those of a list, and the context in it; without it the pod's own account counts. */
+  readonly kubeconfig?: KubeconfigSource | undefined;
   readonly context?: string | undefined;
   readonly inCluster: InClusterOptions;
 }

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { ProxyEnvironment, TlsOptions } from './credentials.ts';
+import type { Duplex } from 'node:stream';
+import type { Dial, ProxyEnvironment, TlsOptions } from './credentials.ts';
 import { ApiProtocolError, ApiUnreachableError } from './errors.ts';
 
 /** One HTTP request, ready to be sent. */
@@ -37,8 +38,12 @@ export interface Transport {
 const idleMs = 60_000;
 const tcpKeepAliveMs = 20_000;
 
-/** Opens the pool for one server, through a proxy where one is named. `maxSockets` bounds its connections; further requests queue. */
-export function createTransport(server: URL, maxSockets: number, proxy?: ProxyEnvironment): Transport {
+/** Opens the pool for one server, through a proxy or by a dial where one is given. `maxSockets` bounds its connections; further requests queue. */
+export function createTransport(
+  server: URL,
+  maxSockets: number,
+  { proxy, dial }: { proxy?: ProxyEnvironment | undefined; dial?: Dial | undefined } = {},
+): Transport {
   const options = {
     keepAlive: true,
     keepAliveMsecs: tcpKeepAliveMs,
@@ -46,16 +51,29 @@ export function createTransport(server: URL, maxSockets: number, proxy?: ProxyEn
     maxFreeSockets: Math.min(maxSockets, 8),
     timeout: idleMs,
     scheduling: 'lifo' as const,
-    ...(proxy !== undefined && { proxyEnv: proxy }),
+    ...(proxy !== undefined && dial === undefined && { proxyEnv: proxy }),
   };
   const secure = server.protocol === 'https:';
   const agent = secure ? new https.Agent(options) : new http.Agent(options);
+  if (dial !== undefined) dialBy(agent, secure, dial);
   return {
     send: (outgoing) => startExchange(outgoing, secure, agent),
     dropIdle() {
       for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
     },
     close: () => agent.destroy(),
+  };
+}
+
+/** Has an agent open its connections by a dial; TLS is spoken over them where it is wanted. */
+function dialBy(agent: http.Agent, secure: boolean, dial: Dial): void {
+  const overSocket = agent.createConnection.bind(agent);
+  agent.createConnection = (options, callback) => {
+    dial({ host: String(options.host), port: Number(options.port) }).then(
+      (socket) => callback?.(null, secure ? (overSocket({ ...options, socket } as typeof options) as Duplex) : socket),
+      (error) => callback?.(error, undefined as unknown as Duplex),
+    );
+    return undefined;
   };
 }
 
