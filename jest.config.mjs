@@ -20,6 +20,8 @@ const shared = {
 
 /** `unit` needs nothing but Node; `e2e` starts control planes (e2e/README.md); `nodes` real kubelets, as root (e2e/nodes/README.md); `faults` long ones; `kind` a kind cluster. */
 export default {
+  // For what hangs; on a busy machine a test may take its time.
+  testTimeout: 60_000,
   reporters: ['default', '<rootDir>/scripts/count-reporter.mjs'],
   projects: [
     {
