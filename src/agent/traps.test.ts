@@ -120,6 +120,8 @@ describe('trap 2: only prepare itself proves what is staged', () => {
 describe('trap 3: settings are rendered after the commit', () => {
   test('a pinned version is staged although the first refresh follows the old settings', async () => {
     await startBed({ releases: threeReleases });
+    // Longer than a busy machine takes from a commit to the refresh that follows it.
+    bed.host.timings.renderMs = 500;
     bed.startAgent();
     await bed.carryOut(stage);
     expect(bed.host.partitions.inactive.image?.version).toBe('1.26.1');
