@@ -75,6 +75,7 @@ const everythingOn = {
     metricsFrom: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
   },
   monitoring: {
+    brupopMetrics: true,
     serviceMonitor: { enabled: true, interval: '1m', labels: { release: 'prometheus' } },
     rules: { enabled: true, labels: { release: 'prometheus' } },
     dashboard: { enabled: true, annotations: { grafana_folder: 'Nodes' } },
