@@ -84,18 +84,19 @@ export class Reconciler {
     };
     for (let round = 0; ; round += 1) {
       const { world, decision, at } = this.#decide();
+      // Their writes may end at any moment, and then all that was decided for them is out of date.
       const busy = new Set(applier.busy);
-      const acted = await applier.act(world, decision.policies, decision.nodes, failed, signal);
+      const acted = await applier.act(world, decision.policies, decision.nodes, failed.union(busy), signal);
       note(acted);
-      // Of those that were busy, other writes than these are under way.
       announcer.announce(world, decision, failed.union(busy));
+      for (const node of applier.busy) busy.add(node);
       for (const { node, status, barred = [] } of decision.nodes)
         for (const one of barred.slice(0, MAX_BARRED)) this.#deps.podEvents?.tellBarred(one, { node, to: status.target });
       for (const { policy, claims } of decision.policies)
         if (claims !== undefined && !failed.has(policyKey(policy))) throttle.wrote(policy, now());
       if (acted.done > 0 && round < MAX_ROUNDS) continue;
 
-      const free = decision.nodes.filter(({ node }) => !applier.busy.has(node));
+      const free = decision.nodes.filter(({ node }) => !busy.has(node));
       const picked = throttle.pick(world, decision.policies, free, now());
       note(await applier.report(world, picked.policies, picked.nodes, failed, signal));
       await this.#deps.lifecycle?.tell(world, decision, signal);
