@@ -3,6 +3,7 @@ import type { PageAssets } from '../dashboard/server/page-assets.ts';
 import type { Cluster } from '../dashboard/wire.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
+import { visible } from '../kube/visible.ts';
 import { UsageError } from './errors.ts';
 import { type ConnectOptions, withConnectOptions } from './options.ts';
 
@@ -90,7 +91,7 @@ export async function runDashboard(
       throw listenError(error, port);
     });
     try {
-      print(`The dashboard of ${cluster.context} is at\n\n  ${started.url}\n\nCtrl-C ends it.\n`);
+      print(`The dashboard of ${visible(cluster.context)} is at\n\n  ${started.url}\n\nCtrl-C ends it.\n`);
       if (wantsBrowser === true) await open(started.url).catch((error: unknown) => warn(`cannot open a browser: ${String(error)}`));
       if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     } finally {

@@ -143,9 +143,9 @@ describe('actions', () => {
     bed.cluster.fault = ({ query }) => (query.get('watch') === 'true' ? 'hang' : undefined);
     bed.cluster.closeWatches();
     bed.cluster.patch('updatepolicies', 'default', { metadata: { annotations: { 'lockkeeper.dev/paused': 'true' } } });
-    expect(said(await post('/api/actions', { verb: 'pause', targets: [{ kind: 'policy', name: 'default' }] }))).toMatchObject({
-      results: [{ written: {} }],
-    });
+    const { results } = said(await post('/api/actions', { verb: 'pause', targets: [{ kind: 'policy', name: 'default' }] }));
+    expect(results).toEqual([{ kind: 'policy', name: 'default', written: {}, did: expect.stringContaining('paused already') }]);
+    expect(patched()).toEqual([]);
   });
 });
 
@@ -214,19 +214,26 @@ test('who may not read Nodes is told so, and shown the rest', async () => {
   await stream.until((event) => event.type === 'changes' && event.access?.missing.length === 0);
 }, 20_000);
 
-test('an API server that is gone for a while is told of, and what is shown stays', async () => {
-  await live();
-  const stream = await visitor.events();
-  bed.cluster.fault = () => ({ status: 500 });
-  bed.cluster.closeWatches();
-  const broken = await stream.until((event) => event.connection?.state === 'broken');
-  expect(broken.connection).toMatchObject({ heardAt: expect.any(Number), message: expect.stringContaining('500') });
-  expect((await (await visitor.events()).until(() => true)).nodes).toHaveLength(1);
-  bed.cluster.fault = () => undefined;
-  bed.cluster.patch('nodeupdates', 'a', { status: { phase: 'Draining' } });
-  await stream.until((event) => event.nodes?.[0]?.phase === 'Draining');
-  await stream.until((event) => event.type === 'changes' && event.connection?.state === 'live');
-}, 20_000);
+test.each([
+  ['is gone', 500, 'broken', '500'],
+  ['no longer takes the credentials', 401, 'unauthorized', 'log in again'],
+])(
+  'an API server that %s for a while is told of, and what is shown stays',
+  async (_, status, state, words) => {
+    await live();
+    const stream = await visitor.events();
+    bed.cluster.fault = () => ({ status });
+    bed.cluster.closeWatches();
+    const broken = await stream.until((event) => event.connection?.state === state);
+    expect(broken.connection).toMatchObject({ heardAt: expect.any(Number), message: expect.stringContaining(words) });
+    expect((await (await visitor.events()).until(() => true)).nodes).toHaveLength(1);
+    bed.cluster.fault = () => undefined;
+    bed.cluster.patch('nodeupdates', 'a', { status: { phase: 'Draining' } });
+    await stream.until((event) => event.nodes?.[0]?.phase === 'Draining');
+    await stream.until((event) => event.type === 'changes' && event.connection?.state === 'live');
+  },
+  20_000,
+);
 
 test('an edit of a policy moves its nodes to their new groups', async () => {
   await live();
