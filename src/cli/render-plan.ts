@@ -3,6 +3,7 @@ import type { Plan, PlanAssumption, PlanWarning, PolicyPlan } from '../api/plan.
 import { lasting } from '../core/lasting.ts';
 import { inZone } from '../core/schedule.ts';
 import { instant } from '../core/world.ts';
+import { withVerbs } from './plugin-hints.ts';
 import { table } from './table.ts';
 
 const MINUTE = 60_000;
@@ -15,10 +16,8 @@ export function renderPlan(plan: Plan, colors: Colors): string {
     warnings(plan.warnings, colors),
     assumptions(plan),
   ];
-  return `${blocks
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n')}\n`;
+  const shown = blocks.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
+  return withVerbs(`${shown.join('\n\n')}\n`);
 }
 
 const SOURCES: Readonly<Record<PolicyPlan['source'], string>> = {

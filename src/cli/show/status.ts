@@ -6,6 +6,7 @@ import { lasting } from '../../core/lasting.ts';
 import { type Instant, instant, timestamp } from '../../core/world.ts';
 import { type Names, targetsOf } from '../by-hand/targets.ts';
 import type { Fleet, FleetNode } from '../fleet.ts';
+import { withVerbs } from '../plugin-hints.ts';
 import { compactTable } from './output.ts';
 
 /** The conditions of a policy that people are told of while they hold. */
@@ -156,7 +157,7 @@ export function renderStatus({ policies, nodes, at, unreadable = [] }: Status, w
   }
   if (unreadable.length > 0)
     blocks.push([`Left out, for this version of the program cannot read them: ${unreadable.slice(0, 10).join(', ')}`]);
-  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return withVerbs(`${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`);
 }
 
 function versionText({ from = '', target }: NodeStatus): string {

@@ -5,6 +5,7 @@ import { asReason, REASONS } from '../../core/reasons.ts';
 import { type AskedRule, whyNode } from '../../core/why.ts';
 import type { Instant, World } from '../../core/world.ts';
 import { RefusedError } from '../errors.ts';
+import { withVerbs } from '../plugin-hints.ts';
 
 /** Why a node is where it is, as `-o json` prints it: `why.lockkeeper.dev/v1alpha1`. */
 export interface NodeWhy {
@@ -110,5 +111,5 @@ export function renderWhy({ node, policy, phase, reason, message, version, rules
       return [`  ${colors.yellow('holds ')}  ${name}  ${why}: ${words}${mark}`, ...more];
     }),
   ];
-  return `${lines.join('\n')}\n`;
+  return withVerbs(`${lines.join('\n')}\n`);
 }

@@ -1,4 +1,5 @@
 import { durationMs } from '../../api/primitives.ts';
+import { withVerbs } from '../../cli/plugin-hints.ts';
 import type { BareNode, nodeHostOf, nodeUpdateOf } from '../../cluster/views.ts';
 import { isRetried, isSkipped, mergeByHand, readByHand, rebootAskedBy } from '../../core/by-hand.ts';
 import { conditionOf, NODE_CONDITIONS } from '../../core/conditions.ts';
@@ -48,7 +49,7 @@ export function nodeRow({ name, node, update, host }: NodeObjects, policies: Rea
     phase: status.phase,
     next: status.next,
     reason: status.reason,
-    message: status.message,
+    message: status.message === undefined ? undefined : withVerbs(status.message),
     since: instantOf(status.since),
     behindSince,
     overdueAt: behindSince === undefined || policy === undefined ? undefined : behindSince + durationMs(policy.spec.patchDeadline),

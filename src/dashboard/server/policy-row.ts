@@ -1,4 +1,5 @@
 import type { Rollout as RolloutStatus } from '../../api/update-policy.ts';
+import { withVerbs } from '../../cli/plugin-hints.ts';
 import { type ByHand as Asked, readByHand } from '../../core/by-hand.ts';
 import type { PolicyView } from '../../core/world.ts';
 import type { ByHand, PolicyRow, Rollout, Upcoming } from '../wire.ts';
@@ -17,7 +18,7 @@ export function policyRow({ name, uid, generation, annotations, spec, status }: 
       type,
       status: is,
       reason,
-      message,
+      message: withVerbs(message),
       since: instantOf(lastTransitionTime) ?? 0,
     })),
     counts: status.counts,
