@@ -3,6 +3,19 @@ import type { Construct } from 'constructs';
 import { AGENT_ADMISSION_POLICY, GROUP } from '../../src/api/names.ts';
 import { metadata, namespace, namespaced } from './shared.ts';
 
+/** What a plan reads besides nodes, pods and our kinds. */
+const readForPlans: readonly k8s.PolicyRule[] = [
+  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: ['list'] },
+  { apiGroups: ['apps'], resources: ['daemonsets'], verbs: ['list'] },
+  {
+    apiGroups: ['admissionregistration.k8s.io'],
+    resources: ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'],
+    resourceNames: [AGENT_ADMISSION_POLICY],
+    verbs: ['list'],
+  },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: ['lockkeeper'], verbs: ['get'] },
+];
+
 /** Accounts, and what they may do. */
 export function access(scope: Construct): void {
   new k8s.KubeServiceAccount(scope, 'serviceAccount-lockkeeper-agent', {
@@ -53,30 +66,14 @@ export function access(scope: Construct): void {
     rules: [
       { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['list'] },
       { apiGroups: [GROUP], resources: ['updatepolicies', 'nodeupdates', 'nodehosts'], verbs: ['list'] },
-      { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: ['list'] },
-      { apiGroups: ['apps'], resources: ['daemonsets'], verbs: ['list'] },
-      {
-        apiGroups: ['admissionregistration.k8s.io'],
-        resources: ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'],
-        resourceNames: [AGENT_ADMISSION_POLICY],
-        verbs: ['list'],
-      },
-      { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: ['lockkeeper'], verbs: ['get'] },
+      ...readForPlans,
     ],
   });
   const readByPeople: k8s.PolicyRule[] = [
     { apiGroups: [GROUP], resources: ['updatepolicies', 'nodeupdates', 'nodehosts'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] },
-    { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: ['list'] },
-    { apiGroups: ['apps'], resources: ['daemonsets'], verbs: ['list'] },
-    {
-      apiGroups: ['admissionregistration.k8s.io'],
-      resources: ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'],
-      resourceNames: [AGENT_ADMISSION_POLICY],
-      verbs: ['list'],
-    },
-    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: ['lockkeeper'], verbs: ['get'] },
+    ...readForPlans,
   ];
   new k8s.KubeClusterRole(scope, 'clusterRole-lockkeeper-viewer', { metadata: metadata('lockkeeper-viewer'), rules: readByPeople });
   new k8s.KubeClusterRole(scope, 'clusterRole-lockkeeper-operator', {

@@ -3,7 +3,7 @@ import { policySpecOf } from '../../api/update-policy.ts';
 import { type DisruptionBudget, type Instant, type NodeView, type PodView, timestamp, type World } from '../world.ts';
 import { Course, type Durations } from './course.ts';
 import type { Flaw } from './objects.ts';
-import { daemonSetPod, replicaSetPod } from './pods.ts';
+import { closedBudget, daemonSetPod, replicaSetPod } from './pods.ts';
 import { randomNumbers } from './random.ts';
 import { SnapshotCluster } from './snapshot-cluster.ts';
 import type { Witness } from './witness.ts';
@@ -93,17 +93,6 @@ function drawn(shares: Partial<Record<Flaw, number>>, number: number): Flaw | un
   }
   return undefined;
 }
-
-const closedBudget = (name: string): DisruptionBudget => ({
-  namespace: 'shop',
-  name,
-  selector: { matchLabels: { app: name } },
-  observed: true,
-  disruptionsAllowed: 0,
-  currentHealthy: 2,
-  desiredHealthy: 2,
-  expectedPods: 2,
-});
 
 const nodeAt = (name: string, index: number, mute: boolean): NodeView => ({
   name,

@@ -1,4 +1,4 @@
-import type { PodView } from '../world.ts';
+import type { DisruptionBudget, PodView } from '../world.ts';
 
 /** A pod of a ReplicaSet of its own namespace, Ready. */
 export const replicaSetPod = (name: string, change: Partial<PodView> = {}): PodView => ({
@@ -16,5 +16,17 @@ export const replicaSetPod = (name: string, change: Partial<PodView> = {}): PodV
 });
 
 /** A pod of the DaemonSet `kube-system/cni`, Ready. */
-export const daemonSetPod = (name: string): PodView =>
-  replicaSetPod(name, { namespace: 'kube-system', controller: { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'cni' } });
+export const daemonSetPod = (name: string, change: Partial<PodView> = {}): PodView =>
+  replicaSetPod(name, { namespace: 'kube-system', controller: { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'cni' }, ...change });
+
+/** A budget of the same namespace that covers the pods labelled `app: name`, all of which it wants: it allows no eviction. */
+export const closedBudget = (name: string): DisruptionBudget => ({
+  namespace: 'shop',
+  name,
+  selector: { matchLabels: { app: name } },
+  observed: true,
+  disruptionsAllowed: 0,
+  currentHealthy: 2,
+  desiredHealthy: 2,
+  expectedPods: 2,
+});

@@ -8,7 +8,8 @@ import type { DrainContext } from '../drain-settings.ts';
 import { factsOf, type Member } from '../facts.ts';
 import type { Flight } from '../flight/flight.ts';
 import type { Candidate } from '../rules/rule.ts';
-import { type DisruptionBudget, type NodeView, type PodView, type PolicyView, timestamp, type World } from '../world.ts';
+import { closedBudget, daemonSetPod, replicaSetPod } from '../simulate/pods.ts';
+import { type DisruptionBudget, type NodeView, type PolicyView, timestamp, type World } from '../world.ts';
 
 /** The time at which tests decide. */
 export const NOW = Date.parse('2026-03-01T12:00:00Z');
@@ -140,38 +141,17 @@ export function aRecord(name: string, change: Partial<CordonRecord> = {}): Cordo
 }
 
 /** A pod of a ReplicaSet, Ready. */
-export function aPod(name: string, change: Partial<PodView> = {}): PodView {
-  return {
-    namespace: 'shop',
-    name,
-    uid: `uid-${name}`,
-    labels: {},
-    controller: { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web' },
-    phase: 'Running',
-    ready: true,
-    terminating: false,
-    mirror: false,
-    emptyDir: false,
-    ...change,
-  };
-}
+export const aPod = replicaSetPod;
 
 /** A budget of the namespace `shop` that covers the pods labelled `app: name` and allows no eviction now; one of the three is to spare. */
 export const aBudget = (name: string, change: Partial<DisruptionBudget> = {}): DisruptionBudget => ({
-  namespace: 'shop',
-  name,
-  selector: { matchLabels: { app: name } },
-  observed: true,
-  disruptionsAllowed: 0,
-  currentHealthy: 2,
-  desiredHealthy: 2,
+  ...closedBudget(name),
   expectedPods: 3,
   ...change,
 });
 
 /** A pod of a DaemonSet, Ready. */
-export const aDaemonSetPod = (name: string, change: Partial<PodView> = {}): PodView =>
-  aPod(name, { namespace: 'kube-system', controller: { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'cni' }, ...change });
+export const aDaemonSetPod = daemonSetPod;
 
 /** What the drain of a node is planned by in such a world. */
 export const aDrainContext = (change: Partial<DrainContext> = {}): DrainContext => ({
