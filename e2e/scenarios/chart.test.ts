@@ -261,7 +261,7 @@ describe('its values', () => {
     expect(controller.spec.replicas).toBe(1);
     expect(podOf(controller).containers[0]).toMatchObject({
       image: 'example.com/a:v9',
-      command: ['node', '--max-semi-space-size=4', '--no-node-snapshot', '/app/lockkeeper.js'],
+      command: ['node', '--max-semi-space-size=4', '--heap-growing-percent=40', '--no-node-snapshot', '/app/lockkeeper.js'],
       args: [
         'controller',
         '--lease-name=lockkeeper',

@@ -44,7 +44,7 @@ export function workloads(scope: Construct): void {
               name: 'controller',
               image: image,
               imagePullPolicy: 'IfNotPresent',
-              command: ['node', '--max-semi-space-size=4', '--no-node-snapshot', '/app/lockkeeper.js'],
+              command: ['node', '--max-semi-space-size=4', '--heap-growing-percent=40', '--no-node-snapshot', '/app/lockkeeper.js'],
               args: [
                 'controller',
                 '--lease-name=lockkeeper',
