@@ -130,6 +130,11 @@ test('who may only read sees the same, and which right an action wants', async (
   await pause.click({ force: true });
   expect(await page.getByRole('dialog').count()).toBe(0);
   expect(faults).toEqual([]);
+  // Where the program ends, the page says so, and keeps what was.
+  await running[1]!.interrupt();
+  await page.getByText(/^Reconnecting since \d/).waitFor();
+  await page.getByText('What is shown was so').waitFor();
+  expect(await tiles(page).count()).toBe(4);
   await page.close();
 }, 60_000);
 

@@ -61,6 +61,12 @@ export function FleetPicture() {
     };
   }, [bySign, layout, width]);
 
+  const inSight = (): void => document.getElementById(`${id}-active`)?.scrollIntoView({ block: 'nearest' });
+  // A node in detail takes room from the picture, and all tiles move.
+  useSignalEffect(() => {
+    if (width.value > 0 && opened.value !== undefined) requestAnimationFrame(inSight);
+  });
+
   const pointed = (event: MouseEvent): number | undefined => {
     const corner = box.current?.getBoundingClientRect();
     return corner === undefined ? undefined : tileAt(layout.value, event.clientX - corner.left, event.clientY - corner.top);
@@ -76,7 +82,7 @@ export function FleetPicture() {
     if (event.key === 'Enter' || event.key === ' ') open(activeIndex.value);
     else if (isMove(event.key)) {
       active.value = tiles.value[moved(layout.value, activeIndex.value, event.key)]?.name;
-      queueMicrotask(() => document.getElementById(`${id}-active`)?.scrollIntoView({ block: 'nearest' }));
+      queueMicrotask(inSight);
     } else return;
     event.preventDefault();
   };

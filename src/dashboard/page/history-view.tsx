@@ -2,17 +2,19 @@ import { useSignal } from '@preact/signals';
 import { lasting } from '../../core/lasting.ts';
 import type { Api } from './api.ts';
 import { Failure, Versions, When } from './parts.tsx';
-import { counts, opened, policies } from './state.ts';
+import { now, opened, policies } from './state.ts';
 import { useAnswer } from './use-answer.ts';
+
+const ASK_AGAIN_MS = 5_000;
 
 /** The updates that have ended, newest first. */
 export function HistoryView({ api }: { api: Api }) {
   const policy = useSignal('');
-  // Whenever one more node is done there is one more entry.
-  const done = counts.value.looks.get('UpToDate');
+  // In a large rollout a node ends every moment: the list follows at its own pace.
+  const round = Math.floor(now.value / ASK_AGAIN_MS);
   const { value, failure } = useAnswer(
     (signal) => api.history(policy.value === '' ? {} : { policy: policy.value }, signal),
-    [api, policy.value, done],
+    [api, policy.value, round],
   ).value;
   return (
     <section class="wide" aria-label="History">
