@@ -4,6 +4,8 @@ import { controllerCommand } from './controller/config.ts';
 import { runController } from './controller/controller.ts';
 import { runCrdsApply } from './controller/crds.ts';
 import { crdsCommand } from './controller/crds-config.ts';
+import { runNotifyTest } from './controller/notifications/notify-test.ts';
+import { notifyTestCommand } from './controller/notifications/notify-test-config.ts';
 import { runRelease } from './controller/release.ts';
 import { releaseCommand } from './controller/release-config.ts';
 import { runVerify } from './controller/verify-install.ts';
@@ -47,6 +49,11 @@ async function main(argv: readonly string[]): Promise<number> {
           exitCode = await ecs(argv.slice(1));
         })
         .exitOverride(),
+    )
+    .addCommand(
+      notifyTestCommand(async (config) => {
+        if (!(await runNotifyTest(config, print, stop.signal))) exitCode = 1;
+      }).exitOverride(),
     )
     .addCommand(crdsCommand((config) => runCrdsApply(config, print, stop.signal)).exitOverride())
     .addCommand(

@@ -46,6 +46,7 @@ export interface KeyToPath {
 export interface ProjectedSource {
   serviceAccountToken?: { path: string; expirationSeconds?: number; audience?: string };
   configMap?: { name: string; items?: KeyToPath[] };
+  secret?: { name: string; items?: KeyToPath[]; optional?: boolean };
   downwardAPI?: { items: { path: string; fieldRef: { fieldPath: string } }[] };
 }
 

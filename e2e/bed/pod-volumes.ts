@@ -61,6 +61,7 @@ export async function mountVolumes(api: Api, pod: PodObject, folder: string, hos
 
   async function project(into: string, source: ProjectedSource): Promise<void> {
     if (source.configMap !== undefined) await writeConfigMap(into, source.configMap);
+    if (source.secret !== undefined) await writeSecret(into, source.secret);
     for (const item of source.downwardAPI?.items ?? []) {
       await writeWhole(path.join(into, item.path), fieldOf(pod, item.fieldRef.fieldPath, ''));
     }
@@ -85,6 +86,15 @@ export async function mountVolumes(api: Api, pod: PodObject, folder: string, hos
     });
     await writeWhole(file, answer.status.token);
     return expirationSeconds;
+  }
+
+  async function writeSecret(into: string, { name, items, optional }: NonNullable<ProjectedSource['secret']>): Promise<void> {
+    const secret = await api.find<{ data?: Record<string, string> }>(`/api/v1/namespaces/${pod.metadata.namespace}/secrets/${name}`);
+    if (secret === undefined && optional !== true) throw new Error(`there is no Secret ${name}`);
+    const { data = {} } = secret ?? {};
+    for (const { key, path: file } of items ?? Object.keys(data).map((key) => ({ key, path: key })))
+      if (data[key] !== undefined) await writeWhole(path.join(into, file), Buffer.from(data[key], 'base64').toString('utf8'));
+      else if (optional !== true) throw new Error(`${name} has no key ${key}`);
   }
 
   async function writeConfigMap(into: string, source: { name: string; items?: KeyToPath[] }): Promise<void> {

@@ -51,6 +51,31 @@ const cases: readonly {
     fires: { 0: [], 2: ['LockkeeperHalted'], 11: ['LockkeeperHalted', 'LockkeeperNodeFailed'] },
   },
   {
+    name: 'a webhook is told what goes on, as fast as it takes it',
+    series: [
+      leads,
+      { series: 'lockkeeper_notifications_waiting{webhook="w"}', values: '0x10 1x10 0x60' },
+      { series: 'lockkeeper_notifications_total{webhook="w",outcome="dropped"}', values: '0x80' },
+      { series: 'lockkeeper_notifications_total{webhook="w",outcome="sent"}', values: '0+1x80' },
+      { series: 'lockkeeper_webhook_readable{webhook="w"}', values: '1x80' },
+    ],
+    fires: { 20: [], 60: [] },
+  },
+  {
+    name: 'a receiver takes nothing',
+    series: [
+      leads,
+      { series: 'lockkeeper_notifications_waiting{webhook="w"}', values: '0x10 3x40 0x80' },
+      { series: 'lockkeeper_notifications_total{webhook="w",outcome="dropped"}', values: '0x50 3x80' },
+    ],
+    fires: { 20: [], 30: ['LockkeeperNotificationsFailing'], 100: ['LockkeeperNotificationsFailing'], 130: [] },
+  },
+  {
+    name: 'the Secret of a webhook is missing',
+    series: [leads, { series: 'lockkeeper_webhook_readable{webhook="w"}', values: '0x60' }],
+    fires: { 10: [], 20: ['LockkeeperNotificationsFailing'] },
+  },
+  {
     name: 'a node drains for hours, with one reason after the other',
     series: [
       leads,
@@ -85,7 +110,7 @@ const cases: readonly {
 ];
 
 test('promtool takes the alerts', async () => {
-  expect(await promtool('check', 'rules', '--lint-fatal', rules)).toContain('8 rules found');
+  expect(await promtool('check', 'rules', '--lint-fatal', rules)).toContain('9 rules found');
 });
 
 test('each alert fires when it should, and not before', async () => {
@@ -97,7 +122,7 @@ test('each alert fires when it should, and not before', async () => {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-});
+}, 60_000);
 
 /** promtool compares labels and annotations as well, where an alert is expected: so whether each fires is asked of the series ALERTS. */
 function asPromtool({ name, series, fires }: (typeof cases)[number]) {

@@ -68,10 +68,29 @@ const everythingOn = {
     rules: [{ apiGroups: ['apps'], resources: ['deployments'], verbs: ['get'] }],
     prometheusHosts: ['prometheus.monitoring:9090', 'prometheus.example.com'],
   },
+  notifications: {
+    webhooks: [
+      { name: 'ops', format: 'slack', secretName: 'webhooks' },
+      {
+        name: 'pager',
+        format: 'generic',
+        types: ['RolloutHalted', 'NodeFailed'],
+        secretName: 'webhooks',
+        urlKey: 'pager',
+        tokenKey: 'token',
+        signatureKey: 'key',
+        caKey: 'ca.crt',
+      },
+    ],
+    clusterName: 'prod',
+    windowNotice: '30m',
+    proxy: { url: 'http://proxy:3128', noProxy: '.local' },
+  },
   networkPolicy: {
     enabled: true,
     apiServerCIDRs: ['10.0.0.0/16', 'fd00::/8'],
     apiServerPorts: [443],
+    webhookPorts: [443, 8443],
     metricsFrom: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
   },
   monitoring: {
@@ -302,6 +321,46 @@ describe('its values', () => {
       await expect(rendered(...rules, `checks.rules[0].${refused}`)).rejects.toThrow('checks');
   });
 
+  test('notifications: what the Secrets hold is mounted under the names that the controller reads, and it is told who wants what', async () => {
+    const webhooks = [
+      'notifications.webhooks[0].name=ops',
+      'notifications.webhooks[0].format=slack',
+      'notifications.webhooks[0].secretName=s',
+      'notifications.webhooks[0].types={NodeFailed,RolloutDone}',
+      'notifications.webhooks[0].tokenKey=bearer',
+      'notifications.webhooks[0].signatureKey=hmac',
+      'notifications.webhooks[0].caKey=ca',
+    ];
+    const manifests = await rendered(...webhooks, 'notifications.proxy.url=http://proxy:3128', 'networkPolicy.enabled=true');
+    const pod = podOf(the(manifests, 'Deployment', 'lockkeeper-controller'));
+    const items = [
+      { key: 'url', path: 'ops/url' },
+      { key: 'bearer', path: 'ops/token' },
+      { key: 'hmac', path: 'ops/signing-key' },
+      { key: 'ca', path: 'ops/ca.crt' },
+    ];
+    expect(pod).toMatchObject({
+      volumes: [{ name: 'webhooks', projected: { sources: [{ secret: { name: 's', optional: true, items } }] } }],
+      containers: [
+        {
+          env: expect.arrayContaining([
+            { name: 'LOCKKEEPER_WEBHOOKS', value: 'ops:slack:NodeFailed+RolloutDone' },
+            { name: 'HTTPS_PROXY', value: 'http://proxy:3128' },
+          ]),
+          volumeMounts: [{ name: 'webhooks', mountPath: '/etc/lockkeeper/webhooks', readOnly: true }],
+        },
+      ],
+    });
+    expect(the(manifests, 'NetworkPolicy', 'lockkeeper-controller')).toMatchObject({
+      spec: { policyTypes: ['Ingress', 'Egress'], egress: [{ ports: [{ port: 443 }] }] },
+    });
+    const none = podOf(the(await rendered(), 'Deployment', 'lockkeeper-controller'));
+    expect(none).not.toHaveProperty('volumes');
+    expect(JSON.stringify(none)).not.toContain('WEBHOOKS');
+    const twice = webhooks.slice(0, 3).map((value) => value.replace('[0]', '[1]'));
+    await expect(rendered(...webhooks, ...twice)).rejects.toMatchObject({ stderr: expect.stringContaining('two are named ops') });
+  });
+
   test('uninstall: everything that releases the nodes is a hook, which ends before Helm gives up; or there is none', async () => {
     const manifests = await rendered('uninstall.timeoutSeconds=100', 'controller.nodeSelector.pool=infra');
     const hooks = manifests.filter(({ metadata }) => metadata.name === 'lockkeeper-release');
@@ -402,6 +461,9 @@ describe('its values', () => {
     ['image.digest=sha256:1', 'digest'],
     ['logLevel=loud', 'logLevel'],
     ['crds.upgrade=yes', 'crds/upgrade'],
+    ['notifications.webhooks[0].name=ops', 'notifications/webhooks/0'],
+    ['notifications.windowNotice=soon', 'notifications/windowNotice'],
+    ['networkPolicy.webhookPorts={https}', 'networkPolicy/webhookPorts/0'],
     ['networkPolicy.apiServerCIDRs={10.0.0.1}', 'networkPolicy/apiServerCIDRs/0'],
     ['networkPolicy.metricsFrom[0].pods=a', 'networkPolicy/metricsFrom/0'],
     ['monitoring.rules.enable=true', 'monitoring/rules'],

@@ -38,7 +38,7 @@ export interface FleetOptions {
   /** Set up before the chart is installed. */
   readonly before?: (bed: Bed) => Promise<void>;
   /** Further chart values. */
-  readonly values?: { controller?: object; agent?: object; hooks?: object; checks?: object; monitoring?: object };
+  readonly values?: { controller?: object; agent?: object; hooks?: object; checks?: object; monitoring?: object; notifications?: object };
   /** Components that reach the API server through `bed.faults`. */
   readonly faultsFor?: BedOptions['faultsFor'];
 }

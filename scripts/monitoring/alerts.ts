@@ -84,6 +84,17 @@ export const alerts: readonly Alert[] = [
     },
   },
   {
+    alert: 'LockkeeperNotificationsFailing',
+    expr: 'max by (webhook) (lockkeeper_notifications_waiting) > 0 or sum by (webhook) (increase(lockkeeper_notifications_total{outcome="dropped"}[1h])) > 0 or max by (webhook) (lockkeeper_webhook_readable) == 0',
+    for: '15m',
+    labels: { severity: 'warning' },
+    annotations: {
+      summary: 'The webhook {{ $labels.webhook }} is not told what goes on.',
+      description:
+        'Its Secret is missing, or its receiver does not take notifications: the log of the leading controller says why, and lockkeeper notify-test tries it (docs/notifications.md).',
+    },
+  },
+  {
     alert: 'LockkeeperApiErrors',
     expr: 'sum by (pod) (rate(lockkeeper_api_requests_total{code=~"0|5.."}[10m])) / sum by (pod) (rate(lockkeeper_api_requests_total[10m])) > 0.1',
     for: '15m',

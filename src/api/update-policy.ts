@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { checkSpecsSchema } from './check.ts';
 import { hookSpecsSchema } from './hook.ts';
 import { labelSelectorSchema, SELECTOR_RULE } from './label-selector.ts';
+import { notifiedListSchema } from './notifications.ts';
 import {
   conditionsSchema,
   describeFields,
@@ -431,6 +432,7 @@ export const updatePolicyStatusSchema = z.object({
       reboot: z.optional(textSchema()),
     }),
   ),
+  notified: z.optional(notifiedListSchema()),
   conditions: z.optional(conditionsSchema()),
 });
 export type UpdatePolicyStatus = z.infer<typeof updatePolicyStatusSchema>;
@@ -445,6 +447,7 @@ describeFields(updatePolicyStatusSchema, {
   claims: 'The lock: nodes that hold a slot. Written as a whole, before a node is touched.',
   rollouts: 'What is being brought to which variant and architecture.',
   tokens: 'The annotations acted upon, so that each counts once.',
+  notified: 'What webhooks were told, so that a controller that takes over does not tell it again; absent where there are no webhooks.',
   conditions: 'Ready, Progressing, Paused and others; one condition of each type.',
 });
 

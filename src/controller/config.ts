@@ -2,6 +2,13 @@ import { hostname } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { durationMs, durationSchema } from '../api/primitives.ts';
 import { type AccessConfig, readAccess } from './access-config.ts';
+import {
+  addNotificationOptions,
+  NOTIFICATION_ENVIRONMENT,
+  type NotificationOptions,
+  type NotificationsConfig,
+  readNotifications,
+} from './notifications/config.ts';
 
 /** Everything that the controller can be told from outside. */
 export type ControllerConfig = AccessConfig & ControllerSettings;
@@ -27,6 +34,8 @@ export interface ControllerSettings {
   nodeConditions: boolean;
   /** Whether the metrics of the OS's existing operator are told, too. */
   brupopMetrics: boolean;
+  /** Absent: nobody is told what goes on. */
+  notifications?: NotificationsConfig;
   /** Without a host: all addresses, of IPv4 and IPv6. Absent: there are no endpoints. */
   listen?: Listen;
   logLevel: string;
@@ -90,21 +99,22 @@ export function controllerCommand(run: (config: ControllerConfig) => Promise<voi
     .addOption(
       new Option('--listen <[host]:port>', 'address of /metrics, /healthz and /readyz').argParser(address).default({ port: 8080 }, ':8080'),
     )
-    .addOption(new Option('--log-level <level>', 'least level that is logged').choices(LOG_LEVELS).default('info'))
-    .addHelpText(
-      'after',
-      `
+    .addOption(new Option('--log-level <level>', 'least level that is logged').choices(LOG_LEVELS).default('info'));
+  addNotificationOptions(command).addHelpText(
+    'after',
+    `
 Environment:
   POD_NAMESPACE, POD_NAME, NODE_NAME     stand in for --namespace, --pod-name and --node-name
+${NOTIFICATION_ENVIRONMENT}
   KUBERNETES_SERVICE_HOST, _PORT         the API server, in the cluster
   LOCKKEEPER_SERVICE_ACCOUNT_DIR         folder of token and ca.crt, in the cluster
                                          (default: /var/run/secrets/kubernetes.io/serviceaccount)
   KUBECONFIG                             is not read: name the file with --kubeconfig`,
-    );
+  );
   return command.action(async (options) => run(readConfig(command, options, env)));
 }
 
-interface Options {
+interface Options extends NotificationOptions {
   kubeconfig?: string;
   context?: string;
   namespace?: string;
@@ -130,6 +140,7 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
   const namespace = options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE') ?? 'lockkeeper';
   const podName = options.podName ?? fromEnvironment(command, env, 'POD_NAME');
   const nodeName = options.nodeName ?? fromEnvironment(command, env, 'NODE_NAME');
+  const notifications = readNotifications(command, options, env);
   if (!(options.renewInterval < options.giveUpAfter && options.giveUpAfter < options.leaseDuration)) {
     command.error('error: --renew-interval must be shorter than --give-up-after, and that shorter than --lease-duration', { exitCode: 2 });
   }
@@ -155,6 +166,7 @@ function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv):
     checkIntervalMs: options.checkInterval,
     nodeConditions: options.nodeConditions,
     brupopMetrics: options.brupopMetrics,
+    ...(notifications.webhooks.length > 0 && { notifications }),
     listen: options.listen,
     logLevel: options.logLevel,
   };

@@ -25,9 +25,11 @@ import { EvictionWebhooks } from './eviction-webhooks.ts';
 import { HookJobs } from './hook-jobs.ts';
 import { LifecycleSignals } from './lifecycle-signals.ts';
 import { createMetrics } from './metrics.ts';
+import { Notifier } from './notifications/notifier.ts';
+import { readableReceivers } from './notifications/receiver.ts';
 import { PodViews } from './pod-views.ts';
 import { Reconciler } from './reconciler.ts';
-import { refreshRecorded } from './recorded.ts';
+import { refreshPolicies, refreshRecorded } from './recorded.ts';
 import { createReflectors } from './reflectors.ts';
 import { ServerVersion } from './server-version.ts';
 import { ProgressThrottle } from './throttle.ts';
@@ -64,7 +66,12 @@ export async function runController(
   const logger = calmLogger(log, clock);
   const random = Math.random;
   const now = (): number => clock.now() + client.clockOffsetMs;
-  const metrics = createMetrics(now, { brupop: config.brupopMetrics });
+  const { notifications } = config;
+  const metrics = createMetrics(now, {
+    brupop: config.brupopMetrics,
+    ...(notifications !== undefined && { readableWebhooks: () => readableReceivers(notifications) }),
+  });
+  for (const { name } of notifications?.webhooks ?? []) metrics.notifies(name);
   const client = new KubeClient({
     credentials,
     userAgent: `lockkeeper-controller/${VERSION}`,
@@ -96,6 +103,7 @@ export async function runController(
     await variant?.beforeLeading(leading);
     await reflectors.waitForSync(leading);
     await refreshRecorded(client, reflectors, leading);
+    if (notifications !== undefined) await refreshPolicies(client, reflectors, leading);
     const assertLeading = (): void => elector.assertLeading();
     const answers = new AnswerTimes(clock.monotonic, metrics.answered);
     const podViews = new PodViews(deps, (node, byWatch) => {
@@ -141,6 +149,19 @@ export async function runController(
       throttle: new ProgressThrottle(),
       ...(config.nodeConditions && {
         lifecycle: new LifecycleSignals({ client, nodes: reflectors.nodes, logger, now, assertLeading }),
+      }),
+      ...(notifications !== undefined && {
+        notifier: new Notifier({
+          config: notifications,
+          clock,
+          random,
+          now,
+          logger,
+          assertLeading,
+          changed: wake,
+          onOutcome: metrics.notified,
+          onWaiting: metrics.notificationsWait,
+        }),
       }),
       self,
       retry: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs },
@@ -219,6 +240,8 @@ export async function runController(
     { version: VERSION, identity: config.identity, server: credentials.server.href, ...(server && { listen: `${address}:${port}` }) },
     'controller started',
   );
+  for (const [webhook, readable] of notifications === undefined ? [] : await readableReceivers(notifications))
+    if (!readable) logger.warn({ webhook }, 'the Secret of a webhook is missing, or holds no URL: what it is to be told waits for it');
   try {
     await Promise.all([reflectors.run(signal), elector.run(signal)]);
   } finally {

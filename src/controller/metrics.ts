@@ -8,8 +8,16 @@ import { registerBrupopMetrics } from './brupop-metrics.ts';
 
 const PHASE_BUCKETS = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200];
 
-/** Everything that the controller counts and measures, as Prometheus reads it, in a registry of its own; `now` is the API server's clock in milliseconds; `brupop` adds those of the OS's existing operator. */
-export function createMetrics(now: () => number, { brupop = false }: { brupop?: boolean } = {}) {
+/** What may be told besides. */
+interface MetricsOptions {
+  /** The metrics of the OS's existing operator, too. */
+  brupop?: boolean;
+  /** Whether the Secret of each webhook can be read, by its name. */
+  readableWebhooks?: () => Promise<ReadonlyMap<string, boolean>>;
+}
+
+/** Everything that the controller counts and measures, as Prometheus reads it, in a registry of its own; `now` is the API server's clock in milliseconds. */
+export function createMetrics(now: () => number, { brupop = false, readableWebhooks }: MetricsOptions = {}) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry, prefix: 'lockkeeper_' });
@@ -128,6 +136,27 @@ export function createMetrics(now: () => number, { brupop = false }: { brupop?: 
     labelNames: ['outcome'],
     registers,
   });
+  const notifications = new Counter({
+    name: 'lockkeeper_notifications_total',
+    help: 'Notifications by webhook and outcome: sent; failed (an attempt, which is repeated); dropped (given up).',
+    labelNames: ['webhook', 'outcome'],
+    registers,
+  });
+  const waitingNotifications = new Gauge({
+    name: 'lockkeeper_notifications_waiting',
+    help: 'Notifications that wait to be sent to a webhook.',
+    labelNames: ['webhook'],
+    registers,
+  });
+  new Gauge({
+    name: 'lockkeeper_webhook_readable',
+    help: "Whether a webhook's Secret is there and holds a URL (1) or not (0).",
+    labelNames: ['webhook'],
+    registers,
+    async collect() {
+      for (const [webhook, readable] of (await readableWebhooks?.()) ?? []) this.set({ webhook }, readable ? 1 : 0);
+    },
+  });
   const decides = new Histogram({
     name: 'lockkeeper_decide_duration_seconds',
     help: 'How long one decision took, in seconds.',
@@ -162,5 +191,12 @@ export function createMetrics(now: () => number, { brupop = false }: { brupop?: 
     },
     answered: (milliseconds: number) => answers.observe(milliseconds / 1000),
     evicted: (outcome: string) => evictions.inc({ outcome }),
+    /** Shows a webhook before there is anything to tell it. */
+    notifies(webhook: string) {
+      for (const outcome of ['sent', 'failed', 'dropped']) notifications.inc({ webhook, outcome }, 0);
+      waitingNotifications.set({ webhook }, 0);
+    },
+    notified: (webhook: string, outcome: string) => notifications.inc({ webhook, outcome }),
+    notificationsWait: (webhook: string, waiting: number) => waitingNotifications.set({ webhook }, waiting),
   };
 }

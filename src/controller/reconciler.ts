@@ -12,6 +12,7 @@ import type { Checks } from './checks.ts';
 import type { Drainer } from './drainer.ts';
 import type { HookJobs } from './hook-jobs.ts';
 import type { LifecycleSignals } from './lifecycle-signals.ts';
+import type { Notifier } from './notifications/notifier.ts';
 import type { PodViews } from './pod-views.ts';
 import type { Reflectors } from './reflectors.ts';
 import { Setbacks } from './setbacks.ts';
@@ -31,6 +32,8 @@ export interface ReconcilerDeps {
   throttle: ProgressThrottle;
   /** Absent: Nodes are told nothing by conditions. */
   lifecycle?: Pick<LifecycleSignals, 'tell'>;
+  /** Absent: there are no webhooks. */
+  notifier?: Pick<Notifier, 'review' | 'stop'>;
   self: Self | undefined;
   retry: RetrySettings;
   /** The control plane's Kubernetes, as far as it is known. */
@@ -111,18 +114,13 @@ export class Reconciler {
 
   /** Stops what passes have begun. */
   async stop(): Promise<void> {
-    await Promise.all([
-      this.#deps.applier.stop(),
-      this.#deps.drainer.stop(),
-      this.#deps.podViews.stop(),
-      this.#deps.hookJobs.stop(),
-      this.#deps.checks.stop(),
-    ]);
+    const { applier, drainer, podViews, hookJobs, checks, notifier } = this.#deps;
+    await Promise.all([applier.stop(), drainer.stop(), podViews.stop(), hookJobs.stop(), checks.stop(), notifier?.stop()]);
   }
 
   #decide(): { world: World; decision: Decision; at: Instant } {
-    const { reflectors, podViews, hookJobs, checks, drainer, self, retry, kubernetes, hookNamespaces, prometheusHosts, now, clock } =
-      this.#deps;
+    const { reflectors, podViews, hookJobs, checks, drainer, notifier, now, clock } = this.#deps;
+    const { self, retry, kubernetes, hookNamespaces, prometheusHosts } = this.#deps;
     const world = gather({
       objects: reflectors,
       self,
@@ -137,7 +135,8 @@ export class Reconciler {
     });
     const started = clock.monotonic();
     const at = now();
-    const decision = (this.#deps.decide ?? decide)(world, at);
+    const decided = (this.#deps.decide ?? decide)(world, at);
+    const decision = notifier?.review(world, decided, at) ?? decided;
     this.#deps.onDecision?.(world, decision, clock.monotonic() - started);
     this.#deps.answers?.decided(new Set(decision.nodes.filter(({ commands }) => commands.length > 0).map(({ node }) => node)));
     podViews.want(decision.lookAt);

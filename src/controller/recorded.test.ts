@@ -2,10 +2,10 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { ON_NODE } from '../api/names.ts';
 import { aRecord } from '../core/testing/builders.ts';
 import { eventually } from '../kube/testing/fake-clock.ts';
-import { refreshRecorded } from './recorded.ts';
+import { refreshPolicies, refreshRecorded } from './recorded.ts';
 import { type ClusterBed, clusterBed } from './testing/bed.ts';
 import type { Asked } from './testing/fake-cluster.ts';
-import { putNode } from './testing/objects.ts';
+import { putNode, putPolicy } from './testing/objects.ts';
 
 let bed: ClusterBed;
 beforeEach(async () => {
@@ -45,4 +45,16 @@ test('a node that is gone is passed by; where one cannot be read, nothing is don
   await refresh();
   bed.cluster.fault = ({ path }) => (path === '/api/v1/nodes/a' ? { status: 403 } : undefined);
   await expect(refresh()).rejects.toMatchObject({ status: 403 });
+});
+
+test('policies are read anew, whatever the cache holds', async () => {
+  putPolicy(bed.cluster, 'fleet');
+  await bed.watch();
+  bed.cluster.fault = ({ query }) => (query.get('watch') === 'true' ? 'hang' : undefined);
+  bed.cluster.closeWatches();
+  await eventually(() => bed.cluster.watches('updatepolicies') === 0);
+  const notified = [{ id: 'RolloutHalted/uid@2026', at: '2026-03-01T12:00:00Z', webhooks: ['ops'] }];
+  bed.cluster.patch('updatepolicies', 'fleet', { status: { notified } });
+  await refreshPolicies(bed.client, bed.reflectors, AbortSignal.timeout(10_000));
+  expect(bed.reflectors.policies.items.get('fleet')?.status.notified).toEqual(notified);
 });

@@ -90,3 +90,17 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 helm.sh/hook: test
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
+
+{{/* The webhooks as the controller's --webhooks takes them. Argument: the list. */}}
+{{- define "lockkeeper.webhooks" -}}
+{{- $names := list }}
+{{- $parts := list }}
+{{- range . }}
+{{- if has .name $names }}
+{{- fail (printf "notifications.webhooks: two are named %s" .name) }}
+{{- end }}
+{{- $names = append $names .name }}
+{{- $parts = append $parts (printf "%s:%s%s" .name .format (empty .types | ternary "" (printf ":%s" (join "+" .types)))) }}
+{{- end }}
+{{- join "," $parts }}
+{{- end }}
