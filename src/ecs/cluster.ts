@@ -88,12 +88,9 @@ export class EcsCluster {
   async want({ lookAt, drains }: Decision): Promise<boolean> {
     const fresh = lookAt.filter((name) => !this.#pods.has(name));
     this.#wanted = lookAt;
-    for (const { node, evict, force } of drains) {
-      if (force !== true && !evict.some(({ controller }) => controller === undefined)) continue;
-      // Tasks of services leave by themselves; any other is only stopped where the policy says so.
-      if (force === true)
-        for (const pod of evict) if (pod.controller === undefined) await this.#ecs.stopTask(pod.uid, `Lockkeeper drains ${node}`);
-    }
+    // Tasks of services leave by themselves; only where the policy says so is stopped what is left.
+    for (const { node, evict, force } of drains)
+      if (force === true) for (const { uid } of evict) await this.#ecs.stopTask(uid, `Lockkeeper drains ${node}`);
     for (const name of fresh) await this.#lookAt(name);
     return fresh.length > 0;
   }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { durationMs, durationSchema } from '../api/primitives.ts';
@@ -5,7 +6,8 @@ import { durationMs, durationSchema } from '../api/primitives.ts';
 /** Everything that the ECS controller can be told from outside; durations are milliseconds. */
 export interface EcsConfig {
   cluster: string;
-  policyFile: string;
+  /** Where the policies come from, and their YAML. */
+  policy: { source: string; text: () => Promise<string> };
   table: string;
   region?: string;
   endpoint?: string;
@@ -39,12 +41,12 @@ interface Options {
 }
 
 /** The program with its flags; `run` gets what was asked for. */
-export function ecsProgram(run: (config: EcsConfig) => Promise<void>, version: string): Command {
+export function ecsProgram(run: (config: EcsConfig) => Promise<void>, version: string, env: NodeJS.ProcessEnv = process.env): Command {
   return new Command('lockkeeper ecs')
     .description('Updates the Bottlerocket container instances of an Amazon ECS cluster, by the same rules as the nodes of Kubernetes.')
     .version(version)
     .requiredOption('--cluster <name>', 'the ECS cluster')
-    .requiredOption('--policy <file>', 'YAML file of one or more UpdatePolicies')
+    .requiredOption('--policy <file>', 'YAML file of one or more UpdatePolicies, or env:NAME for the variable that holds it')
     .option('--table <name>', 'DynamoDB table that keeps what must outlive this process', 'lockkeeper')
     .option('--region <name>', "AWS region (default: the SDK's own chain)")
     .option('--endpoint <url>', 'every AWS API at this URL, for tests')
@@ -74,7 +76,7 @@ export function ecsProgram(run: (config: EcsConfig) => Promise<void>, version: s
     .action(async (options: Options) =>
       run({
         cluster: options.cluster,
-        policyFile: options.policy,
+        policy: policySource(options.policy, env),
         table: options.table,
         ...(options.region !== undefined && { region: options.region }),
         ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
@@ -101,4 +103,9 @@ function address(text: string): { host?: string; port: number } {
   const [, host = '', port = ''] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
   if (port === '' || Number(port) > 65_535) throw new InvalidArgumentError('wants [host]:port, such as :8080');
   return { ...(host !== '' && { host }), port: Number(port) };
+}
+
+function policySource(name: string, env: NodeJS.ProcessEnv): EcsConfig['policy'] {
+  if (!name.startsWith('env:')) return { source: name, text: () => readFile(name, 'utf8') };
+  return { source: name, text: async () => env[name.slice('env:'.length)] ?? '' };
 }

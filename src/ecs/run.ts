@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { Counter } from 'prom-client';
 import { createApp } from '../controller/app.ts';
@@ -25,7 +24,7 @@ const MAX_FAILURES_ONCE = 5;
 /** Keeps the container instances of one cluster up to date until the signal is aborted, or once; alone, by the lease. */
 export async function runEcs(config: EcsConfig, deps: { clock: Clock; logger: Logger }, signal: AbortSignal): Promise<void> {
   const { clock, logger } = deps;
-  const files = readEcsPolicies(await readFile(config.policyFile, 'utf8'), config.policyFile);
+  const files = readEcsPolicies(await config.policy.text(), config.policy.source);
   const { region, endpoint } = config;
   const metrics = createMetrics(clock.now);
   const calls = new Counter({
