@@ -99,7 +99,7 @@ export async function run(
         assets: async () => (await import('lockkeeper:page')).default,
         print,
         warn,
-        open: openBrowser,
+        open: (url) => openBrowser(url),
         untilInterrupted: () => untilInterrupted(onInterrupt),
       });
     }),

@@ -5,9 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ClusterBed, clusterBed } from '../../controller/testing/bed.ts';
 import { putNode, putPolicy, putUpdate } from '../../controller/testing/objects.ts';
 import type { Dashboard } from './dashboard.ts';
+import { MAX_STREAMS } from './event-streams.ts';
 import { hostsOf } from './guards.ts';
 import { dashboardOf } from './testing/dashboard-bed.ts';
-import { type Ask, type Visitor, visitorOf } from './testing/visitor.ts';
+import { type Ask, type ReadStream, type Visitor, visitorOf } from './testing/visitor.ts';
 
 let bed: ClusterBed;
 let dashboard: Dashboard;
@@ -112,6 +113,18 @@ test('every answer says that nothing foreign runs in it, frames it or keeps it, 
     expect(headers).not.toHaveProperty('set-cookie');
     expect(headers).not.toHaveProperty('x-powered-by');
   }
+});
+
+test('a tab too many is told so, and is let in once another is closed', async () => {
+  const streams = await Promise.all(Array.from({ length: MAX_STREAMS }, () => visitor.events()));
+  const refused = await visitor.ask('/api/events');
+  expect([refused.status, JSON.parse(refused.body).code]).toEqual([503, 'TooMany']);
+  for (const stream of streams) stream.close();
+  // The server hears of it a moment later.
+  let again: ReadStream | undefined;
+  for (let tries = 0; again === undefined && tries < 1_000; tries += 1) again = await visitor.events().catch(() => undefined);
+  again?.close();
+  expect(again).toBeDefined();
 });
 
 test('it listens on the loopback alone', async () => {
