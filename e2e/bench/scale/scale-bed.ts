@@ -61,6 +61,7 @@ const infraLabel = 'bench.lockkeeper.dev/infra';
 const workLabel = 'bench.lockkeeper.dev/work';
 const loadedLabel = 'bench.lockkeeper.dev/loaded';
 const controllers = '/apis/apps/v1/namespaces/lockkeeper/deployments/lockkeeper-controller';
+const agents = '/apis/apps/v1/namespaces/lockkeeper/daemonsets/lockkeeper-agent';
 const variant = 'aws-k8s-1.31';
 const arch = 'x86_64';
 /** A lease of an hour is renewed every quarter of one: the bed must not measure itself. */
@@ -169,14 +170,24 @@ async function prepared(
       const env = [{ name: 'NODE_OPTIONS', value: '--inspect-port=0' }];
       await client.patch(controllers, { spec: { template: { spec: { containers: [{ name: 'controller', env }] } } } }, 'strategic');
       await until(async () => isRolledOut(await client.get(controllers)), 120_000 + nodes * 50);
-      const agentPods = async () => {
-        const all = await client.list<PodObject>('/api/v1/namespaces/lockkeeper/pods', {
-          labelSelector: 'app.kubernetes.io/component=agent',
-        });
-        return all.filter((pod) => pod.spec.nodeName !== undefined);
-      };
-      await until(async () => (await agentPods()).length === nodes, 120_000 + nodes * 200, 3_000);
-      await fleet.adopt(await agentPods());
+      await until(
+        async () => {
+          const { status } = await client.get<KubeObject & { status?: { currentNumberScheduled?: number } }>(agents);
+          return status?.currentNumberScheduled === nodes;
+        },
+        120_000 + nodes * 200,
+      );
+      // That count has those that the scheduler has yet to bind.
+      let pods: readonly PodObject[] = [];
+      await until(
+        async () => {
+          pods = await client.list<PodObject>('/api/v1/namespaces/lockkeeper/pods', { labelSelector: 'app.kubernetes.io/component=agent' });
+          return pods.length === nodes && pods.every(({ spec }) => spec.nodeName !== undefined);
+        },
+        120_000 + nodes * 200,
+        5_000,
+      );
+      await fleet.adopt(pods);
       say('waiting for all agents to report');
       await until(
         async () => {

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PodProcess } from '../../bed/pod-process.ts';
 import { atMost, forInformation } from '../figure.ts';
@@ -90,7 +91,7 @@ async function start(scale: ScaleBed, say: (text: string) => void) {
   let decidingAt: number | undefined;
   await scale.until(
     async () => {
-      const lines = (await readFile(leader.log)).subarray(size).toString('utf8').split('\n');
+      const lines = (await textFrom(leader.log, size)).split('\n');
       const line = lines.find((text) => text.includes('"the caches are filled: deciding"'));
       decidingAt = line === undefined ? undefined : (JSON.parse(line) as { time: number }).time;
       return decidingAt !== undefined && leader.pid !== undefined && leader.pid !== pid && leader.ready;
@@ -106,6 +107,12 @@ async function start(scale: ScaleBed, say: (text: string) => void) {
   for (const one of standby) one.release();
   await scale.quiet(10_000, 300_000);
   return figures;
+}
+
+/** A log holds a line for each eviction by then: only what is new is read. */
+async function textFrom(file: string, position: number): Promise<string> {
+  const chunks = await createReadStream(file, { start: position }).toArray();
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** What a process holds now. */
