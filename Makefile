@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-SOURCES := $(shell find src package.json scripts/build.ts scripts/build-page.ts -type f ! -name '*.test.ts' 2>/dev/null)
+SOURCES := $(shell find src package.json scripts/build.ts scripts/bundles.ts -type f ! -name '*.test.ts' 2>/dev/null)
 
 .PHONY: help demo test unit e2e e2e-ecs lint build crds bench bench-scale faults image package bed-deps format
 
@@ -18,8 +18,8 @@ test: build ## everything: lint, unit tests, end-to-end tests; ends with 'N pass
 unit: node_modules/.ready ## unit tests alone
 	@node scripts/test.ts unit
 
-e2e: build ## end-to-end tests alone, on control planes of their own; BED=kind: a few on a kind cluster
-	@node scripts/test.ts $(if $(filter kind,$(BED)),kind,e2e)
+e2e: build ## end-to-end tests alone, on control planes of their own; BED=kind: a few on a kind cluster; KUBE=1.30: a few on that version
+	@$(if $(KUBE),BED_KUBERNETES=$(KUBE) )node scripts/test.ts $(if $(KUBE),range,$(if $(filter kind,$(BED)),kind,e2e))
 
 e2e-ecs: build ## the ECS controller against moto's server and simulated hosts (wants python3; not part of make test)
 	@node scripts/test.ts ecs
@@ -48,6 +48,13 @@ image: build ## one OCI archive an architecture in dist/image, without Docker (A
 
 package: build ## dist/package/lockkeeper-VERSION.tgz, which npx lockkeeper runs
 	@node scripts/build-package.ts
+
+.PHONY: sbom audit
+sbom: node_modules/.ready ## dist/sbom.cdx.json: CycloneDX of what is bundled
+	@node scripts/sbom.ts
+
+audit: node_modules/.ready ## ask npm's registry for known vulnerabilities
+	@npm audit
 
 bed-deps: node_modules/.ready ## install what tests need of Debian (Chromium; containerd, runc, network plugins for real nodes), as root
 	@node e2e/nodes/main.ts deps

@@ -17,12 +17,13 @@ export async function buildPackage(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   await copyFile(path.join(repository, 'scripts', 'npx.js'), path.join(folder, 'npx.js'));
   for (const file of files.slice(1)) await copyFile(path.join(repository, 'dist', file), path.join(folder, file));
+  await copyFile(path.join(repository, 'dist', 'THIRD-PARTY-LICENSES'), path.join(folder, 'THIRD-PARTY-LICENSES'));
   for (const file of ['LICENSE', 'README.md', 'README.ko.md']) await copyFile(path.join(repository, file), path.join(folder, file));
   for (const file of files) await chmod(path.join(folder, file), 0o755);
   const bin = { lockkeeper: 'npx.js', 'kubectl-lockkeeper': 'kubectl-lockkeeper.js' };
   await writeFile(
     path.join(folder, 'package.json'),
-    `${JSON.stringify({ name, version, description, license, type, engines, bin, files }, undefined, 2)}\n`,
+    `${JSON.stringify({ name, version, description, license, type, engines, bin, files: [...files, 'THIRD-PARTY-LICENSES'] }, undefined, 2)}\n`,
   );
   const { stdout } = await promisify(execFile)('npm', ['pack', '--json', '--silent'], { cwd: folder });
   const [packed] = JSON.parse(stdout) as { filename: string }[];

@@ -6,7 +6,14 @@ const page = (file: string): string => fileURLToPath(new URL(`../src/dashboard/p
 
 /** The dashboard's page as text: what the server serves, and nothing else. */
 export async function buildPage(): Promise<{ html: string; js: string; css: string }> {
-  const { outputFiles } = await build({
+  const { outputFiles } = await bundlePage();
+  const text = (ending: string): string => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
+  return { html: await readFile(page('index.html'), 'utf8'), js: text('.js'), css: text('.css') };
+}
+
+/** The page's scripts and styles, with the list of what they are made of. */
+export const bundlePage = () =>
+  build({
     entryPoints: [
       { in: page('main.tsx'), out: 'page' },
       { in: page('page.css'), out: 'page' },
@@ -22,10 +29,8 @@ export async function buildPage(): Promise<{ html: string; js: string; css: stri
     minify: true,
     legalComments: 'none',
     logLevel: 'warning',
+    metafile: true,
   });
-  const text = (ending: string): string => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
-  return { html: await readFile(page('index.html'), 'utf8'), js: text('.js'), css: text('.css') };
-}
 
 /** Puts the page into the bundle that imports `lockkeeper:page`, so that the plugin stays one file. */
 export const pageAssets: Plugin = {

@@ -1,53 +1,22 @@
-import { chmod, rm, stat } from 'node:fs/promises';
-import { build, type Plugin } from 'esbuild';
-import { pageAssets } from './build-page.ts';
+import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { build, type Metafile } from 'esbuild';
+import { bundlePage } from './build-page.ts';
+import { bundleOptions, bundles } from './bundles.ts';
+import { licenseTexts } from './supply/licenses.ts';
+import { packagesIn } from './supply/packages.ts';
 
-/** Bundles are ES modules; what they contain of CommonJS still asks for `require`. */
-const banner = { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" };
-
-/**
- * Takes Node's own modules by `require`, and looks at nothing of them that is not used: an `import` of one reads all that it
- * exports, as esbuild's copy of a required one does, and that alone loads the whole of fetch, web streams, HTTP/2 and workers,
- * some 5 MB in every agent. So what is imported is an empty object that has the module for its prototype.
- */
-const requiredBuiltins: Plugin = {
-  name: 'required-builtins',
-  setup({ onLoad, onResolve }) {
-    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
-      kind === 'require-call' ? { path, external: true } : { path, namespace: 'builtin' },
-    );
-    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
-      contents: `const all = require('${path}');\nmodule.exports = typeof all === 'function' ? all : Object.create(all);`,
-      loader: 'js',
-    }));
-  },
-};
-
-const bundles = {
-  'dist/lockkeeper.js': 'src/main.ts',
-  'dist/lockkeeper-agent.js': 'src/agent/main.ts',
-  'dist/kubectl-lockkeeper.js': 'src/cli/main.ts',
-  'dist/lockkeeper-ecs.js': 'src/ecs/main.ts',
-};
-
-await Promise.all(Object.keys(bundles).map((file) => rm(file, { force: true })));
-for (const [outfile, entry] of Object.entries(bundles)) {
-  await build({
-    entryPoints: [entry],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    banner,
-    plugins: [requiredBuiltins, pageAssets],
-    minifySyntax: true,
-    minifyWhitespace: true,
-    keepNames: true,
-    legalComments: 'none',
-    logLevel: 'warning',
-  });
+const root = path.join(import.meta.dirname, '..');
+const dist = path.join(root, 'dist');
+await mkdir(dist, { recursive: true });
+await Promise.all(Object.keys(bundles).map((file) => rm(path.join(dist, file), { force: true })));
+const metafiles: Record<string, Metafile> = { page: (await bundlePage()).metafile };
+for (const [file, entry] of Object.entries(bundles)) {
+  const outfile = path.join(dist, file);
+  const { metafile } = await build({ ...bundleOptions(root, entry), outfile, metafile: true });
+  if (metafile !== undefined) metafiles[file] = metafile;
   // Whoever puts it on the PATH runs it by its first line.
   if (entry.startsWith('src/cli/')) await chmod(outfile, 0o755);
-  console.log(`${outfile}  ${Math.round((await stat(outfile)).size / 1024)} kB`);
+  console.log(`dist/${file}  ${Math.round((await stat(outfile)).size / 1024)} kB`);
 }
+await writeFile(path.join(dist, 'THIRD-PARTY-LICENSES'), await licenseTexts(await packagesIn(root, metafiles)));

@@ -51,8 +51,8 @@ const other = architecture === 'amd64' ? 'arm64' : 'amd64';
     folder = await mkdtemp(path.join(tmpdir(), 'image-test-'));
     bundles = path.join(folder, 'bundles');
     await mkdir(bundles);
-    if (!(await found(path.join(repository, 'dist', 'lockkeeper.js')))) await run('node', ['scripts/build.ts'], { cwd: repository });
-    for (const name of ['lockkeeper.js', 'lockkeeper-agent.js'])
+    if (!(await found(path.join(repository, 'dist', 'THIRD-PARTY-LICENSES')))) await run('node', ['scripts/build.ts'], { cwd: repository });
+    for (const name of ['lockkeeper.js', 'lockkeeper-agent.js', 'THIRD-PARTY-LICENSES'])
       await copyFile(path.join(repository, 'dist', name), path.join(bundles, name));
     facts = await buildImage({ architecture, output: path.join(folder, 'first'), bundles });
     image = await unpack(facts.archive, path.join(folder, 'unpacked'));

@@ -86,6 +86,7 @@ async function stageRuntime(root: string, node: string): Promise<void> {
 async function stageProgram(root: string, bundles: string): Promise<void> {
   for (const name of ['lockkeeper.js', 'lockkeeper-agent.js']) await copy(path.join(bundles, name), root, `app/${name}`);
   await copy(path.join(repository, 'LICENSE'), root, 'app/LICENSE');
+  await copy(path.join(bundles, 'THIRD-PARTY-LICENSES'), root, 'app/THIRD-PARTY-LICENSES');
 }
 
 /** Packages of one source share a documentation folder by symbolic links, which the base package of that source must precede or follow. */
