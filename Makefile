@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-SOURCES := $(shell find src package.json scripts/build.ts scripts/bundles.ts -type f ! -name '*.test.ts' 2>/dev/null)
+SOURCES := $(shell find src package.json scripts/build.ts scripts/build-page.ts scripts/bundles.ts -type f ! -name '*.test.ts' 2>/dev/null)
 
 .PHONY: help demo test unit e2e e2e-ecs lint build crds bench bench-scale faults image package bed-deps format
 

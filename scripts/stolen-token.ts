@@ -100,7 +100,7 @@ export const stolenTokenGuide = (): string => `
 
 All of it. [agent-rights](../e2e/scenarios/agent-rights.test.ts) takes a token of each part, with the chart's defaults, and tries by real requests
 everything that the API server serves: each group, version, resource and subresource of its discovery, by each verb that it has, cluster-wide, in the
-release's namespace and in kube-system, and each path that is no object's; some 1,200 requests a token, of which all but these are answered
+release's namespace and in kube-system, and each path that is no object's; more than a thousand requests a token, of which all but these are answered
 403. It also asks the API server for its own list (what \`kubectl auth can-i --list\` prints), and fails where one of the two says more or less than this page. What
 somebody can make of it, and what else the chart's values allow: [security.md](security.md).
 

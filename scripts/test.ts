@@ -77,6 +77,9 @@ try {
   if (only.has('faults')) jest('faults', ['--maxWorkers=3']);
   // Beside the rest, until it is quick.
   if (only.has('ecs')) jest('ecs', ['--maxWorkers=2']);
+  // A few of the scenarios, on the control plane that BED_KUBERNETES names: CRDs, the admission policy, evictions, a full roll.
+  if (only.has('range'))
+    jest('e2e', ['--maxWorkers=2', '--testPathPatterns', 'e2e/scenarios/(kinds|agent-rights|evictions|rolling-update)\\.test']);
   // Only where it is asked for, and then it is no success that there can be none.
   if (only.has('kind')) {
     if (run('Docker and kind', ['node', 'e2e/kind/check.ts']).status === 0) jest('kind', ['--maxWorkers=1']);

@@ -201,8 +201,10 @@ describe('a bad status is refused, and the field is named', () => {
     const name = 'target';
     await plane.client.apply({ apiVersion: API_VERSION, kind: kind.kind, metadata: { name } });
     const { message, fields } = await refusalOf(plane.client.patch(kindPath(kind, name, 'status'), { status }));
-    expect(fields).toContain(field);
-    expect(message).toContain(field);
+    // An API server of 1.30 leaves the first word away.
+    const named = fields.find((one) => one === field || `status.${one}` === field) ?? field;
+    expect(fields).toContain(named);
+    expect(message).toContain(named);
   });
 });
 
