@@ -29,7 +29,10 @@ test('killed once after each call that changes something, before it hears of it,
   await start();
   await allAt(bed, '1.26.1', 150_000, () => [...killedAfter]);
   await eventually(
-    async () => [...(await bed.records()).values()].every(({ cordon, update }) => cordon === undefined && update.phase === 'Idle'),
+    async () => {
+      const records = [...(await bed.records()).values()];
+      return killedAfter.has('policy free') && records.every(({ cordon, update }) => cordon === undefined && update.phase === 'Idle');
+    },
     { describe: () => bed.log() },
   );
   bed.standIn.effected = undefined;
