@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
 SOURCES := $(shell find src package.json scripts/build.ts scripts/build-page.ts scripts/bundles.ts -type f ! -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help demo test unit e2e e2e-ecs lint build crds bench bench-scale faults image package bed-deps format
+.PHONY: help demo test unit fuzz e2e e2e-ecs lint build crds bench bench-scale faults image package bed-deps format
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ demo: build ## a real control plane, five simulated hosts, one rolling update (D
 
 test: build ## everything: lint, unit tests, end-to-end tests; ends with 'N passed, N failed'
 	@node scripts/test.ts
+
+fuzz: node_modules/.ready ## hold what parses outside input against nonsense, from seeds of chance (FUZZ_SECONDS=600)
+	@node scripts/fuzz.ts
 
 unit: node_modules/.ready ## unit tests alone
 	@node scripts/test.ts unit

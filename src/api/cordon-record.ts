@@ -1,7 +1,10 @@
 import * as z from 'zod/mini';
 import { recordedHooksSchema } from './hook.ts';
-import { nameSchema, textSchema, timeSchema } from './primitives.ts';
+import { nameSchema, readableTimeSchema, textSchema } from './primitives.ts';
 import { podSelectorSchema } from './update-policy.ts';
+
+/** At most what the longest duration in a policy comes to: whoever may annotate a Node can write anything there, and times are computed with it. */
+const milliseconds = () => z.int().check(z.minimum(0), z.maximum(100_000_000_000_000));
 
 /**
  * The record on a Node, written in the same patch as our cordon: enough to finish the node, or to take it back,
@@ -21,24 +24,24 @@ export const cordonRecordSchema = z.object({
   reboot: z.optional(z.object({ reboot: z.optional(textSchema()), policyReboot: z.optional(textSchema()) })),
   /** The order that lay in the letterbox at the cordon: as long as it does, nobody has given the node back. */
   order: z.optional(z.string()),
-  at: timeSchema(),
+  at: readableTimeSchema(),
   /** No pod is evicted before: load balancers have until then to notice that the node is leaving. Absent: at once. */
-  evictFrom: z.optional(timeSchema()),
-  drainDeadline: timeSchema(),
+  evictFrom: z.optional(readableTimeSchema()),
+  drainDeadline: readableTimeSchema(),
   drain: z.object({
     mode: z.optional(z.enum(['Evict', 'None'])),
     deleteEmptyDirData: z.boolean(),
     force: z.boolean(),
     gracePeriodSeconds: z.optional(z.int()),
-    skipWaitForDeleteMs: z.optional(z.int()),
+    skipWaitForDeleteMs: z.optional(milliseconds()),
     respectDoNotDisrupt: z.optional(z.boolean()),
     waitForVolumeDetach: z.optional(z.boolean()),
     leaveToReboot: z.optional(z.array(podSelectorSchema).check(z.maxLength(8))),
   }),
-  rebootTimeoutMs: z.int(),
-  minReadySeconds: z.int(),
+  rebootTimeoutMs: milliseconds(),
+  minReadySeconds: z.int().check(z.minimum(0), z.maximum(86_400)),
   /** How long the node soaks once it is updated and uncordoned; absent: not at all. */
-  soakMs: z.optional(z.int()),
+  soakMs: z.optional(milliseconds()),
   /** DaemonSet pods (`namespace/daemonset`) that were Ready at the claim, and must be again. */
   readyDaemonSets: z.array(z.string()).check(z.maxLength(256)),
   /** What ran in those pods then (`PodView.containers`): none of it outlives the reboot. */
@@ -48,7 +51,7 @@ export const cordonRecordSchema = z.object({
   /** The way back of a node whose target could not be verified: begun under that boot, which ran the target. */
   rollback: z.optional(
     z.object({
-      at: timeSchema(),
+      at: readableTimeSchema(),
       bootID: z.string(),
       /** What ran in DaemonSet pods by then, besides: none of it outlives the next reboot either. */
       daemonSetContainers: z.optional(z.array(z.string()).check(z.maxLength(256))),

@@ -60,6 +60,12 @@ export const versionSchema = () =>
 /** An RFC 3339 time, as the API server writes it. */
 export const timeSchema = () => z.string().check(z.maxLength(64));
 
+/** The same where anybody may have written it: what cannot be read is refused, and is no time to compute with. */
+export const readableTimeSchema = () => timeSchema().check(z.refine(isTime, 'must be a time such as 2026-03-01T12:00:00Z'));
+
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+const isTime = (text: string): boolean => TIME.test(text) && !Number.isNaN(Date.parse(text));
+
 /** Text for people, bounded so that no status grows with the world's noise. */
 export const textSchema = () => z.string().check(z.maxLength(2048));
 

@@ -89,11 +89,15 @@ describe('names the field that is wrong', () => {
   });
 });
 
+const aliases = `a0: &a0 [x]\n${Array.from({ length: 12 }, (_, at) => `a${at + 1}: &a${at + 1} [${Array(12).fill(`*a${at}`)}]`).join('\n')}\n`;
+
 test.each([
   ['nothing', '', 'holds no UpdatePolicy (apiVersion lockkeeper.dev/v1alpha1, kind UpdatePolicy)'],
   ['another kind', 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}', 'kind: must be UpdatePolicy: a plan takes nothing else'],
   ['another version', head.replace('v1alpha1', 'v2'), 'apiVersion: must be lockkeeper.dev/v1alpha1'],
   ['no name', 'apiVersion: lockkeeper.dev/v1alpha1\nkind: UpdatePolicy', 'metadata: must be there, with a name'],
+  ['an alias of nothing', `${head}spec: *a`, 'policy.yaml: Unresolved alias'],
+  ['aliases of aliases', aliases, 'policy.yaml: Excessive alias count'],
   ['the same name twice', `${head}---\n${head}`, 'there are two UpdatePolicies named workers'],
 ])('refuses %s', (_, text, expected) => {
   expect(refusal(text)).toContain(expected);

@@ -1,4 +1,4 @@
-import { parseAllDocuments } from 'yaml';
+import { type Document, parseAllDocuments } from 'yaml';
 import * as z from 'zod/mini';
 import { UPDATE_POLICY } from '../api/kinds.ts';
 import { API_VERSION } from '../api/names.ts';
@@ -46,7 +46,11 @@ export function readPolicies(text: string, source: string): PolicyFile[] {
       problems.push(`${where}: ${broken.message.split('\n')[0]}`);
       continue;
     }
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    const value = contentOf(document);
+    if (value instanceof PolicyFileError) {
+      problems.push(`${where}: ${value.message}`);
+      continue;
+    }
     if (value === null || value === undefined) continue;
     const list = z.safeParse(listSchema, value);
     for (const object of list.success ? list.data.items : [value]) {
@@ -62,6 +66,16 @@ export function readPolicies(text: string, source: string): PolicyFile[] {
   if (policies.length === 0)
     throw new PolicyFileError(`${source}: holds no UpdatePolicy (apiVersion ${API_VERSION}, kind ${UPDATE_POLICY.kind})`);
   return policies;
+}
+
+/** What a document says; an error where its aliases lead nowhere, or to more than anybody would write. */
+function contentOf(document: Document): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    return new PolicyFileError(error.message);
+  }
 }
 
 function readPolicy(value: unknown): PolicyFile | { name: string; problems: string[] } {

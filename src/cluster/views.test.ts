@@ -134,6 +134,10 @@ describe('a Node', () => {
     ['null', 'null'],
     ['without a claim', JSON.stringify({ ...aRecord('a'), claim: undefined })],
     ['with an empty claim', JSON.stringify({ ...aRecord('a'), claim: '' })],
+    // A pass computes with these, for all nodes: a kubelet may write them on its own.
+    ['with a deadline that is no time', JSON.stringify({ ...aRecord('a'), drainDeadline: 'soon' })],
+    ['with a time that no calendar has', JSON.stringify({ ...aRecord('a'), at: '+275760-09-13T00:00:00Z' })],
+    ['with a timeout beyond all time', JSON.stringify({ ...aRecord('a'), rebootTimeoutMs: Number.MAX_SAFE_INTEGER })],
     ['of a wrong type', JSON.stringify({ ...aRecord('a'), minReadySeconds: 'ten' })],
   ])('with a record that is %s: unreadable, never absent', (_name, annotation) => {
     expect(withRecord(annotation)).toBe('unreadable');
