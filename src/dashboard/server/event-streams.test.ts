@@ -99,6 +99,19 @@ test('what changes within a moment is told as one, and counted', () => {
   expect(page.head).toEqual([200, { 'content-type': 'text/event-stream; charset=utf-8' }]);
 });
 
+test('the first change after a rest is told at once, and those that follow together', () => {
+  const page = opened();
+  clock.advance(TOGETHER_MS);
+  change({ name: 'a' });
+  clock.advance(0);
+  change({ name: 'b' });
+  change({ name: 'c' });
+  clock.advance(TOGETHER_MS - 1);
+  expect(page.events.slice(1)).toMatchObject([{ seq: 1, nodes: [{ name: 'a' }] }]);
+  clock.advance(1);
+  expect(page.events.slice(1)).toMatchObject([{ seq: 1 }, { seq: 2, nodes: [{ name: 'b' }, { name: 'c' }] }]);
+});
+
 test('who comes later begins with what is, and counts on with the others', () => {
   const first = opened();
   change({ name: 'a' });

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../kube/clock.ts';
 import type { Changes, Snapshot } from '../wire.ts';
 
-/** Changes that come within this are sent as one. */
+/** From one event to the next at least; what changes meanwhile is sent as one. The first change after a rest is sent at once. */
 export const TOGETHER_MS = 50;
 /** So often a comment is sent to those that hear nothing else; whoever has not read what came before by then is cut off. */
 export const KEEP_ALIVE_MS = 15_000;
@@ -44,6 +44,7 @@ export function eventStreams(source: EventSource, clock: Clock): EventStreams {
   const streams = new Set<Stream>();
   let seq = 0;
   let closed = false;
+  let flushedAt = Number.NEGATIVE_INFINITY;
   let cancelFlush: (() => void) | undefined;
   let cancelBeat: (() => void) | undefined;
 
@@ -59,6 +60,7 @@ export function eventStreams(source: EventSource, clock: Clock): EventStreams {
   const flush = (): void => {
     cancelFlush?.();
     cancelFlush = undefined;
+    flushedAt = clock.now();
     const changes = source.takeChanges();
     if (changes === undefined) return;
     seq += 1;
@@ -90,7 +92,10 @@ export function eventStreams(source: EventSource, clock: Clock): EventStreams {
       return true;
     },
     changed() {
-      if (!closed) cancelFlush ??= clock.setTimeout(flush, TOGETHER_MS);
+      if (closed || cancelFlush !== undefined) return;
+      // A clock that was set back makes nobody wait.
+      const rest = Math.min(TOGETHER_MS, Math.max(0, flushedAt + TOGETHER_MS - clock.now()));
+      cancelFlush = clock.setTimeout(flush, rest);
     },
     get size() {
       return streams.size;
