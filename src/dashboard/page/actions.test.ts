@@ -34,7 +34,7 @@ test.each<[string, Partial<PolicyRow>, Partial<NodeRow>[], string[]]>([
     'halted',
     { conditions: [halted], counts },
     [{ phase: 'Failed' }],
-    ['Pause', 'Go on after the halt', 'Approve now', 'Retry failed nodes'],
+    ['Pause', 'Go on after the halt', 'Approve now', 'Retry nodes'],
   ],
   ['another policy’s failures', {}, [{ phase: 'Failed', policy: 'other' }], ['Pause']],
   [

@@ -27,7 +27,7 @@ export function policyOffers(
     (paused || holds('Halted')) && { verb: 'resume', label: paused ? 'Resume' : 'Go on after the halt' },
     approval === 'Manual' && own.some(({ reason }) => reason === 'AwaitingApproval') && { verb: 'approve', label: 'Approve' },
     behind && { verb: 'approve', now: true, label: 'Approve now' },
-    own.some(canRetry) && { verb: 'retry', label: 'Retry failed nodes' },
+    own.some(canRetry) && { verb: 'retry', label: 'Retry nodes' },
     groups.some(({ state }) => state === 'Untested' || state === 'Soaking' || state === 'Updating') && {
       verb: 'skip',
       label: 'Skip the group',
