@@ -30,12 +30,7 @@ test.each<[string, Partial<PolicyRow>, Partial<NodeRow>[], string[]]>([
   ['waits for an approval', { approval: 'Manual', counts }, [{ reason: 'AwaitingApproval' }], ['Pause', 'Approve', 'Approve now']],
   ['paused by hand', { byHand: { paused: true } }, [], ['Resume']],
   ['paused by its spec', { pausedBySpec: true }, [], []],
-  [
-    'halted',
-    { conditions: [halted], counts },
-    [{ phase: 'Failed' }],
-    ['Pause', 'Go on after the halt', 'Approve now', 'Retry nodes'],
-  ],
+  ['halted', { conditions: [halted], counts }, [{ phase: 'Failed' }], ['Pause', 'Go on after the halt', 'Approve now', 'Retry nodes']],
   ['another policy’s failures', {}, [{ phase: 'Failed', policy: 'other' }], ['Pause']],
   [
     'a group’s turn',
