@@ -5,7 +5,7 @@ const COMMAND =
 
 /**
  * Text that a status, a condition or a plan holds, for somebody who has this program: commands to annotate are those of the program. What
- * stays in the cluster is written for kubectl alone, which everybody has (ADR 28). One without a counterpart stays as it is, as do those on
+ * stays in the cluster is written for kubectl alone, which everybody has (ADR 30). One without a counterpart stays as it is, as do those on
  * a Node, which this program never writes.
  */
 export const withVerbs = (text: string): string =>
