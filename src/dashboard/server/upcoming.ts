@@ -39,7 +39,7 @@ function nodeOf({ name, phase, drain, deadline, retryAt, overdueAt, overdue }: N
   const add = (at: Instant | undefined, what: Upcoming['what'], text: string): void => {
     if (at !== undefined) found.push({ at, what, text, node: name });
   };
-  if (phase === 'Draining') add(drain?.deadline, 'DrainDeadline', `the drain of ${name} has taken as long as it may`);
+  if (phase === 'Draining') add(drain?.deadline, 'DrainDeadline', `the drain of ${name} reaches its deadline`);
   if (phase === 'Rebooting') add(deadline, 'RebootDeadline', `${name} must have rebooted`);
   if (phase === 'Verifying') add(deadline, 'VerifyDeadline', `${name} must be ready`);
   if (phase === 'Soaking') add(deadline, 'NodeSoaked', `${name} has soaked`);
