@@ -62,7 +62,8 @@ try {
     check('dead exports', ['knip']);
     check('generated CRDs', ['node', 'scripts/generate-crds.ts', '--check']);
   }
-  if (wanted('unit')) jest('unit', []);
+  // Jest itself would leave a core free, and of two that is half.
+  if (wanted('unit')) jest('unit', ['--maxWorkers=2']);
   // A CI machine is there to be changed; a person's is asked first (the tests say what is missing).
   if ((wanted('e2e') || wanted('nodes')) && process.env['CI'] === 'true' && process.getuid?.() === 0)
     run('packages for a browser and for real nodes', ['make', 'bed-deps']);

@@ -135,11 +135,10 @@ function load(source: KubeconfigSource, context: string | undefined): Loaded {
 
 function serverOf(config: KubeConfig): URL {
   const server = config.getCurrentCluster()?.server ?? '';
-  try {
-    return new URL(server);
-  } catch (cause) {
-    throw new CredentialsError(`the kubeconfig's server is no URL: ${server}`, { cause, retryable: false });
-  }
+  const url = URL.parse(server);
+  if (url === null || !['https:', 'http:'].includes(url.protocol))
+    throw new CredentialsError(`the kubeconfig's server is no https:// URL: ${server}`, { retryable: false });
+  return url;
 }
 
 /** As in kubectl, each of what is said on the command line stands in place of that in the kubeconfig. */
