@@ -2,8 +2,21 @@ import path from 'node:path';
 import type { BuildOptions, Plugin } from 'esbuild';
 import { pageAssets } from './build-page.ts';
 
-/** Bundles are ES modules; what they contain of CommonJS still asks for `require`. */
-const banner = { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" };
+/**
+ * Bundles are ES modules; what they contain of CommonJS still asks for `require`. And before anything of them is run: an older Node would
+ * end in the middle of it, with words that help nobody.
+ */
+const banner = {
+  js: `import { createRequire } from 'node:module';
+const require = createRequire(import.meta.url);
+{
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 24 || (major === 24 && minor < 5)) {
+    console.error('error: this needs Node.js 24.5 or newer, and ' + process.execPath + ' is ' + process.version);
+    process.exit(2);
+  }
+}`,
+};
 
 /**
  * Takes Node's own modules by `require`, and looks at nothing of them that is not used: an `import` of one reads all that it

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 import { buildPackage } from '../../scripts/build-package.ts';
+import { repository } from '../bed/config.ts';
 
 const run = promisify(execFile);
 
@@ -25,3 +26,14 @@ test("installed into an empty folder, npx lockkeeper runs the plugin's commands,
     await rm(folder, { recursive: true });
   }
 }, 120_000);
+
+test.each(['lockkeeper.js', 'lockkeeper-agent.js', 'kubectl-lockkeeper.js', 'lockkeeper-ecs.js'])(
+  '%s says that a Node is too old for it',
+  async (file) => {
+    const older = 'data:text/javascript,Object.defineProperty(process.versions, "node", { value: "24.4.1" })';
+    await expect(run(process.execPath, ['--import', older, path.join(repository, 'dist', file), '--version'])).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('needs Node.js 24.5 or newer'),
+    });
+  },
+);

@@ -18,12 +18,12 @@ test('in cluster, all from the environment', () => {
 });
 
 test('a flag beats its variable', () => {
-  const read = readInvocation(['--node', 'b', '--socket', '/s', '--kubeconfig', '/k', '--boot-id-file', '/b', '--log-level=debug'], {
+  const read = readInvocation(['--node', 'b', '--socket', '/s', '--kubeconfig', '/k', '--boot-id-file', '/b', '--log-level=trace'], {
     NODE_NAME: 'a',
   });
   expect(read).toMatchObject({
     kind: 'run',
-    config: { node: 'b', socketPath: '/s', kubeconfig: '/k', bootIDFile: '/b', logLevel: 'debug' },
+    config: { node: 'b', socketPath: '/s', kubeconfig: '/k', bootIDFile: '/b', logLevel: 'trace' },
   });
 });
 

@@ -29,7 +29,7 @@ Usage: lockkeeper-agent --node NAME [flags]
   --socket PATH         the host's API socket (default /run/api.sock)
   --kubeconfig FILE     how to reach the API server (default: the pod's service account)
   --boot-id-file PATH   where the kernel tells its boot ID (default /proc/sys/kernel/random/boot_id)
-  --log-level LEVEL     debug, info, warn or error (default info)
+  --log-level LEVEL     trace, debug, info, warn or error (default info)
   --help, --version
 
 Environment:

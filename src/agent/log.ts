@@ -2,8 +2,8 @@ import type { Clock } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
 import { visible } from '../kube/visible.ts';
 
-/** Levels and their numbers, as pino has them. */
-export const LOG_LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
+/** Levels and their numbers, as pino has them; nothing is written at `trace`, which the controllers know, too. */
+export const LOG_LEVELS = { trace: 10, debug: 20, info: 30, warn: 40, error: 50 } as const;
 export type LogLevel = keyof typeof LOG_LEVELS;
 
 export interface LogOptions {
