@@ -44,7 +44,7 @@ export function dashboardCommand(run: (options: DashboardOptions) => Promise<voi
     .description(
       'Serves a live page of the fleet on this machine alone, until Ctrl-C: where each node is and why, what comes next, drains, history, the plan; pause, approve, retry and skip. It reads and writes the cluster with your own rights; nothing new listens in the cluster.',
     )
-    .addOption(new Option('--port <number>', 'listen on this port (default: a free one)').argParser(portOf).default(0, 'a free one'))
+    .addOption(new Option('--port <number>', 'listen on this port').argParser(portOf).default(0, 'a free one'))
     .addOption(new Option('--address <address>', 'listen on this address of this machine').choices(ADDRESSES).default(ADDRESSES[0]))
     .option('-n, --namespace <name>', "Lockkeeper's namespace (default: where its controllers run)")
     .option('--open', 'open the page in your browser')
@@ -55,7 +55,8 @@ The URL that it prints is a secret for as long as the program runs: whoever has 
 no other user of this machine gets in without it (docs/dashboard.md).
 
 From a jump host, forward the same port number, and open the URL as printed:
-  ssh -L 8480:127.0.0.1:8480 jump kubectl lockkeeper dashboard --port 8480`,
+  ssh -t -L 8480:127.0.0.1:8480 jump kubectl lockkeeper dashboard --port 8480
+(-t, so that Ctrl-C reaches it there.)`,
     )
     .action(async (options: DashboardOptions) => run(options));
 }

@@ -14,11 +14,17 @@ interface VerbCommand {
   verb: Verb;
   summary: string;
   about: string;
+  /** What a name is; a policy or a node unless told, or the only policy without one. */
+  whom?: string;
+  /** What it writes; one annotation unless told. */
+  writes?: string;
   /** Which of the flags it has besides those of all. */
   flags?: readonly ('all' | 'now' | 'yes' | 'force')[];
 }
 
-const WHOM = 'A name is a policy or a node (policy/NAME, node/NAME where both have it); without one it is the only UpdatePolicy there is.';
+const EITHER = 'A name is a policy or a node (policy/NAME, node/NAME where both have it)';
+const WITHOUT = 'without one it is the only UpdatePolicy there is.';
+const ONE_ANNOTATION = 'It writes one annotation on the policy or the NodeUpdate, and nothing else.';
 
 /** The commands that write annotations. */
 const VERBS: readonly VerbCommand[] = [
@@ -70,6 +76,7 @@ const VERBS: readonly VerbCommand[] = [
     verb: unapprove,
     summary: 'takes back an approval, and that a version is urgent',
     about: 'What is in flight finishes.',
+    writes: 'It removes annotations on the policy or the NodeUpdate, and nothing else.',
   },
   {
     name: 'retry',
@@ -92,6 +99,7 @@ const VERBS: readonly VerbCommand[] = [
     verb: reboot,
     summary: 'drains and reboots once, without a new version',
     about: 'Of a policy: each of its nodes, by its rules.',
+    whom: `${EITHER}.`,
     flags: ['yes'],
   },
   {
@@ -100,6 +108,7 @@ const VERBS: readonly VerbCommand[] = [
     verb: clearBadRelease,
     summary: 'tries again a release that was taken back (onExceeded: RollBack)',
     about: 'All that is marked bad for the policy is cleared; a version that is named must be among it.',
+    whom: `A name is a policy; ${WITHOUT}`,
   },
 ];
 
@@ -112,10 +121,10 @@ const FLAGS: Readonly<Record<NonNullable<VerbCommand['flags']>[number], () => Op
 
 /** The commands that write annotations; `run` gets what was asked for. */
 export function verbCommands(run: (verb: Verb, options: WriteOptions & ConnectOptions) => Promise<void>): Command[] {
-  return VERBS.map(({ name, args, verb, summary, about, flags = [] }) => {
+  return VERBS.map(({ name, args, verb, summary, about, whom = `${EITHER}; ${WITHOUT}`, writes = ONE_ANNOTATION, flags = [] }) => {
     const command = withConnectOptions(new Command(name))
       .summary(summary)
-      .description(`${about}\n\n${WHOM} It writes one annotation on the policy or the NodeUpdate, and nothing else.`)
+      .description(`${about}\n\n${whom} ${writes}`)
       .arguments(args)
       .addOption(
         new Option('--dry-run <where>', 'client: say what would be written; server: have the API server check it, too').choices([

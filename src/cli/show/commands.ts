@@ -91,6 +91,7 @@ export function showCommands(run: Show, clientVersion: (format: 'json' | 'yaml' 
     .action((options: ConnectOptions & Output) => run(options, (deps) => showReport(options, deps)));
   const version = withConnectOptions(new Command('version'))
     .summary("this program's version, the controllers', the agents' and Kubernetes'")
+    .description("This program's version, the controllers', the agents' and Kubernetes'.")
     .option('--client', 'of this program alone')
     .addOption(output('json', 'yaml'))
     .action(async (options: ConnectOptions & Output & { client?: true }) => {
