@@ -131,7 +131,7 @@ describe('the chart', () => {
   test('is installed and upgraded; its objects are taken as they are written', async () => {
     const printed = await helm(plane, ['install', 'lockkeeper', ...inNamespace, '--create-namespace']);
     expect(printed).toContain('kubectl get updatepolicies,nodeupdates');
-    expect(printed).toContain('kubectl annotate updatepolicy default lockkeeper.dev/approved-version=');
+    expect(printed).toContain('kubectl annotate updatepolicy default --overwrite lockkeeper.dev/approved-version=');
     expect(printed).toContain('defaultPolicy.spec.approval=Automatic');
     const policy = await plane.client.get<KubeObject & { spec: { approval: string } }>(
       '/apis/lockkeeper.dev/v1alpha1/updatepolicies/default',
