@@ -5,8 +5,7 @@ import type { Command, NodeDecision, PolicyDecision } from '../core/command.ts';
 import { aClaim, aDrainContext, aRecord, aWorld, NEW, OLD } from '../core/testing/builders.ts';
 import type { World } from '../core/world.ts';
 import { NotLeadingError } from '../kube/elector.ts';
-import { eventually, FakeClock } from '../kube/testing/fake-clock.ts';
-import { Applier, type Patience, policyKey } from './apply.ts';
+import { Applier, policyKey } from './apply.ts';
 import { HookJobs } from './hook-jobs.ts';
 import { PodViews } from './pod-views.ts';
 import { type ClusterBed, clusterBed } from './testing/bed.ts';
@@ -23,13 +22,13 @@ beforeEach(async () => {
 });
 afterEach(() => bed.close());
 
-function applier(patience?: Patience): Applier {
+function applier(): Applier {
   const { deps, reflectors, client, logger } = bed;
   const assertLeading = (): void => {
     if (!leading) throw new NotLeadingError();
   };
   const hookJobs = new HookJobs(deps, () => {});
-  return new Applier({ client, reflectors, podViews: new PodViews(deps, () => {}), hookJobs, logger, assertLeading }, patience);
+  return new Applier({ client, reflectors, podViews: new PodViews(deps, () => {}), hookJobs, logger, assertLeading });
 }
 
 /** Nodes of these names with all their objects, and a policy. */
@@ -193,83 +192,6 @@ describe('act', () => {
     const nodes = names.map((name) => nodeDecision(name, [cordon(name)]));
     expect((await applier().act(world, [], nodes, NOBODY, stop.signal)).done).toBe(40);
     expect(most).toBe(16);
-  });
-});
-
-describe('an applier with patience', () => {
-  function patient() {
-    const clock = new FakeClock();
-    const late: string[] = [];
-    /** Its patience is at its end. */
-    const wearOut = async () => {
-      await eventually(() => clock.timers === 1);
-      clock.advance(50);
-    };
-    return { late, wearOut, patient: applier({ clock, withinMs: 50, onLate: () => late.push('late') }) };
-  }
-  /** Holds the writes to a node until they are let go. */
-  function hold(name: string) {
-    const held = Promise.withResolvers<void>();
-    const mergePatch = bed.client.mergePatch.bind(bed.client);
-    bed.client.mergePatch = async <T>(path: string, patch: unknown, options?: object): Promise<T> => {
-      if (path.endsWith(`/nodes/${name}`)) await held.promise;
-      return mergePatch<T>(path, patch, options);
-    };
-    return held.resolve;
-  }
-  const cordonBoth = () => [nodeDecision('a', [cordon('a')]), nodeDecision('b', [cordon('b')])];
-
-  test('goes on without a node whose write takes long, and leaves that one alone until it is done', async () => {
-    const world = cluster('a', 'b');
-    const letGo = hold('a');
-    const { late, wearOut, patient: applier } = patient();
-    const acting = applier.act(world, [], cordonBoth(), NOBODY, stop.signal);
-    await eventually(() => bed.cluster.writes().length === 1);
-    await eventually(() => applier.busy.size === 1);
-    await wearOut();
-    expect(await acting).toEqual({ done: 1, failed: new Set(), refused: new Map() });
-    expect([...applier.busy]).toEqual(['a']);
-
-    const again = applier.act(seen(), [], [nodeDecision('a', [{ type: 'Fence', claim: 'x' }])], NOBODY, stop.signal);
-    await wearOut();
-    expect((await again).done).toBe(0);
-    expect(bed.cluster.writes()).toEqual(['PATCH nodes/b']);
-
-    letGo();
-    await eventually(() => late.length === 1);
-    expect(applier.busy.size).toBe(0);
-    expect(bed.cluster.writes()).toEqual(['PATCH nodes/b', 'PATCH nodes/a']);
-    expect(bed.cluster.get('nodes', 'a')).toMatchObject({ spec: { unschedulable: true } });
-    await applier.stop();
-  });
-
-  test('tells late what was refused, and nothing of what was only stale', async () => {
-    const world = cluster('a', 'b');
-    bed.cluster.patch('nodes', 'b', { metadata: { labels: { x: 'y' } } });
-    bed.cluster.fault = ({ path }: Asked) => (path.endsWith('/nodes/a') ? { status: 422, message: 'no' } : undefined);
-    const letGo = [hold('a'), hold('b')];
-    const { late, wearOut, patient: applier } = patient();
-    const acting = applier.act(world, [], cordonBoth(), NOBODY, stop.signal);
-    await wearOut();
-    expect((await acting).failed).toEqual(new Set());
-    for (const go of letGo) go();
-    await eventually(() => late.length === 2);
-    expect([...applier.takeLate().keys()]).toEqual(['a']);
-    expect(applier.takeLate().size).toBe(0);
-  });
-
-  test('ends where the term is over, also by what it hears late', async () => {
-    const world = cluster('a', 'b');
-    const letGo = hold('a');
-    const { late, wearOut, patient: applier } = patient();
-    const acting = applier.act(world, [], [nodeDecision('a', [cordon('a'), { type: 'Fence', claim: 'x' }])], NOBODY, stop.signal);
-    await wearOut();
-    await acting;
-    leading = false;
-    letGo();
-    await eventually(() => late.length === 1);
-    expect(bed.cluster.writes()).toEqual(['PATCH nodes/a']);
-    await expect(applier.act(world, [], [], NOBODY, stop.signal)).rejects.toBeInstanceOf(NotLeadingError);
   });
 });
 

@@ -4,17 +4,15 @@ import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
 import type { Command, NodeDecision, PolicyDecision } from '../core/command.ts';
 import type { PolicyView, World } from '../core/world.ts';
-import { type Clock, systemClock } from '../kube/clock.ts';
 import { NotLeadingError } from '../kube/elector.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { forEachBounded } from './bounded.ts';
-import { type LaneKind, Lanes } from './lanes.ts';
 import { NodeWriter, StaleDecisionError, type WriterDeps } from './node-writer.ts';
 import { mergePatchBetween } from './patches.ts';
 
-/** What became of writes since this was asked last. */
+/** What became of the writes of a decision. */
 export interface Applied {
-  /** How many were done. */
+  /** How many writes were done. */
   done: number;
   /** Nodes, by name, and policies, by `policyKey`, whose writes failed: nothing more is written for them in this pass. */
   failed: Set<string>;
@@ -27,47 +25,12 @@ export const policyKey = (policy: string): string => `policy/${policy}`;
 
 const CONCURRENCY = 16;
 
-/** How an Applier waits for what it has begun. */
-export interface Patience {
-  clock: Clock;
-  /** After so long, in milliseconds, it goes on without the nodes whose writes still are under way. */
-  withinMs: number;
-  /** Writes that it did not wait for have ended. */
-  onLate: () => void;
-}
-
-/**
- * Carries out what was decided: claims first, then each node's commands in order, nodes side by side. A node whose writes are under
- * way is left alone until they have ended: with patience, the others need not wait for it.
- */
+/** Carries out what was decided: claims first, then each node's commands in order, nodes side by side. */
 export class Applier {
   readonly #deps: WriterDeps;
-  readonly #patience: Patience | undefined;
-  readonly #lanes: Lanes;
-  #outcomes: Record<LaneKind, Applied> = { act: nothing(), report: nothing() };
-  /** Why nothing more may be written. */
-  #over: { error: unknown } | undefined;
 
-  /** Without patience it waits for all that it begins. */
-  constructor(deps: WriterDeps, patience?: Patience) {
+  constructor(deps: WriterDeps) {
     this.#deps = deps;
-    this.#patience = patience;
-    this.#lanes = new Lanes(CONCURRENCY, patience?.clock ?? systemClock);
-  }
-
-  /** Nodes whose writes are under way. */
-  get busy(): ReadonlySet<string> {
-    return this.#lanes.busy;
-  }
-
-  /** What was refused, by name, among the writes that nobody has waited for. */
-  takeLate(): ReadonlyMap<string, unknown> {
-    return joined(this.#taken('act'), this.#taken('report')).refused;
-  }
-
-  /** Resolves when no write is under way any more. */
-  async stop(): Promise<void> {
-    await this.#lanes.settled();
   }
 
   /** Carries out claims, then commands; what is named in `skip` (as in `failed`) is left alone. Rejects only when the signal is aborted or the term is over. */
@@ -78,28 +41,28 @@ export class Applier {
     skip: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<Applied> {
+    const applied: Applied = { done: 0, failed: new Set(), refused: new Map() };
     const views = new Map(world.policies.map((policy) => [policy.name, policy]));
     const statuses = new Map(nodes.map(({ node, status }) => [node, status]));
     const claiming = policies.filter(({ claims, policy }) => claims !== undefined && !skip.has(policyKey(policy)));
     await forEachBounded(claiming, CONCURRENCY, async (decision) => {
       const view = views.get(decision.policy);
-      const written = await this.#attempt('act', policyKey(decision.policy), signal, () => this.#writePolicy(view, decision, signal));
+      const written = await this.#attempt(applied, policyKey(decision.policy), signal, () => this.#writePolicy(view, decision, signal));
       if (written) this.#logClaims(view, decision, statuses);
     });
     const byName = new Map(world.nodes.map((node) => [node.name, node]));
-    for (const { node, commands, status } of nodes) {
+    const busy = nodes.filter(({ commands, node }) => commands.length > 0 && !skip.has(node));
+    await forEachBounded(busy, CONCURRENCY, async ({ node, commands, status }) => {
       const view = byName.get(node);
-      if (view === undefined || commands.length === 0 || skip.has(node)) continue;
-      this.#begin('act', node, async () => {
-        const writer = new NodeWriter(this.#deps, view, signal);
-        for (const command of commands) {
-          this.#deps.sending?.(node);
-          if (!(await this.#attempt('act', node, signal, () => writer.carryOut(command)))) return;
-          if (command.type !== 'WriteStatus') this.#logCommand(node, command, status);
-        }
-      });
-    }
-    return this.#outcome('act');
+      if (view === undefined) return;
+      const writer = new NodeWriter(this.#deps, view, signal);
+      for (const command of commands) {
+        this.#deps.sending?.(node);
+        if (!(await this.#attempt(applied, node, signal, () => writer.carryOut(command)))) return;
+        if (command.type !== 'WriteStatus') this.#logCommand(node, command, status);
+      }
+    });
+    return applied;
   }
 
   /** Writes the statuses that are not as decided. Rejects only when the signal is aborted or the term is over. */
@@ -110,58 +73,28 @@ export class Applier {
     skip: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<Applied> {
+    const applied: Applied = { done: 0, failed: new Set(), refused: new Map() };
     const byName = new Map(world.nodes.map((node) => [node.name, node]));
-    for (const { node, status } of nodes) {
-      const view = byName.get(node);
-      if (view?.update === undefined || skip.has(node)) continue;
-      this.#begin('report', node, async () => {
-        await this.#attempt('report', node, signal, () => new NodeWriter(this.#deps, view, signal).writeStatus(status));
-      });
-    }
-    const told = await this.#outcome('report');
+    await forEachBounded(
+      nodes.filter(({ node }) => !skip.has(node)),
+      CONCURRENCY,
+      async ({ node, status }) => {
+        const view = byName.get(node);
+        if (view?.update === undefined) return;
+        await this.#attempt(applied, node, signal, () => new NodeWriter(this.#deps, view, signal).writeStatus(status));
+      },
+    );
     const views = new Map(world.policies.map((policy) => [policy.name, policy]));
     await forEachBounded(
       policies.filter(({ policy }) => !skip.has(policyKey(policy))),
       CONCURRENCY,
       async (decision) => {
-        await this.#attempt('report', policyKey(decision.policy), signal, () =>
+        await this.#attempt(applied, policyKey(decision.policy), signal, () =>
           this.#writePolicy(views.get(decision.policy), decision, signal),
         );
       },
     );
-    return joined(told, this.#taken('report'));
-  }
-
-  #begin(kind: LaneKind, node: string, work: () => Promise<void>): void {
-    const outcome = this.#outcomes[kind];
-    this.#lanes.start(kind, node, async () => {
-      try {
-        await work();
-      } catch (error) {
-        // Nobody may write any more: whoever looks at the outcome next is told.
-        this.#over ??= { error };
-      }
-      // Whoever began it has taken the outcome, and waits no longer.
-      if (outcome !== this.#outcomes[kind]) this.#patience?.onLate();
-    });
-  }
-
-  /** What has become of writes of a kind, those begun by earlier decisions too. */
-  async #outcome(kind: LaneKind): Promise<Applied> {
-    await this.#lanes.settled(this.#patience?.withinMs);
-    if (this.#over !== undefined) {
-      await this.#lanes.settled();
-      const { error } = this.#over;
-      this.#over = undefined;
-      throw error;
-    }
-    return this.#taken(kind);
-  }
-
-  #taken(kind: LaneKind): Applied {
-    const outcome = this.#outcomes[kind];
-    this.#outcomes[kind] = nothing();
-    return outcome;
+    return applied;
   }
 
   /** A policy's whole status in one patch under the resourceVersion that the decision saw: the claims are the lock. */
@@ -175,18 +108,18 @@ export class Applier {
     return true;
   }
 
-  async #attempt(kind: LaneKind, name: string, signal: AbortSignal, work: () => Promise<boolean>): Promise<boolean> {
+  async #attempt(applied: Applied, name: string, signal: AbortSignal, work: () => Promise<boolean>): Promise<boolean> {
     try {
       this.#deps.assertLeading();
-      if (await work()) this.#outcomes[kind].done += 1;
+      if (await work()) applied.done += 1;
       return true;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof NotLeadingError) throw error;
-      this.#outcomes[kind].failed.add(name);
+      applied.failed.add(name);
       const stale = error instanceof StaleDecisionError || isConflict(error) || isNotFound(error);
       if (stale) this.#deps.logger.debug({ name, error }, 'the world has moved on: deciding anew');
-      else this.#outcomes[kind].refused.set(name, error);
+      else applied.refused.set(name, error);
       return false;
     }
   }
@@ -207,14 +140,6 @@ export class Applier {
     for (const claim of before) if (!isIn(claims, claim)) log('DropClaim', claim);
   }
 }
-
-const nothing = (): Applied => ({ done: 0, failed: new Set(), refused: new Map() });
-
-const joined = (a: Applied, b: Applied): Applied => ({
-  done: a.done + b.done,
-  failed: a.failed.union(b.failed),
-  refused: new Map([...a.refused, ...b.refused]),
-});
 
 const recorded = ({ claim, from, target, urgent }: CordonRecord) => ({ claim, from, to: target, ...(urgent && { urgent }) });
 

@@ -37,8 +37,6 @@ import { ProgressThrottle } from './throttle.ts';
 /** A pass that has done nothing for so long means a process that does not work, in milliseconds. */
 const STUCK_MS = 120_000;
 const PASS = 'pass';
-/** A pass waits no longer than this for the writes of some nodes before it decides for the others. */
-const PATIENCE_MS = 50;
 
 /** Connections: applying takes 16 and draining 32 at most, and the lease must be renewed beside them. */
 const MAX_SOCKETS = 64;
@@ -128,22 +126,19 @@ export async function runController(
       hookJobs,
       checks,
       drainer,
-      applier: new Applier(
-        {
-          client,
-          reflectors,
-          podViews,
-          hookJobs,
-          logger,
-          assertLeading: () => {
-            // Each write is progress of the pass that runs, however many there are.
-            if (progressedAt !== undefined) progressedAt = clock.monotonic();
-            assertLeading();
-          },
-          sending: (node) => answers.sent(node),
+      applier: new Applier({
+        client,
+        reflectors,
+        podViews,
+        hookJobs,
+        logger,
+        assertLeading: () => {
+          // Each write of a pass is progress, however many there are.
+          progressedAt = clock.monotonic();
+          assertLeading();
         },
-        { clock, withinMs: PATIENCE_MS, onLate: wake },
-      ),
+        sending: (node) => answers.sent(node),
+      }),
       podEvents,
       announcer: new Announcer(events, logger, metrics.phaseChanged),
       throttle: new ProgressThrottle(),

@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ON_NODE } from '../api/names.ts';
 import type { Self } from '../cluster/gather.ts';
-import type { Command, Decision } from '../core/command.ts';
-import type { decide } from '../core/decide.ts';
+import type { Decision } from '../core/command.ts';
 import { aClaim, ago, aRecord, MINUTE, NEW, NOW, OLD, proof } from '../core/testing/builders.ts';
 import { NotLeadingError } from '../kube/elector.ts';
 import { eventually, FakeClock, settle } from '../kube/testing/fake-clock.ts';
 import { Announcer } from './announcer.ts';
-import { Applier, type Patience } from './apply.ts';
+import { Applier } from './apply.ts';
 import { Checks } from './checks.ts';
 import { Drainer } from './drainer.ts';
 import { HookJobs } from './hook-jobs.ts';
@@ -43,7 +42,7 @@ afterEach(async () => {
   await bed.close();
 });
 
-function reconcilerOf(self?: Self, change: { patience?: Patience; decide?: typeof decide } = {}): Reconciler {
+function reconcilerOf(self?: Self): Reconciler {
   const { deps, reflectors, client, logger } = bed;
   const assertLeading = (): void => {
     if (!leading) throw new NotLeadingError();
@@ -62,7 +61,7 @@ function reconcilerOf(self?: Self, change: { patience?: Patience; decide?: typeo
       assertLeading,
       changed: () => {},
     }),
-    applier: new Applier({ client, reflectors, podViews, hookJobs, logger, assertLeading }, change.patience),
+    applier: new Applier({ client, reflectors, podViews, hookJobs, logger, assertLeading }),
     announcer: new Announcer({ record: ({ about, reason }) => events.push(`${about.kind} ${reason}`) > 0 }, logger, () => {}),
     throttle: new ProgressThrottle(),
     self,
@@ -77,7 +76,6 @@ function reconcilerOf(self?: Self, change: { patience?: Patience; decide?: typeo
       handedOver += 1;
     },
     onDecision: (_world, decision) => decisions.push(decision),
-    ...(change.decide && { decide: change.decide }),
   });
   running.push(reconciler);
   return reconciler;
@@ -359,53 +357,5 @@ describe('the leader’s own node', () => {
     bed.cluster.fault = ({ method }) => (method === 'PATCH' ? { status: 500 } : undefined);
     await reconciler.pass(signal);
     expect(handedOver).toBe(0);
-  });
-});
-
-describe('a pass that does not wait for slow writes', () => {
-  const fence = (claim: string): Command => ({ type: 'Fence', claim });
-  const decisionOf = (commands: readonly Command[], claims?: readonly ReturnType<typeof aClaim>[]): Decision => ({
-    policies: claims === undefined ? [] : [{ policy: 'default', claims, status: { claims: [...claims] } }],
-    nodes: [{ node: 'a', status: {}, commands }],
-    drains: [],
-    lookAt: [],
-    jobs: [],
-    checks: [],
-    handOver: false,
-  });
-
-  test('does nothing with a node on what was decided while its writes were under way, though they have ended since', async () => {
-    putNode(bed.cluster, 'a');
-    putPolicy(bed.cluster);
-    await bed.watch();
-    const held = { node: Promise.withResolvers<void>(), policy: Promise.withResolvers<void>() };
-    const mergePatch = bed.client.mergePatch.bind(bed.client);
-    bed.client.mergePatch = async <T>(path: string, patch: unknown, options?: object): Promise<T> => {
-      await (path.includes('updatepolicies') ? held.policy : held.node).promise;
-      return mergePatch<T>(path, patch, options);
-    };
-    const late: string[] = [];
-    const queue = [decisionOf([fence('x')]), decisionOf([fence('y')], [aClaim('a')])];
-    const reconciler = reconcilerOf(undefined, {
-      patience: { clock, withinMs: 50, onLate: () => late.push('late') },
-      decide: () => queue.shift() ?? decisionOf([]),
-    });
-    const first = reconciler.pass(signal);
-    const over = first.then(() => late.push('first pass'));
-    await eventually(() => {
-      clock.advance(50);
-      return late.length === 1;
-    });
-    await over;
-    expect(bed.cluster.writes()).toEqual([]);
-
-    const second = reconciler.pass(signal);
-    held.node.resolve();
-    await eventually(() => late.length === 2);
-    held.policy.resolve();
-    await second;
-    expect(bed.cluster.bodies('PATCH nodes/a').map(({ metadata }) => Object.values(metadata.annotations))).toEqual([['x']]);
-    expect(bed.cluster.writes()).toEqual(['PATCH nodes/a', 'PATCH updatepolicies/default/status']);
-    expect(decisions).toHaveLength(3);
   });
 });

@@ -77,8 +77,7 @@ export class Reconciler {
   async pass(signal: AbortSignal): Promise<{ requeueAfterMs: number }> {
     const { applier, throttle, announcer, now } = this.#deps;
     const failed = this.#setbacks.waiting();
-    const refused = new Map<string, unknown>(applier.takeLate());
-    for (const name of refused.keys()) failed.add(name);
+    const refused = new Map<string, unknown>();
     let retry = false;
     const note = (applied: Applied): void => {
       retry ||= applied.failed.size > 0;
@@ -87,24 +86,20 @@ export class Reconciler {
     };
     for (let round = 0; ; round += 1) {
       const { world, decision, at } = this.#decide();
-      // Their writes may end at any moment, and then all that was decided for them is out of date.
-      const busy = new Set(applier.busy);
-      const acted = await applier.act(world, decision.policies, decision.nodes, failed.union(busy), signal);
+      const acted = await applier.act(world, decision.policies, decision.nodes, failed, signal);
       note(acted);
-      announcer.announce(world, decision, failed.union(busy));
-      for (const node of applier.busy) busy.add(node);
+      announcer.announce(world, decision, failed);
       for (const { node, status, barred = [] } of decision.nodes)
         for (const one of barred.slice(0, MAX_BARRED)) this.#deps.podEvents?.tellBarred(one, { node, to: status.target });
       for (const { policy, claims } of decision.policies)
         if (claims !== undefined && !failed.has(policyKey(policy))) throttle.wrote(policy, now());
       if (acted.done > 0 && round < MAX_ROUNDS) continue;
 
-      const free = decision.nodes.filter(({ node }) => !busy.has(node));
-      const picked = throttle.pick(world, decision.policies, free, now());
+      const picked = throttle.pick(world, decision.policies, decision.nodes, now());
       note(await applier.report(world, picked.policies, picked.nodes, failed, signal));
       await this.#deps.lifecycle?.tell(world, decision, signal);
-      if (decision.handOver && failed.size === 0 && applier.busy.size === 0) this.#deps.handOver();
-      this.#setbacks.note(refused, failed.union(applier.busy));
+      if (decision.handOver && failed.size === 0) this.#deps.handOver();
+      this.#setbacks.note(refused, failed);
       retry ||= round >= MAX_ROUNDS || (decision.wakeAt ?? Number.POSITIVE_INFINITY) <= at;
       const wakes = [decision.wakeAt, picked.due].map((due) => (due === undefined || due <= at ? undefined : due - now()));
       const waits = [retry ? RETRY_MS : undefined, this.#setbacks.wait(), ...wakes].filter((wait) => wait !== undefined);
@@ -114,8 +109,8 @@ export class Reconciler {
 
   /** Stops what passes have begun. */
   async stop(): Promise<void> {
-    const { applier, drainer, podViews, hookJobs, checks, notifier } = this.#deps;
-    await Promise.all([applier.stop(), drainer.stop(), podViews.stop(), hookJobs.stop(), checks.stop(), notifier?.stop()]);
+    const { drainer, podViews, hookJobs, checks, notifier } = this.#deps;
+    await Promise.all([drainer.stop(), podViews.stop(), hookJobs.stop(), checks.stop(), notifier?.stop()]);
   }
 
   #decide(): { world: World; decision: Decision; at: Instant } {
