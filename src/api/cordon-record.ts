@@ -1,10 +1,7 @@
 import * as z from 'zod/mini';
 import { recordedHooksSchema } from './hook.ts';
-import { nameSchema, readableTimeSchema, textSchema } from './primitives.ts';
+import { nameSchema, readableTimeSchema, recordedMilliseconds, textSchema } from './primitives.ts';
 import { podSelectorSchema } from './update-policy.ts';
-
-/** At most what the longest duration in a policy comes to: whoever may annotate a Node can write anything there, and times are computed with it. */
-const milliseconds = () => z.int().check(z.minimum(0), z.maximum(100_000_000_000_000));
 
 /**
  * The record on a Node, written in the same patch as our cordon: enough to finish the node, or to take it back,
@@ -32,16 +29,16 @@ export const cordonRecordSchema = z.object({
     mode: z.optional(z.enum(['Evict', 'None'])),
     deleteEmptyDirData: z.boolean(),
     force: z.boolean(),
-    gracePeriodSeconds: z.optional(z.int()),
-    skipWaitForDeleteMs: z.optional(milliseconds()),
+    gracePeriodSeconds: z.optional(z.int().check(z.minimum(0), z.maximum(86_400))),
+    skipWaitForDeleteMs: z.optional(recordedMilliseconds()),
     respectDoNotDisrupt: z.optional(z.boolean()),
     waitForVolumeDetach: z.optional(z.boolean()),
     leaveToReboot: z.optional(z.array(podSelectorSchema).check(z.maxLength(8))),
   }),
-  rebootTimeoutMs: milliseconds(),
+  rebootTimeoutMs: recordedMilliseconds(),
   minReadySeconds: z.int().check(z.minimum(0), z.maximum(86_400)),
   /** How long the node soaks once it is updated and uncordoned; absent: not at all. */
-  soakMs: z.optional(milliseconds()),
+  soakMs: z.optional(recordedMilliseconds()),
   /** DaemonSet pods (`namespace/daemonset`) that were Ready at the claim, and must be again. */
   readyDaemonSets: z.array(z.string()).check(z.maxLength(256)),
   /** What ran in those pods then (`PodView.containers`): none of it outlives the reboot. */

@@ -1,5 +1,14 @@
 import * as z from 'zod/mini';
-import { describeFields, durationSchema, field, nameSchema, namespaceSchema, textSchema, timeSchema } from './primitives.ts';
+import {
+  describeFields,
+  durationSchema,
+  field,
+  nameSchema,
+  namespaceSchema,
+  recordedMilliseconds,
+  textSchema,
+  timeSchema,
+} from './primitives.ts';
 
 /** Where in a node's update a hook runs. */
 export const HOOK_POSITIONS = ['BeforeDrain', 'BeforeReboot', 'AfterReboot', 'Finally'] as const;
@@ -36,7 +45,12 @@ export const hookSpecsSchema = field(
 );
 
 /** A hook as the record on the Node keeps it. */
-export const recordedHookSchema = z.object({ at: positionSchema(), namespace: z.string(), name: z.string(), timeoutMs: z.int() });
+export const recordedHookSchema = z.object({
+  at: positionSchema(),
+  namespace: z.string(),
+  name: z.string(),
+  timeoutMs: recordedMilliseconds(),
+});
 export type RecordedHook = z.infer<typeof recordedHookSchema>;
 
 /** Hooks of a record: as many as a policy may have. */

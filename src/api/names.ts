@@ -65,6 +65,9 @@ export const MIGRATION_ANNOTATION = `${GROUP}/migration`;
 /** A label that no node has: in the nodeSelector of the other operator's agents it keeps them off all nodes. */
 export const MIGRATION_STOP = `${GROUP}/stopped-by-migration`;
 
+/** Where the chart's guide installs it, and where it is looked for unless somebody says otherwise. */
+export const DEFAULT_NAMESPACE = 'lockkeeper';
+
 /** Part-of label on all our own pods. */
 export const PART_OF = { key: 'app.kubernetes.io/part-of', value: 'lockkeeper' } as const;
 /** Component label on our own pods: `controller` or `agent`. */

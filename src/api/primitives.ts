@@ -86,6 +86,12 @@ export const conditionSchema = z.object({
 });
 export type Condition = z.infer<typeof conditionSchema>;
 
+/**
+ * A duration of a record on a Node, at most what the longest one in a policy comes to: whoever may annotate a Node can write anything
+ * there, and times are computed with it.
+ */
+export const recordedMilliseconds = () => z.int().check(z.minimum(0), z.maximum(100_000_000_000_000));
+
 /** A list of conditions, one of each type. */
 export const conditionsSchema = () =>
   field(z.array(conditionSchema).check(z.maxLength(16)), 'What is true of this object now; one condition of each type.', {

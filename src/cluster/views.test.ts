@@ -137,6 +137,10 @@ describe('a Node', () => {
     // A pass computes with these, for all nodes: a kubelet may write them on its own.
     ['with a deadline that is no time', JSON.stringify({ ...aRecord('a'), drainDeadline: 'soon' })],
     ['with a time that no calendar has', JSON.stringify({ ...aRecord('a'), at: '+275760-09-13T00:00:00Z' })],
+    [
+      'with a hook beyond all time',
+      JSON.stringify({ ...aRecord('a'), hooks: [{ at: 'AfterReboot', namespace: 'h', name: 'x', timeoutMs: 9_000_000_000_000_000 }] }),
+    ],
     ['with a timeout beyond all time', JSON.stringify({ ...aRecord('a'), rebootTimeoutMs: Number.MAX_SAFE_INTEGER })],
     ['of a wrong type', JSON.stringify({ ...aRecord('a'), minReadySeconds: 'ten' })],
   ])('with a record that is %s: unreadable, never absent', (_name, annotation) => {

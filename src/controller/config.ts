@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { DEFAULT_NAMESPACE } from '../api/names.ts';
 import { durationMs, durationSchema } from '../api/primitives.ts';
 import { type AccessConfig, readAccess } from './access-config.ts';
 import {
@@ -54,7 +55,9 @@ export function controllerCommand(run: (config: ControllerConfig) => Promise<voi
     .description('Coordinates the updates: decides, cordons, drains, orders, verifies and uncordons. Several replicas elect a leader.')
     .option('--kubeconfig <file>', 'run outside the cluster with this kubeconfig (default: the service account of the pod)')
     .option('--context <name>', 'context of the kubeconfig (default: its current one)')
-    .addOption(new Option('--namespace <name>', 'namespace of the Lease and of the agents (default: "lockkeeper")').argParser(objectName))
+    .addOption(
+      new Option('--namespace <name>', `namespace of the Lease and of the agents (default: "${DEFAULT_NAMESPACE}")`).argParser(objectName),
+    )
     .addOption(new Option('--pod-name <name>', 'name of this replica (default: the host name and the process id)').argParser(objectName))
     .addOption(new Option('--node-name <name>', 'node that this replica runs on, which goes last').argParser(objectName))
     .addOption(
@@ -137,7 +140,7 @@ interface Options extends NotificationOptions {
 
 function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv): ControllerConfig {
   const access = readAccess(options, env);
-  const namespace = options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE') ?? 'lockkeeper';
+  const namespace = options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE') ?? DEFAULT_NAMESPACE;
   const podName = options.podName ?? fromEnvironment(command, env, 'POD_NAME');
   const nodeName = options.nodeName ?? fromEnvironment(command, env, 'NODE_NAME');
   const notifications = readNotifications(command, options, env);

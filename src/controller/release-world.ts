@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { API_VERSION, COMPONENT_LABEL, PART_OF } from '../api/names.ts';
+import { API_VERSION, COMPONENT_LABEL, DEFAULT_NAMESPACE, PART_OF } from '../api/names.ts';
 import { gather } from '../cluster/gather.ts';
 import type { RetrySettings, World } from '../core/world.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -49,7 +49,7 @@ export async function namespaceOf(client: KubeClient, wanted: string | undefined
   if (wanted !== undefined && elsewhere.length > 0)
     throw new ReleaseError(`controllers run in ${elsewhere.join(', ')}: name that namespace with --namespace, or stop them first`);
   if (controllers.size > 1) throw new ReleaseError(`controllers run in ${elsewhere.join(', ')}: stop those of all but one first`);
-  return wanted ?? [...controllers, ...of('agent')][0] ?? 'default';
+  return wanted ?? [...controllers, ...of('agent')][0] ?? DEFAULT_NAMESPACE;
 }
 
 /** The cluster at one moment. */

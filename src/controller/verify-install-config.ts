@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { DEFAULT_NAMESPACE } from '../api/names.ts';
 import { type AccessConfig, readPersonsAccess } from './access-config.ts';
 import { duration, fromEnvironment, objectName } from './config.ts';
 
@@ -32,7 +33,7 @@ export function verifyCommand(run: (config: VerifyConfig) => Promise<void>, env:
 function readConfig(command: Command, options: Options, env: NodeJS.ProcessEnv): VerifyConfig {
   return {
     ...readPersonsAccess(options, env),
-    namespace: options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE') ?? 'lockkeeper',
+    namespace: options.namespace ?? fromEnvironment(command, env, 'POD_NAMESPACE') ?? DEFAULT_NAMESPACE,
     leaseName: options.leaseName,
     timeoutMs: options.timeout,
   };

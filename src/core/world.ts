@@ -7,8 +7,11 @@ import type { UpdatePolicySpec, UpdatePolicyStatus } from '../api/update-policy.
 /** Milliseconds since the epoch, by the API server's clock. */
 export type Instant = number;
 
-/** An RFC 3339 time, as statuses carry it. */
-export const timestamp = (at: Instant): string => new Date(at).toISOString();
+/** The last one that a Date knows, in the year 275760. */
+const LAST_INSTANT = 8_640_000_000_000_000;
+
+/** An RFC 3339 time, as statuses carry it; what lies beyond the last one is the last one. */
+export const timestamp = (at: Instant): string => new Date(Math.min(Math.max(at, -LAST_INSTANT), LAST_INSTANT)).toISOString();
 
 /** The same for people, who read no milliseconds; what is no time is given back as it is. */
 export const toSecond = (time: string): string => time.replace(/\.\d+Z$/, 'Z');

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import * as z from 'zod/mini';
-import { COMPONENT_LABEL, PART_OF } from '../../api/names.ts';
+import { COMPONENT_LABEL, DEFAULT_NAMESPACE, PART_OF } from '../../api/names.ts';
 import { KubeClient } from '../../kube/client.ts';
 import type { Credentials } from '../../kube/credentials.ts';
 import { ApiError } from '../../kube/errors.ts';
@@ -21,9 +21,6 @@ export interface ReleaseRunDeps {
   untilInterrupted: () => { signal: AbortSignal; done: () => void };
 }
 
-/** Where the controllers are not found by their pods, nor named. */
-const NAMESPACE = 'lockkeeper';
-
 /** Gives all nodes back. Rejects with what says why not, or what is left, and what to do. */
 export async function runReleaseCommand(options: ReleaseOptions, deps: ReleaseRunDeps): Promise<void> {
   const { credentials, print, warn, confirm, version, untilInterrupted } = deps;
@@ -35,7 +32,7 @@ export async function runReleaseCommand(options: ReleaseOptions, deps: ReleaseRu
   let settings: Awaited<ReturnType<typeof settingsOf>>;
   try {
     settings = await settingsOf(client, options);
-    const rights = releaseRights({ ...settings, namespace: settings.namespace ?? NAMESPACE, readOnly: dryRun === 'client' });
+    const rights = releaseRights({ ...settings, namespace: settings.namespace ?? DEFAULT_NAMESPACE, readOnly: dryRun === 'client' });
     const missing = await missingRights(client, rights);
     if (missing.length > 0) throw new MissingRightsError(missing, undefined);
   } finally {

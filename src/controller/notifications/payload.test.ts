@@ -84,6 +84,10 @@ describe("Slack's format", () => {
     const [, long = ''] = texts({ message: '😀'.repeat(3_000) });
     expect(long.length).toBeLessThanOrEqual(2_000);
     expect(long.isWellFormed()).toBe(true);
+    // Slack counts what it is sent.
+    const [, escaped = ''] = texts({ message: '<'.repeat(3_000) });
+    expect(escaped.length).toBeLessThanOrEqual(2_900);
+    expect(escaped).toMatch(/^(&lt;)+…$/);
     expect(harmless('fine')).toBe('fine');
   });
 });

@@ -8,6 +8,7 @@ export type Message = Omit<Notification, 'type' | 'policyUID' | 'reason' | 'poli
 
 /** Far below what any receiver takes: Slack refuses a text of more than 3,000 characters. */
 const MAX_TEXT = 2_000;
+const MAX_ESCAPED = 2_900;
 
 /** The JSON that a webhook is sent. */
 export function payloadOf(format: WebhookFormat, message: Message, cluster: string): object {
@@ -39,7 +40,7 @@ function slack(message: Message, cluster: string): object {
   const where = [cluster, message.policy, message.node].filter((part) => part !== undefined && part !== '').join(' / ');
   const title = `Lockkeeper: ${TITLES[message.type]}${where === '' ? '' : ` (${where})`}`;
   const advice = message.advice === 'Nothing.' ? undefined : `What to do: ${message.advice}`;
-  const parts = [title, message.message, advice].flatMap((part) => (part === undefined ? [] : [harmless(cut(part))]));
+  const parts = [title, message.message, advice].flatMap((part) => (part === undefined ? [] : [cutHarmless(part)]));
   const [first = '', ...rest] = parts;
   return {
     text: [`*${first}*`, ...rest].join('\n'),
@@ -71,4 +72,13 @@ export const harmless = (text: string): string =>
     .replaceAll('](', ']\u200b(')
     .replaceAll('://', ':\u200b//');
 
-const cut = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1).toWellFormed()}…` : text.toWellFormed());
+/** Escaping makes a text longer: the limit is for what is sent. */
+function cutHarmless(text: string): string {
+  for (let most = MAX_TEXT; ; most = Math.floor(most / 2)) {
+    const made = harmless(cut(text, most));
+    if (made.length <= MAX_ESCAPED) return made;
+  }
+}
+
+const cut = (text: string, most = MAX_TEXT): string =>
+  text.length > most ? `${text.slice(0, most - 1).toWellFormed()}…` : text.toWellFormed();
