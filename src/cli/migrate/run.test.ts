@@ -256,6 +256,25 @@ describe('a node in flight with the old operator', () => {
     fly('Idle');
     expect((await waiting).error).toBeUndefined();
   });
+
+  test('that gets to its end while it is waited for: its controller is stopped a second time in the same run', async () => {
+    oldOperator();
+    const fly = (state: string) => bed.cluster.patch('bottlerocketshadows', 'brs-b', { spec: { state } }, namespace);
+    const meanwhile = (write: number) => {
+      if (write === 1) fly('StagedAndPerformedUpdate');
+      if (write === 2) fly('Idle');
+    };
+    const { error } = await migrate({ wait: true, meanwhile });
+    expect(error).toBeUndefined();
+    expect(bed.cluster.writes()).toEqual([
+      'POST updatepolicies',
+      'PATCH deployments/controller',
+      'PATCH deployments/controller',
+      'PATCH deployments/controller',
+      'PATCH daemonsets/agent',
+    ]);
+    expect(bed.cluster.get('deployments', 'controller', namespace)).toMatchObject({ spec: { replicas: 0 } });
+  });
 });
 
 test('goes back only once Lockkeeper has no node in flight, and nothing new is begun meanwhile', async () => {

@@ -90,7 +90,8 @@ function rightsOf(writes: readonly Write[]): Right[] {
 /** Looks, does what is next, and looks again, until nothing is left. Resolves with what is found then. */
 async function follow(next: Next, options: MigrateOptions, { client, print, clock, untilInterrupted }: MigrateDeps): Promise<Found> {
   const { signal, done } = untilInterrupted();
-  const made = new Set<string>();
+  // The last write to each object: one of the same kind next means that somebody has undone it.
+  const made = new Map<string, string>();
   let conflicts = 0;
   let said: string | undefined;
   let waitMs = FIRST_LOOK_MS;
@@ -104,16 +105,16 @@ async function follow(next: Next, options: MigrateOptions, { client, print, cloc
       if (step.kind === 'refuse' && (step.leaves === undefined || options.wait !== true)) throw new RefusedError(step.message);
       signal.throwIfAborted();
       if (step.kind === 'write') {
-        const key = `${step.object}: ${step.changes[0] ?? ''}`;
-        if (made.has(key)) throw new RefusedError(undoneMessage(step));
+        const change = step.changes[0] ?? '';
+        if (made.get(step.object) === change) throw new RefusedError(undoneMessage(step));
         if (!(await sent(client, step))) {
           conflicts += 1;
           if (conflicts > MAX_CONFLICTS)
             throw new RefusedError(`${step.object} changes all the time: see who writes to it, and run this again`);
           continue;
         }
-        made.add(key);
-        print(`${step.object}: ${step.changes[0] ?? ''}\n`);
+        made.set(step.object, change);
+        print(`${step.object}: ${change}\n`);
         deadline = clock.monotonic() + options.timeout;
         waitMs = FIRST_LOOK_MS;
         continue;
