@@ -1,6 +1,6 @@
 import { BY_HAND } from '../../api/names.ts';
 import { assign, isHeld } from '../../core/assign.ts';
-import type { PolicyView } from '../../core/world.ts';
+import type { NodeView, PolicyView } from '../../core/world.ts';
 import { listed } from '../by-hand/targets.ts';
 import { type Found, recordOn, theirNodes } from './found.ts';
 import type { Step } from './step.ts';
@@ -27,7 +27,7 @@ export function back(found: Found): Step {
       return {
         kind: 'refuse',
         leaves: { ...found, nodes: [], policies: policies.map((policy) => ({ ...policy, status: { ...policy.status, claims: [] } })) },
-        message: `Lockkeeper has nodes in flight: ${listed(flying)}; its policies are paused, so no other is begun. Wait until kubectl lockkeeper status shows them through, and run this again, or have it wait: --wait --timeout 1h. A node that has failed is named there with what to do.`,
+        message: `Lockkeeper has nodes in flight: ${listed(flying)}; its policies are paused, so no other is begun. Wait until kubectl lockkeeper status shows them through and no agent is at a host any more, and run this again, or have it wait: --wait --timeout 1h. A node that has failed is named there with what to do; where an agent answers no more: docs/migration.md`,
       };
     return startAgents(found, agents, stopped.nodeSelector ?? null);
   }
@@ -60,10 +60,22 @@ const withPause = (policy: PolicyView): PolicyView => ({
   status: { ...policy.status, conditions: [{ type: 'Paused', status: 'True', reason: 'Paused', message: '', lastTransitionTime: '' }] },
 });
 
-/** Names of their nodes that Lockkeeper has claimed or cordoned. */
+/** Their nodes that Lockkeeper has claimed or cordoned, or whose agent is at the host; with what is waited for where it is the agent. */
 function ourFlights(found: Found): string[] {
   const claims = found.policies.flatMap(({ status }) => status.claims ?? []);
-  return theirNodes(found)
-    .filter((node) => node.record !== undefined || claims.some((claim) => claim.node === node.name && isHeld(claim, node)))
-    .map(({ name }) => name);
+  return theirNodes(found).flatMap((node) => {
+    if (node.record !== undefined || claims.some((claim) => claim.node === node.name && isHeld(claim, node))) return node.name;
+    const work = atHost(node);
+    return work === undefined ? [] : `${node.name} (${work})`;
+  });
+}
+
+/** What our agent is at on its host, or may begin at any moment: a pause takes back no order. undefined: nothing. */
+function atHost({ host }: NodeView): string | undefined {
+  if (host === undefined) return undefined;
+  const { order } = host.spec;
+  const { answer, savedSettings } = host.status;
+  if (order?.action === 'Stage' && (answer?.id !== order.id || answer.state === 'Running'))
+    return `its agent is downloading ${order.version ?? 'a version'}`;
+  return savedSettings === undefined ? undefined : 'its agent has not restored the host’s settings yet';
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { BY_HAND, MANAGED_LABEL, MIGRATION_ANNOTATION, MIGRATION_STOP, ON_NODE, OTHER_OPERATOR_COMPONENT } from '../../api/names.ts';
+import type { NodeHostStatus } from '../../api/node-host.ts';
 import { type ClusterBed, clusterBed } from '../../controller/testing/bed.ts';
 import type { Stored } from '../../controller/testing/fake-cluster.ts';
 import { putHost, putNode, putPolicy, putUpdate } from '../../controller/testing/objects.ts';
@@ -291,6 +292,30 @@ test('goes back only once Lockkeeper has no node in flight, and nothing new is b
   expect((await migrate({ back: true })).error).toBeUndefined();
   expect(bed.cluster.all('updatepolicies').map((one) => one.metadata.name)).toEqual(['other']);
   expect((await migrate({ back: true })).said).toMatch(/nothing to go back from/);
+});
+
+describe('on the way back, an agent of ours that is at its host is waited for', () => {
+  const order = { id: 's1', action: 'Stage', version: '1.26.1' };
+  const answer = (id: string, state: 'Running' | 'Done') => ({ id, state, startedAt: '2026-01-01T00:00:00Z' });
+  const downloading = 'a (its agent is downloading 1.26.1)';
+
+  test.each<[string, NodeHostStatus, object]>([
+    [downloading, {}, { order }],
+    [downloading, { answer: answer('s0', 'Done') }, { order }],
+    [downloading, { answer: answer('s1', 'Running'), savedSettings: {} }, { order }],
+    ['a (its agent has not restored the host’s settings yet)', { answer: answer('s1', 'Done'), savedSettings: {} }, { order }],
+    ['a (its agent has not restored the host’s settings yet)', { savedSettings: { ignoreWaves: true } }, {}],
+  ])('%s: %j', async (named, status, spec) => {
+    oldOperator();
+    await migrate();
+    const node = bed.cluster.get('nodes', 'a')!;
+    putHost(bed.cluster, node, status, spec);
+    const { error, writes } = await migrate({ back: true });
+    expect(error?.message).toContain(`Lockkeeper has nodes in flight: ${named}; its policies are paused`);
+    expect(writes).toBe(1);
+    putHost(bed.cluster, node, { answer: answer('s1', 'Done') }, { order });
+    expect((await migrate({ back: true })).error).toBeUndefined();
+  });
 });
 
 test('what was there first is restored, also where somebody has put back some of it meanwhile', async () => {
