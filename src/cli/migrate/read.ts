@@ -94,12 +94,13 @@ export async function readFound(client: Pick<KubeClient, 'get' | 'listPages'>, n
   const reader = new ListReader(client);
   const within = namespace === undefined ? '' : `namespaces/${encodeURIComponent(namespace)}/`;
   const component = (value: string) => ({ labelSelector: `${OTHER_OPERATOR_COMPONENT}=${value}` });
-  const [deployments, daemonSets, group, nodes, policies, updates, hosts] = await Promise.all([
+  // First: what a controller wrote before it said that a policy is paused is then among what is read after.
+  const policies = await reader.list(kindPath(UPDATE_POLICY), policyOf);
+  const [deployments, daemonSets, group, nodes, updates, hosts] = await Promise.all([
     reader.list(`/apis/apps/v1/${within}deployments`, (raw) => workloadOf('Deployment', raw), component(CONTROLLER)),
     reader.list(`/apis/apps/v1/${within}daemonsets`, (raw) => workloadOf('DaemonSet', raw), component('agent')),
     reader.get(`/apis/${SHADOW_GROUP}`),
     reader.list('/api/v1/nodes', nodeOf),
-    reader.list(kindPath(UPDATE_POLICY), policyOf),
     reader.list(kindPath(NODE_UPDATE), nodeUpdateOf),
     reader.list(kindPath(NODE_HOST), nodeHostOf),
   ]);
@@ -109,12 +110,12 @@ export async function readFound(client: Pick<KubeClient, 'get' | 'listPages'>, n
   if (controller !== undefined && agents !== undefined && controller.namespace !== agents.namespace)
     throw new RefusedError(several([controller, agents]));
   const version = versionOf(group);
-  const [pods, shadows] = await Promise.all([
+  const pods =
     home === undefined || controller === undefined
       ? undefined
-      : reader.list(`/api/v1/namespaces/${encodeURIComponent(home)}/pods`, podNameOf, component(CONTROLLER)),
-    version === undefined ? undefined : reader.list(`/apis/${SHADOW_GROUP}/${version}/bottlerocketshadows`, shadowOf),
-  ]);
+      : await reader.list(`/api/v1/namespaces/${encodeURIComponent(home)}/pods`, podNameOf, component(CONTROLLER));
+  // After the pods: once there is none, what the last one wrote is here.
+  const shadows = version === undefined ? undefined : await reader.list(`/apis/${SHADOW_GROUP}/${version}/bottlerocketshadows`, shadowOf);
   if (reader.missing.length > 0) throw new MissingRightsError(reader.missing, undefined, reader.said);
   // What cannot be read may be in flight.
   if (reader.unreadable.length > 0)

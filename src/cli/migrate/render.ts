@@ -58,6 +58,16 @@ export function warningsOf(found: Found): string[] {
   ];
 }
 
+/** What a person should look after once the old operator is stopped. */
+export function warningsAtEnd(found: Found): string[] {
+  const flying = inFlight(found);
+  if (flying.length === 0) return [];
+  const named = flying.map(({ node, state = 'nothing reported yet' }) => `${node} (${state})`);
+  return [
+    `the old operator was at ${listed(named)}, and is stopped: nobody brings that to an end. See what each host runs, and whether it is cordoned; what to do: docs/migration.md. To have the old operator finish it: kubectl lockkeeper migrate --back`,
+  ];
+}
+
 /** Where it has got to, and what comes next. */
 export function renderDone(found: Found): string {
   const { agents, controller } = found;

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { BY_HAND, MANAGED_LABEL, MIGRATION_ANNOTATION, MIGRATION_STOP, ON_NODE, OTHER_OPERATOR_COMPONENT } from '../../api/names.ts';
 import type { NodeHostStatus } from '../../api/node-host.ts';
@@ -5,6 +6,7 @@ import { type ClusterBed, clusterBed } from '../../controller/testing/bed.ts';
 import type { Stored } from '../../controller/testing/fake-cluster.ts';
 import { putHost, putNode, putPolicy, putUpdate } from '../../controller/testing/objects.ts';
 import { aRecord } from '../../core/testing/builders.ts';
+import type { KubeClient, ListPage } from '../../kube/client.ts';
 import { systemClock } from '../../kube/clock.ts';
 import type { MigrateOptions } from './command.ts';
 import { THEIR_LABELS } from './found.ts';
@@ -91,15 +93,34 @@ interface Asked extends Partial<MigrateOptions> {
   answer?: boolean;
   /** What somebody else does after a write. */
   meanwhile?: (write: number) => void;
+  /** In place of the client's. */
+  listPages?: KubeClient['listPages'];
 }
 
 /** The cluster in this process lists no versions of a group. */
 const get = async <T>(path: string): Promise<T> =>
   path === `/apis/${SHADOW_GROUP}` ? ({ versions: [{ version: 'v1' }, { version: 'v2' }] } as T) : bed.client.get<T>(path);
 
+/** Lists, of which one of pods is answered after those of shadows that were asked for beside it, and after `before`. */
+function slowPods(before: () => void): KubeClient['listPages'] {
+  let shadows: Promise<ListPage[]> | undefined;
+  return async function* (path, ...args) {
+    if (path.endsWith('/pods')) {
+      shadows = undefined;
+      // What is asked for at once is asked for by now.
+      await setImmediate();
+      await shadows;
+      before();
+    }
+    const pages = Array.fromAsync(bed.client.listPages(path, ...args));
+    if (path.endsWith('/bottlerocketshadows')) shadows = pages;
+    yield* await pages;
+  };
+}
+
 class Killed extends Error {}
 
-async function migrate({ killedAt = Number.POSITIVE_INFINITY, answer, meanwhile, ...options }: Asked = {}) {
+async function migrate({ killedAt = Number.POSITIVE_INFINITY, answer, meanwhile, listPages, ...options }: Asked = {}) {
   let said = '';
   const warned: string[] = [];
   let writes = 0;
@@ -118,7 +139,7 @@ async function migrate({ killedAt = Number.POSITIVE_INFINITY, answer, meanwhile,
     {
       client: {
         get,
-        listPages: (...args) => client.listPages(...args),
+        listPages: listPages ?? ((...args) => client.listPages(...args)),
         create: (path, ...args) => (path.endsWith(reviews) ? client.create(path, ...args) : write(() => client.create(path, ...args))),
         mergePatch: (...args) => write(() => client.mergePatch(...args)),
         delete: (...args) => write(() => client.delete(...args)),
@@ -275,6 +296,30 @@ describe('a node in flight with the old operator', () => {
       'PATCH daemonsets/agent',
     ]);
     expect(bed.cluster.get('deployments', 'controller', namespace)).toMatchObject({ spec: { replicas: 0 } });
+  });
+
+  test('that was begun between two looks, by a controller that is gone at the second: its agents stay', async () => {
+    oldOperator();
+    const reads = slowPods(() => {
+      if (bed.cluster.writes().length < 2) return;
+      bed.cluster.patch('bottlerocketshadows', 'brs-b', { spec: { state: 'StagedAndPerformedUpdate' } }, namespace);
+    });
+    const { error } = await migrate({ listPages: reads });
+    expect(error?.message).toMatch(/the old operator is at b/);
+    expect(bed.cluster.writes()).not.toContain('PATCH daemonsets/agent');
+    expect(bed.cluster.get('deployments', 'controller', namespace)).toMatchObject({ spec: { replicas: 2 } });
+  });
+
+  test('whose agents are stopped already is told of at the end', async () => {
+    oldOperator();
+    const meanwhile = (write: number) => {
+      if (write === 2) bed.cluster.patch('bottlerocketshadows', 'brs-b', { status: { current_state: 'MonitoringUpdate' } }, namespace);
+    };
+    const told = [expect.stringMatching(/^the old operator was at b \(MonitoringUpdate\), and is stopped/)];
+    for (const { error, warned } of [await migrate({ meanwhile }), await migrate()]) {
+      expect(error).toBeUndefined();
+      expect(warned).toEqual(told);
+    }
   });
 });
 

@@ -9,7 +9,7 @@ import type { MigrateOptions } from './command.ts';
 import { forward } from './forward.ts';
 import type { Found } from './found.ts';
 import { readFound } from './read.ts';
-import { renderDone, renderFound, renderPolicy, renderWrites, warningsOf } from './render.ts';
+import { renderDone, renderFound, renderPolicy, renderWrites, warningsAtEnd, warningsOf } from './render.ts';
 import { type Next, type Write, writesLeft } from './step.ts';
 
 /** What a migration needs of the machine that it runs on. */
@@ -55,7 +55,8 @@ export async function runMigrate(options: MigrateOptions, deps: MigrateDeps): Pr
   if (first.kind === 'refuse' && (first.leaves === undefined || options.wait !== true)) throw new RefusedError(first.message);
   const writes = writesLeft(next, found);
   if (writes.length === 0 && first.kind === 'done') {
-    print(options.back === true ? 'There is nothing to go back from: no object says that migrate has changed it.\n' : renderDone(found));
+    if (options.back === true) print('There is nothing to go back from: no object says that migrate has changed it.\n');
+    else sayDone(found, deps);
     return;
   }
   if (writes.some(({ method }) => method === 'create')) print(`\n${renderPolicy(carried)}`);
@@ -73,7 +74,17 @@ export async function runMigrate(options: MigrateOptions, deps: MigrateDeps): Pr
     if (!(await confirm('These are written, and no others.'))) throw new RefusedError('nothing was changed');
   }
   const end = await follow(next, options, deps);
-  print(options.back === true ? 'The old operator has its nodes again, and runs as it did before.\n' : `\n${renderDone(end)}`);
+  if (options.back === true) {
+    print('The old operator has its nodes again, and runs as it did before.\n');
+    return;
+  }
+  print('\n');
+  sayDone(end, deps);
+}
+
+function sayDone(found: Found, { print, warn }: MigrateDeps): void {
+  for (const warning of warningsAtEnd(found)) warn(warning);
+  print(renderDone(found));
 }
 
 function mustBeThere({ controller, agents }: Found): void {
