@@ -22,7 +22,8 @@ export class EventRecorder {
   readonly #instance: string;
   readonly #now: () => number;
   readonly #logger: Logger;
-  #pending = 0;
+  readonly #waiting: { path: string; event: object; reason: string }[] = [];
+  #sending = 0;
   #sequence = 0;
 
   constructor(client: Pick<KubeClient, 'create'>, instance: string, now: () => number, logger: Logger) {
@@ -34,8 +35,7 @@ export class EventRecorder {
 
   /** Sends an Event in the background; false where too many are under way. */
   record({ about, type, reason, message }: EventNote): boolean {
-    if (this.#pending >= MAX_PENDING) return false;
-    this.#pending += 1;
+    if (this.#sending + this.#waiting.length >= MAX_PENDING) return false;
     const at = this.#now();
     this.#sequence += 1;
     const time = new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
@@ -55,14 +55,27 @@ export class EventRecorder {
       lastTimestamp: time,
       count: 1,
     };
-    this.#client
-      .create(`/api/v1/namespaces/${encodeURIComponent(namespace)}/events`, event)
-      .catch((error) => this.#logger.debug({ error, reason }, 'an Event could not be written'))
-      .finally(() => {
-        this.#pending -= 1;
-      });
+    this.#waiting.push({ path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`, event, reason });
+    this.#send();
     return true;
+  }
+
+  #send(): void {
+    while (this.#sending < MAX_SENDING) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#sending += 1;
+      this.#client
+        .create(next.path, next.event)
+        .catch((error) => this.#logger.debug({ error, reason: next.reason }, 'an Event could not be written'))
+        .finally(() => {
+          this.#sending -= 1;
+          this.#send();
+        });
+    }
   }
 }
 
 const MAX_PENDING = 256;
+/** Their connections are the Lease's, too: where Events hang, it is renewed all the same. */
+const MAX_SENDING = 8;
