@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { lasting } from '../../core/lasting.ts';
 import { ADVICE, asReason, REASONS } from '../../core/reasons.ts';
 import type { NodeRow } from '../wire.ts';
@@ -16,7 +16,8 @@ import { useAnswer } from './use-answer.ts';
 export function NodePanel({ api }: { api: Api }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const name = opened.value;
-  useEffect(() => {
+  // At once: nobody's next key may go nowhere.
+  useLayoutEffect(() => {
     if (name === undefined) return undefined;
     const cameFrom = document.activeElement;
     heading.current?.focus();
