@@ -49,14 +49,19 @@ export async function stage(update: UpdateHost, wish: StageWish, signal: AbortSi
   }
 }
 
-async function stageBySettings(update: UpdateHost, { version, ignoreWaves, stillWanted }: StageWish, signal: AbortSignal): Promise<void> {
+async function stageBySettings(update: UpdateHost, wish: StageWish, signal: AbortSignal): Promise<void> {
+  const { version, ignoreWaves } = wish;
   let failure = new OrderFailed('NotOffered', `${version} is not offered to this host`);
   for (let round = 1; round <= maxRounds; round += 1) {
     // Rendering may fail in silence, so each round patches and commits anew.
     await applySettings(update, { versionLock: version, ...(ignoreWaves ? { ignoreWaves } : {}) }, signal);
-    if (!(await refreshUntilChosen(update, { version, ignoreWaves, stillWanted }, signal))) continue;
+    if (!(await refreshUntilChosen(update, wish, signal))) continue;
     if (await prepare(update, version, signal)) return;
     failure = new OrderFailed('PrepareFailed', `the host prepared something else than ${version}`);
+    // What chooses and what writes read their settings from two files: the second may still be the old one.
+    if (round < maxRounds) await delay(update.clock, update.timings.settleMs, signal);
+    signal.throwIfAborted();
+    checkWanted(wish);
   }
   throw failure;
 }

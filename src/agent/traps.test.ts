@@ -118,8 +118,11 @@ describe('trap 2: only prepare itself proves what is staged', () => {
 });
 
 describe('trap 3: settings are rendered after the commit', () => {
-  test('a pinned version is staged although the first refresh follows the old settings', async () => {
-    await startBed({ releases: threeReleases });
+  test.each([
+    ['what chooses', 0.1],
+    ['what writes', 0.9],
+  ])('a pinned version is staged although the first refresh follows the old settings: %s reads the new ones first', async (_, random) => {
+    await startBed({ releases: threeReleases, host: { random: () => random } });
     // Longer than a busy machine takes from a commit to the refresh that follows it.
     bed.host.timings.renderMs = 500;
     bed.startAgent();
