@@ -59,14 +59,15 @@ const tile = (page: Page, ...words: readonly string[]) =>
 
 test('people see a rollout live, and approve, pause and resume it after they have read what is written', async () => {
   const { bed, eventually, judge } = fleet;
-  // What stands in the cluster is text, whatever it says.
-  const evil = '<img src=x onerror=alert(1)>';
-  await fleet.annotate('nodeupdates', 'node-4', { 'lockkeeper.dev/pin-version': evil });
   const { page, faults } = await openPage(browser, urls.jane, { viewport: { width: 1280, height: 900 } });
   await page.getByText('Live', { exact: true }).waitFor();
   expect(page.url()).not.toContain('token');
   await tile(page, 'node-1', 'Up to date', 'version 1.26.0', 'zone eu-west-1a', 'group canary').waitFor();
+  for (const { name } of fleet.machines) await tile(page, name).waitFor();
   expect(await tiles(page).count()).toBe(4);
+  // What stands in the cluster is text, whatever it says.
+  const evil = '<img src=x onerror=alert(1)>';
+  await fleet.annotate('nodeupdates', 'node-4', { 'lockkeeper.dev/pin-version': evil });
 
   const guard = await guardNode(bed, 'node-1');
   fleet.release('1.26.1');
