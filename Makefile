@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-SOURCES := $(shell find src package.json scripts/build.ts scripts/build-page.ts scripts/bundles.ts -type f ! -name '*.test.ts' 2>/dev/null)
+SOURCES := $(shell find src package.json scripts/build.ts scripts/build-page.ts scripts/bundles.ts scripts/supply -type f ! -name '*.test.ts' 2>/dev/null)
 
 .PHONY: help demo test unit fuzz e2e e2e-ecs lint build crds bench bench-scale faults image package bed-deps format
 
@@ -53,8 +53,7 @@ package: build ## dist/package/lockkeeper-VERSION.tgz, which npx lockkeeper runs
 	@node scripts/build-package.ts
 
 .PHONY: sbom audit
-sbom: node_modules/.ready ## dist/sbom.cdx.json: CycloneDX of what is bundled
-	@node scripts/sbom.ts
+sbom: build ## dist/sbom.cdx.json: CycloneDX of what is bundled (every build writes it)
 
 audit: node_modules/.ready ## ask npm's registry for known vulnerabilities
 	@npm audit

@@ -7,7 +7,7 @@ import { repository } from './image/config.ts';
 import { type Architecture, architectures } from './image/pins.ts';
 
 const usage = `node scripts/build-image.ts [--arch amd64,arm64] [--output dist/image] [--bundles dist]
-  one OCI archive an architecture, and image.json
+  one OCI archive an architecture, with what is in it beside it as CycloneDX, and image.json
 node scripts/build-image.ts --rootfs FOLDER [--arch amd64]
   the image's files alone, for the Dockerfile`;
 
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   for (const architecture of wanted) {
     const facts = await buildImage({ architecture, output, bundles });
     print(facts);
-    built.push({ ...facts, archive: path.basename(facts.archive) });
+    built.push({ ...facts, archive: path.basename(facts.archive), sbom: path.basename(facts.sbom) });
   }
   await writeFile(path.join(output, 'image.json'), `${JSON.stringify(built, undefined, 2)}\n`);
 }

@@ -1,10 +1,11 @@
-import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { bundlePage } from './build-page.ts';
 import { bundleOptions, bundles } from './bundles.ts';
 import { licenseTexts } from './supply/licenses.ts';
 import { packagesIn } from './supply/packages.ts';
+import { sbomOf } from './supply/sbom.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const dist = path.join(root, 'dist');
@@ -19,4 +20,8 @@ for (const [file, entry] of Object.entries(bundles)) {
   if (entry.startsWith('src/cli/')) await chmod(outfile, 0o755);
   console.log(`dist/${file}  ${Math.round((await stat(outfile)).size / 1024)} kB`);
 }
-await writeFile(path.join(dist, 'THIRD-PARTY-LICENSES'), await licenseTexts(await packagesIn(root, metafiles)));
+const packages = await packagesIn(root, metafiles);
+await writeFile(path.join(dist, 'THIRD-PARTY-LICENSES'), await licenseTexts(packages));
+const read = async (file: string) => JSON.parse(await readFile(path.join(root, file), 'utf8'));
+const sbom = sbomOf(await read('package-lock.json'), packages, (await read('package.json')).version);
+await writeFile(path.join(dist, 'sbom.cdx.json'), `${JSON.stringify(sbom, undefined, 2)}\n`);

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sizeOf, writeArchive } from './archive.ts';
@@ -7,7 +7,7 @@ import { ImageError } from './command.ts';
 import { imageEnvironment, repository } from './config.ts';
 import { confinement, hostArchitecture, medianMilliseconds } from './confined.ts';
 import { type Architecture, projectVersions, readPins } from './pins.ts';
-import { imageName } from './recipe.ts';
+import { imageName, sbomFile } from './recipe.ts';
 import { type LayerFolders, stage } from './stage.ts';
 import { unpack } from './unpack.ts';
 
@@ -22,6 +22,8 @@ export interface BuildOptions {
 /** What was built, as `image.json` beside the archive has it too. */
 export interface ImageFacts {
   readonly archive: string;
+  /** What is in the image, as CycloneDX, beside the archive: for those who attach it where they push the image. */
+  readonly sbom: string;
   readonly name: string;
   readonly architecture: Architecture;
   /** Of the image's manifest: what a registry and a pod's status name it by. */
@@ -48,10 +50,13 @@ export async function buildImage({ architecture, output, bundles = path.join(rep
     const name = imageName(versions.lockkeeper);
     await writeArchive({ architecture, name, layers: [layers.system, layers.runtime, layers.program], file, scratch });
     const image = await unpack(file, path.join(scratch, 'unpacked'));
+    const sbom = file.replace(/\.oci\.tar$/, '.cdx.json');
+    await copyFile(path.join(image.rootfs, sbomFile), sbom);
     const confined = architecture === hostArchitecture() ? await confinement() : undefined;
     const median = (command: string[]) => medianMilliseconds(5, async () => confined?.(image, command));
     return {
       archive: file,
+      sbom,
       name,
       architecture,
       digest: image.digest,

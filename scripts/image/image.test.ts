@@ -3,6 +3,7 @@ import { access, copyFile, lstat, mkdir, mkdtemp, readdir, readFile, readlink, r
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Sbom } from '../supply/sbom.ts';
 import { buildImage, buildRootfs, type ImageFacts } from './build.ts';
 import { run } from './command.ts';
 import { repository } from './config.ts';
@@ -51,8 +52,8 @@ const other = architecture === 'amd64' ? 'arm64' : 'amd64';
     folder = await mkdtemp(path.join(tmpdir(), 'image-test-'));
     bundles = path.join(folder, 'bundles');
     await mkdir(bundles);
-    if (!(await found(path.join(repository, 'dist', 'THIRD-PARTY-LICENSES')))) await run('node', ['scripts/build.ts'], { cwd: repository });
-    for (const name of ['lockkeeper.js', 'lockkeeper-agent.js', 'THIRD-PARTY-LICENSES'])
+    if (!(await found(path.join(repository, 'dist', 'sbom.cdx.json')))) await run('node', ['scripts/build.ts'], { cwd: repository });
+    for (const name of ['lockkeeper.js', 'lockkeeper-agent.js', 'THIRD-PARTY-LICENSES', 'sbom.cdx.json'])
       await copyFile(path.join(repository, 'dist', name), path.join(bundles, name));
     facts = await buildImage({ architecture, output: path.join(folder, 'first'), bundles });
     image = await unpack(facts.archive, path.join(folder, 'unpacked'));
@@ -150,6 +151,26 @@ const other = architecture === 'amd64' ? 'arm64' : 'amd64';
     expect(await sha256(path.join(image.rootfs, 'usr/local/bin/node'))).toBe(
       await sha256(path.join(repository, 'node_modules/node/bin/node')),
     );
+  });
+
+  test('says what it is made of: the runtime, each package that a library or certificate is of, and what is bundled', async () => {
+    const text = await readFile(path.join(image.rootfs, 'app/sbom.cdx.json'), 'utf8');
+    expect(await readFile(facts.sbom, 'utf8')).toBe(text);
+    const { metadata, components } = JSON.parse(text) as Sbom;
+    const { lockkeeper, node } = await projectVersions();
+    expect(metadata.component).toMatchObject({ type: 'container', name: 'lockkeeper', version: lockkeeper });
+    const records = path.join(image.rootfs, 'var/lib/dpkg/status.d');
+    const debian = await Promise.all(
+      (await readdir(records)).map(async (name) => {
+        const version = /^Version: (.*)$/m.exec(await readFile(path.join(records, name), 'utf8'))?.[1] ?? '';
+        return `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${architecture}&distro=trixie`;
+      }),
+    );
+    const purls = components.map(({ purl }) => purl);
+    expect(debian.length).toBeGreaterThanOrEqual(7);
+    expect(purls).toEqual(expect.arrayContaining([...debian, `pkg:generic/node@${node}`]));
+    expect(purls.filter((purl) => purl.startsWith('pkg:npm/') && /[/]zod@|[/]express@|[/]yaml@/.test(purl))).toHaveLength(3);
+    expect(purls.filter((purl) => /aws-sdk|preact/.test(purl))).toEqual([]);
   });
 
   test(

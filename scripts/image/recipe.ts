@@ -30,3 +30,6 @@ export const nameServiceSwitch = 'hosts: files dns\n';
 
 /** The name that the archive carries, and by which it can be used once it has been imported. */
 export const imageName = (version: string): string => `localhost/lockkeeper:${version}`;
+
+/** What the image is made of, as CycloneDX: where it lies in the image. */
+export const sbomFile = 'app/sbom.cdx.json';

@@ -1,11 +1,13 @@
 import { chmod, copyFile, cp, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { imageSbom, type Sbom } from '../supply/sbom.ts';
 import { ImageError, run } from './command.ts';
+import { debianComponents, nodeComponent } from './components.ts';
 import { type ImageEnvironment, repository } from './config.ts';
 import { debianPackage, nodePackage } from './fetch.ts';
 import { librariesOf, readElf } from './libraries.ts';
 import { type Architecture, libraryFolder, type Pins } from './pins.ts';
-import { accounts, nameServiceSwitch } from './recipe.ts';
+import { accounts, nameServiceSwitch, sbomFile } from './recipe.ts';
 
 export interface StageOptions {
   readonly architecture: Architecture;
@@ -16,6 +18,8 @@ export interface StageOptions {
   /** The folder of the two bundles. */
   readonly bundles: string;
 }
+
+const PROGRAMS = ['lockkeeper.js', 'lockkeeper-agent.js'];
 
 /** Folders to write each layer to, from the one that changes least to the one that changes most; they may all be the same folder. */
 export interface LayerFolders {
@@ -30,7 +34,7 @@ export async function stage(layers: LayerFolders, options: StageOptions): Promis
   await unpackNode(node, options);
   await stageSystem(layers.system, path.join(node, 'bin', 'node'), options);
   await stageRuntime(layers.runtime, node);
-  await stageProgram(layers.program, options.bundles);
+  await stageProgram(layers.program, options);
   for (const folder of new Set(Object.values(layers))) await setModes(folder, folder);
 }
 
@@ -83,10 +87,13 @@ async function stageRuntime(root: string, node: string): Promise<void> {
   await copy(path.join(node, 'LICENSE'), root, 'usr/local/share/doc/node/LICENSE');
 }
 
-async function stageProgram(root: string, bundles: string): Promise<void> {
-  for (const name of ['lockkeeper.js', 'lockkeeper-agent.js']) await copy(path.join(bundles, name), root, `app/${name}`);
+async function stageProgram(root: string, { bundles, architecture, pins }: StageOptions): Promise<void> {
+  for (const name of PROGRAMS) await copy(path.join(bundles, name), root, `app/${name}`);
   await copy(path.join(repository, 'LICENSE'), root, 'app/LICENSE');
   await copy(path.join(bundles, 'THIRD-PARTY-LICENSES'), root, 'app/THIRD-PARTY-LICENSES');
+  const bundled = JSON.parse(await readFile(path.join(bundles, 'sbom.cdx.json'), 'utf8')) as Sbom;
+  const sbom = imageSbom(bundled, PROGRAMS, [nodeComponent(pins, architecture), ...debianComponents(pins, architecture)]);
+  await write(root, sbomFile, `${JSON.stringify(sbom, undefined, 2)}\n`);
 }
 
 /** Packages of one source share a documentation folder by symbolic links, which the base package of that source must precede or follow. */

@@ -51,7 +51,9 @@ ${others.map((one) => `| ${one.name} | ${one.version} | ${one.license} | ${short
 
 ## To check it
 
-- \`make sbom\` writes \`dist/sbom.cdx.json\`: CycloneDX by npm's own \`npm sbom\`, of the packages above and no other. The same commit gives the same bytes.
+- Every build writes \`dist/sbom.cdx.json\` (\`make sbom\` too): CycloneDX of the packages above and no other, with npm's checksums, who brings which, and
+  which bundle each is in. The image has that of its own two programs, with Node and Debian's packages, as \`/app/sbom.cdx.json\`
+  ([image.md](image.md#what-is-in-it)). The same commit gives the same bytes. A test fails where a package to which a program's source map leads is not in it.
 - \`make audit\` asks npm's registry for known vulnerabilities of all that is installed. The registry that is reached where this is developed does not answer such
   questions (405), so it has **not** been run there: run it where you build.
 - The bundles are reproducible: a test builds them in two folders and compares. So is the image ([image.md](image.md#reproducible)).

@@ -8,7 +8,7 @@ import { namedPackages } from '../generate-dependencies.ts';
 import { dependenciesGuide, unexplained, withoutWeights } from './guide.ts';
 import { ALLOWED, licenseTexts } from './licenses.ts';
 import { type BundledPackage, metafilesOf, packagesIn } from './packages.ts';
-import { sbomOf } from './sbom.ts';
+import { imageSbom, sbomOf } from './sbom.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 
@@ -36,6 +36,23 @@ describe('what is bundled', () => {
       packages.filter(({ license }) => license === 'Unlicense').length,
     );
   });
+
+  test("is named by the SBOM, each package to which a source map of the image's programs leads, with npm's checksum", async () => {
+    const lock = JSON.parse(await readFile(path.join(root, 'package-lock.json'), 'utf8'));
+    const sbom = sbomOf(lock, packages, '1.2.3');
+    for (const bundle of ['lockkeeper.js', 'lockkeeper-agent.js'] as const) {
+      const { components } = imageSbom(sbom, [bundle], []);
+      const names = new Set(components.map(({ name }) => name));
+      const mapped = await mappedPackages(bundles[bundle]);
+      expect(mapped).toEqual(expect.arrayContaining(['yaml', 'zod']));
+      expect(mapped.filter((name) => !names.has(name))).toEqual([]);
+    }
+    for (const { name, hashes = [] } of sbom.components) {
+      const locked = Object.entries<{ integrity?: string }>(lock.packages).filter(([folder]) => folder.endsWith(`node_modules/${name}`));
+      const [hash] = hashes.map(({ content }) => `sha512-${Buffer.from(content, 'hex').toString('base64')}`);
+      expect(locked.map(([, { integrity }]) => integrity)).toContain(hash ?? 'none');
+    }
+  }, 120_000);
 });
 
 test('two builds in two folders are the same bytes', async () => {
@@ -61,31 +78,69 @@ test('two builds in two folders are the same bytes', async () => {
   }
 }, 120_000);
 
-test('an SBOM has what is bundled and nothing else, and nothing of when and where it was made', () => {
-  const component = (name: string) => ({
-    'bom-ref': `${name}@1.0.0`,
+describe('an SBOM', () => {
+  const lock = {
+    packages: {
+      '': { version: '1.2.3', dependencies: { a: '1', b: '1' } },
+      'node_modules/a': { version: '1.0.0', integrity: 'sha512-AAAA', dependencies: { b: '2', gone: '1' } },
+      'node_modules/a/node_modules/b': { version: '2.0.0', integrity: 'sha512-AQID' },
+      'node_modules/b': { version: '1.0.0' },
+      'node_modules/@s/b': { version: '2.0.0' },
+    },
+  };
+  const packageOf = (name: string, version: string, ...of: string[]) => ({
     name,
-    version: '1.0.0',
-    externalReferences: [
-      { type: 'distribution', url: 'https://registry.example.com/a.tgz' },
-      { type: 'website', url: 'https://example.com' },
-    ],
+    version,
+    license: 'MIT',
+    folder: '',
+    bytes: Object.fromEntries(of.map((bundle) => [bundle, 1])),
+    broughtBy: [],
   });
-  const text = (serialNumber: string) =>
-    JSON.stringify({
-      bomFormat: 'CycloneDX',
-      serialNumber,
-      metadata: { timestamp: serialNumber, component: { 'bom-ref': 'lockkeeper@0.1.0', name: 'somewhere' } },
-      components: [component('a'), component('b')],
-      dependencies: [{ ref: 'lockkeeper@0.1.0', dependsOn: ['a@1.0.0', 'b@1.0.0'] }, { ref: 'b@1.0.0' }],
-    });
-  const a = { name: 'a', version: '1.0.0', license: 'MIT', folder: '', bytes: {}, broughtBy: [] };
-  expect(JSON.parse(sbomOf(text('1'), [a]))).toEqual({
-    bomFormat: 'CycloneDX',
-    metadata: { component: { 'bom-ref': 'lockkeeper@0.1.0', name: 'lockkeeper' } },
-    components: [{ ...component('a'), externalReferences: [{ type: 'website', url: 'https://example.com' }] }],
-    dependencies: [{ ref: 'lockkeeper@0.1.0', dependsOn: ['a@1.0.0'] }],
+  const a = packageOf('a', '1.0.0', 'x.js', 'y.js');
+  const b = packageOf('b', '2.0.0', 'y.js');
+
+  test('has what is bundled and nothing else, and who brings it', () => {
+    const { metadata, components, dependencies } = sbomOf(lock, [a, b], '1.2.3');
+    expect(metadata.component).toMatchObject({ 'bom-ref': 'lockkeeper@1.2.3', type: 'application' });
+    expect(components.map(({ purl, hashes = [] }) => [purl, hashes[0]?.content])).toEqual([
+      ['pkg:npm/a@1.0.0', '000000'],
+      ['pkg:npm/b@2.0.0', '010203'],
+    ]);
+    expect(dependencies).toEqual([
+      { ref: 'lockkeeper@1.2.3', dependsOn: ['a@1.0.0'] },
+      { ref: 'a@1.0.0', dependsOn: ['b@2.0.0'] },
+      { ref: 'b@2.0.0', dependsOn: [] },
+    ]);
+    expect(() => sbomOf(lock, [packageOf('a', '2.0.0')], '1.2.3')).toThrow('package-lock.json does not know a@2.0.0');
   });
-  expect(sbomOf(text('1'), [a])).toBe(sbomOf(text('2'), [a]));
-  expect(() => sbomOf(text('1'), [{ ...a, version: '2.0.0' }])).toThrow('npm does not know a@2.0.0');
+
+  test("has of an image what is in that image's programs, and what lies beside them", () => {
+    const beside = {
+      'bom-ref': 'node@26.0.0',
+      type: 'platform',
+      name: 'node',
+      version: '26.0.0',
+      purl: 'pkg:generic/node@26.0.0',
+    } as const;
+    const { metadata, components, dependencies } = imageSbom(sbomOf(lock, [a, b], '1.2.3'), ['x.js'], [beside]);
+    expect(metadata.component.type).toBe('container');
+    expect(components.map(({ name }) => name)).toEqual(['a', 'node']);
+    expect(dependencies).toEqual([
+      { ref: 'lockkeeper@1.2.3', dependsOn: ['a@1.0.0', 'node@26.0.0'] },
+      { ref: 'a@1.0.0', dependsOn: [] },
+    ]);
+  });
 });
+
+/** Packages to which a bundle's source map leads: what is really in it, told by another part of esbuild than the one that we ask. */
+async function mappedPackages(entry: string): Promise<string[]> {
+  const { outputFiles = [] } = await build({
+    ...bundleOptions(root, entry),
+    outfile: path.join(root, 'dist', 'mapped.js'),
+    write: false,
+    sourcemap: 'external',
+    sourcesContent: false,
+  });
+  const map = JSON.parse(outputFiles.find((file) => file.path.endsWith('.map'))?.text ?? '{}') as { sources: string[] };
+  return [...new Set(map.sources.flatMap((source) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1] ?? []))];
+}
