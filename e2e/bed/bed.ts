@@ -21,7 +21,10 @@ import { type PodRunner, startPodRunner } from './pod-runner.ts';
 import { recordHistory, type WatchHistory } from './watch-history.ts';
 
 export interface BedOptions
-  extends Pick<ControlPlaneOptions, 'name' | 'dir' | 'features' | 'controllerQps' | 'nodeGraceSeconds' | 'auditPolicy'> {
+  extends Pick<
+    ControlPlaneOptions,
+    'name' | 'dir' | 'features' | 'controllerQps' | 'heapGrowthPercent' | 'nodeGraceSeconds' | 'auditPolicy'
+  > {
   /** What the update repository holds at first. */
   readonly releases?: readonly Release[];
   /** Of nodes' leases, in seconds; longer for thousands of nodes, and `nodeGraceSeconds` with it: a quarter of it lies between two renewals. */

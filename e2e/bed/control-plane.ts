@@ -55,6 +55,8 @@ export interface ControlPlaneOptions {
   readonly controllerQps?: number;
   /** How long a node's kubelet may be silent before the node is no longer Ready, in seconds; Kubernetes' own 50 unless told. */
   readonly nodeGraceSeconds?: number;
+  /** Go's own measure of how far a heap may grow until its garbage is collected, in percent of what lives in it; 400 unless told. */
+  readonly heapGrowthPercent?: number;
   /** The API server's certificate, its own authority, and its key, PEM; made anew unless told. */
   readonly certificate?: { readonly cert: string; readonly key: string };
   /** A file with what the audit log records; all that scenarios judge by unless told. */
@@ -284,7 +286,7 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
       log: home.log(name),
       cwd: home.scratch,
       // Tests have more memory than time: a fifth of the API server's start is collecting garbage otherwise.
-      env: { HOME: home.scratch, GOGC: '400' },
+      env: { HOME: home.scratch, GOGC: String(options.heapGrowthPercent ?? 400) },
     });
   }
 }
