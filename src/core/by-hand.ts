@@ -28,11 +28,11 @@ export const tokenCommand = (kind: 'updatepolicy' | 'nodeupdate', name: string, 
 
 /** What was asked of most objects. */
 const NOTHING: ByHand = { paused: false, problems: [] };
-const NAMES = Object.values(BY_HAND);
+const NAMES: ReadonlySet<string> = new Set(Object.values(BY_HAND));
 
 /** Reads the annotations that people write. Never throws: an unreadable value is a problem that it names. */
 export function readByHand(annotations: Annotations): ByHand {
-  if (!NAMES.some((name) => name in annotations)) return NOTHING;
+  if (!Object.keys(annotations).some((name) => NAMES.has(name))) return NOTHING;
   const problems: string[] = [];
   const read = <T>(name: string, parse: (value: string) => T | undefined, wanted: string): T | undefined => {
     const value = annotations[name];
@@ -86,8 +86,9 @@ const BETWEEN = '\n';
 
 /** Whether one of the tokens that are there has not been acted upon. */
 function isNew(tokens: string | undefined, acted = ''): boolean {
+  if (tokens === undefined) return false;
   const known = new Set(acted.split(BETWEEN));
-  return tokens?.split(BETWEEN).some((token) => !known.has(token)) === true;
+  return tokens.split(BETWEEN).some((token) => !known.has(token));
 }
 
 /** Whether a `retry` token, of a node or of its policy, has not been acted upon yet. */

@@ -42,6 +42,7 @@ const STILL_TO_COME: ReadonlySet<Reason> = new Set(['CapacityReached', 'CheckPen
 const MAX_LOOKED_AT = 64;
 /** Blocked nodes whose pods are watched all the time; of more than these, each is looked at when its backoff is over. */
 const MAX_BLOCKED_LOOKED_AT = 16;
+const NONE: ReadonlySet<string> = new Set();
 
 /** Is told which rules a candidate is put to, before they are asked. */
 export type OnAsked = (rules: readonly Rule[], candidate: Candidate) => void;
@@ -53,12 +54,9 @@ export type OnAsked = (rules: readonly Rule[], candidate: Candidate) => void;
 export function decide(world: World, now: Instant, onAsked?: OnAsked): Decision {
   const assigned = assign(world.policies, world.nodes);
   const draft = new Draft(world, assigned, now, onAsked);
-  const members = Map.groupBy(
-    world.nodes.filter((node) => assigned.has(node.name)),
-    (node) => assigned.get(node.name)?.uid ?? '',
-  );
+  const members = Map.groupBy(world.nodes, (node) => assigned.get(node.name)?.uid);
   for (const policy of world.policies) draft.decidePolicy(policy, members.get(policy.uid) ?? []);
-  for (const node of world.nodes) if (!assigned.has(node.name)) draft.decideUnassigned(node);
+  for (const node of members.get(undefined) ?? []) draft.decideUnassigned(node);
   return draft.freeze();
 }
 
@@ -107,8 +105,9 @@ class Draft {
     const pending: number[] = [];
 
     for (const member of facts.members) {
-      this.#problems.set(member.node.name, member.byHand.problems);
-      this.#urgent.set(member.node.name, urgentNode(facts, member));
+      const urgent = urgentNode(facts, member);
+      if (member.byHand.problems.length > 0) this.#problems.set(member.node.name, member.byHand.problems);
+      if (urgent.length > 0) this.#urgent.set(member.node.name, urgent);
       if (hurries && looksPastWaves(facts, member.node)) this.#pastWaves.add(member.node.name);
       const step = flightStep(this.#world, facts, member, this.#now);
       if (step === undefined) {
@@ -299,7 +298,7 @@ class Draft {
   }
 
   #candidate(facts: Facts, member: Member, version: string): Candidate {
-    return { world: this.#world, facts, node: member.node, member, version, claimed: new Set(), othersPending: false };
+    return { world: this.#world, facts, node: member.node, member, version, claimed: NONE, othersPending: false };
   }
 
   #take(node: NodeView, step: Step): void {

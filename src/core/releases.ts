@@ -91,16 +91,20 @@ const releaseKey = (of: { variant: string; arch: string }, version: string): str
  * where there are others.
  */
 function seenReleases(reporters: readonly NodeView[], os: NodeOS): ReadonlySet<string> {
-  const seen = new Map<string, number>();
+  const firstBy = new Map<string, NodeView>();
+  const confirmed = new Set<string>();
   let peers = 0;
   for (const node of reporters) {
     if (node.os === undefined || !isOf(os, node.os)) continue;
     peers += 1;
-    const available = node.host?.status.available ?? [];
-    for (const [index, version] of available.entries())
-      if (available.indexOf(version) === index) seen.set(version, (seen.get(version) ?? 0) + 1);
+    for (const version of node.host?.status.available ?? []) {
+      if (confirmed.has(version)) continue;
+      const first = firstBy.get(version);
+      if (first === undefined) firstBy.set(version, node);
+      else if (first !== node) confirmed.add(version);
+    }
   }
-  return new Set([...seen].filter(([version, count]) => count >= Math.min(2, peers) && isVersion(version)).map(([version]) => version));
+  return new Set([...firstBy.keys()].filter((version) => (peers === 1 || confirmed.has(version)) && isVersion(version)));
 }
 
 /** Whether a version is newer than what some node of a variant and architecture runs; any other is too old to matter. */
