@@ -47,6 +47,15 @@ describe('news of a node', () => {
     expect(answered).toEqual([3]);
   });
 
+  test('are there from the event to the decision that sees them', () => {
+    const { times } = bed();
+    const before = times.hasNews;
+    times.received('a');
+    const after = times.hasNews;
+    times.decided(new Set(['a']));
+    expect([before, after, times.hasNews]).toEqual([false, true, false]);
+  });
+
   test('that came after the decision wait for the next one', () => {
     const { times, answered, pass } = bed();
     times.decided(new Set());

@@ -6,6 +6,7 @@ export class AnswerTimes {
   readonly #monotonic: () => number;
   readonly #answered: (milliseconds: number) => void;
   readonly #waiting = new Map<string, number>();
+  #hasNews = false;
 
   /** `monotonic` and what `answered` is told are in milliseconds. */
   constructor(monotonic: () => number, answered: (milliseconds: number) => void) {
@@ -13,13 +14,20 @@ export class AnswerTimes {
     this.#answered = answered;
   }
 
+  /** Whether a watch has told of a node since the last decision. */
+  get hasNews(): boolean {
+    return this.#hasNews;
+  }
+
   /** A watch has told of a node. */
   received(node: string): void {
+    this.#hasNews = true;
     if (!this.#waiting.has(node)) this.#waiting.set(node, this.#monotonic());
   }
 
   /** A decision that saw all that was received so far has commands for these nodes, and for no others. */
   decided(commanded: ReadonlySet<string>): void {
+    this.#hasNews = false;
     for (const node of this.#waiting.keys()) if (!commanded.has(node)) this.#waiting.delete(node);
   }
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { ON_NODE } from '../api/names.ts';
 import type { Claim } from '../api/update-policy.ts';
 import { nodeHostOf, nodeOf, nodeUpdateOf, policyOf } from '../cluster/views.ts';
 import type { Command, NodeDecision, PolicyDecision } from '../core/command.ts';
@@ -14,11 +15,19 @@ import { putHost, putNode, putPolicy, putUpdate } from './testing/objects.ts';
 
 let bed: ClusterBed;
 let leading: boolean;
+let hasNews: boolean;
+/** Each write lasts for half a second. */
+let elapsed: number;
 let stop: AbortController;
 beforeEach(async () => {
   leading = true;
+  hasNews = false;
+  elapsed = 0;
   stop = new AbortController();
   bed = await clusterBed();
+  bed.cluster.onWrite = () => {
+    elapsed += 500;
+  };
 });
 afterEach(() => bed.close());
 
@@ -28,7 +37,16 @@ function applier(): Applier {
     if (!leading) throw new NotLeadingError();
   };
   const hookJobs = new HookJobs(deps, () => {});
-  return new Applier({ client, reflectors, podViews: new PodViews(deps, () => {}), hookJobs, logger, assertLeading });
+  return new Applier({
+    client,
+    reflectors,
+    podViews: new PodViews(deps, () => {}),
+    hookJobs,
+    logger,
+    assertLeading,
+    clock: { monotonic: () => elapsed },
+    hasNews: () => hasNews,
+  });
 }
 
 /** Nodes of these names with all their objects, and a policy. */
@@ -79,7 +97,7 @@ describe('act', () => {
     const { resourceVersion } = world.policies[0]!;
     const nodes = [nodeDecision('a', [cordon('a')]), nodeDecision('b', [cordon('b')])];
     const applied = await applier().act(world, [claimsOf(aClaim('a'), aClaim('b'))], nodes, NOBODY, stop.signal);
-    expect(applied).toEqual({ done: 3, failed: new Set(), refused: new Map() });
+    expect(applied).toEqual({ done: 3, failed: new Set(), refused: new Map(), left: new Set() });
     const [first, ...rest] = bed.cluster.writes();
     expect(first).toBe('PATCH updatepolicies/default/status');
     expect(rest.sort()).toEqual(['PATCH nodes/a', 'PATCH nodes/b']);
@@ -108,7 +126,7 @@ describe('act', () => {
     const world = cluster('a');
     bed.cluster.patch('updatepolicies', 'default', { status: { claims: [aClaim('b')] } });
     const applied = await applier().act(world, [claimsOf(aClaim('a'))], [], NOBODY, stop.signal);
-    expect(applied).toEqual({ done: 0, failed: new Set([policyKey('default')]), refused: new Map() });
+    expect(applied).toEqual({ done: 0, failed: new Set([policyKey('default')]), refused: new Map(), left: new Set() });
     expect(bed.cluster.get('updatepolicies', 'default')).toMatchObject({ status: { claims: [aClaim('b')] } });
     expect(logged()).toEqual([]);
   });
@@ -195,6 +213,44 @@ describe('act', () => {
   });
 });
 
+describe('news of a node', () => {
+  const many = Array.from({ length: 30 }, (_, index) => `node-${index}`);
+  const inFlight = ['node-27', 'node-29'];
+
+  test('let others wait that are not in flight', async () => {
+    cluster(...many);
+    for (const name of inFlight)
+      bed.cluster.patch('nodes', name, { metadata: { annotations: { [ON_NODE.cordon]: JSON.stringify(aRecord(name)) } } });
+    const fence = (name: string): Command => ({ type: 'Fence', claim: `claim-${name}` });
+    const nodes = many.map((name) => nodeDecision(name, [fence(name), fence(name)]));
+    hasNews = true;
+    const { left, done, failed } = await applier().act(seen(), [], nodes, NOBODY, stop.signal);
+    // As many as go side by side were begun, and each of them has all its commands carried out.
+    expect({ left: left.size, done, failed: failed.size }).toEqual({ left: 14, done: 32, failed: 0 });
+    for (const name of many) {
+      const writes = bed.cluster.writes().filter((write) => write === `PATCH nodes/${name}`);
+      expect(writes).toHaveLength(left.has(name) ? 0 : 2);
+    }
+    expect(inFlight.filter((name) => left.has(name))).toEqual([]);
+  });
+
+  test('let statuses of others wait, but no policy’s', async () => {
+    const world = cluster(...many);
+    hasNews = true;
+    const policies = [{ policy: 'default', status: { summary: 'all is well' } }];
+    const nodes = many.map((name) => nodeDecision(name, []));
+    const { left, done } = await applier().report(world, policies, nodes, NOBODY, stop.signal);
+    expect({ left: left.size, done }).toEqual({ left: 14, done: 17 });
+    expect(bed.cluster.writes().at(-1)).toBe('PATCH updatepolicies/default/status');
+  });
+
+  test('are needed for that: without any all is written at once, however long it lasts', async () => {
+    const world = cluster(...many);
+    const nodes = many.map((name) => nodeDecision(name, []));
+    expect(await applier().report(world, [], nodes, NOBODY, stop.signal)).toMatchObject({ done: 30, left: new Set() });
+  });
+});
+
 describe('the audit trail', () => {
   test('says for every action which node, by which policy and claim, from where to where, and why', async () => {
     const world = cluster('a');
@@ -258,7 +314,7 @@ describe('report', () => {
     };
     const policies = [{ policy: 'default', status: { summary: 'all is well' } }];
     const applied = await applier().report(withoutUpdate, policies, nodes, NOBODY, stop.signal);
-    expect(applied).toEqual({ done: 2, failed: new Set(), refused: new Map() });
+    expect(applied).toEqual({ done: 2, failed: new Set(), refused: new Map(), left: new Set() });
     expect(bed.cluster.writes()).toEqual(['PATCH nodeupdates/a/status', 'PATCH updatepolicies/default/status']);
   });
 

@@ -4,6 +4,7 @@ import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Claim } from '../api/update-policy.ts';
 import type { Command, NodeDecision, PolicyDecision } from '../core/command.ts';
 import type { PolicyView, World } from '../core/world.ts';
+import type { Clock } from '../kube/clock.ts';
 import { NotLeadingError } from '../kube/elector.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { forEachBounded } from './bounded.ts';
@@ -18,18 +19,32 @@ export interface Applied {
   failed: Set<string>;
   /** Those of them that failed for another reason than that the world has moved on. */
   refused: Map<string, unknown>;
+  /** Nodes that nothing was written for, as others have news: what is decided for them is to be decided anew. */
+  left: Set<string>;
+}
+
+/** What carrying out decisions needs. */
+export interface ApplierDeps extends WriterDeps {
+  clock: Pick<Clock, 'monotonic'>;
+  /** Whether a node has news since the decision; default: none has. */
+  hasNews?: () => boolean;
 }
 
 /** Names a policy where nodes are named, too; no node has such a name. */
 export const policyKey = (policy: string): string => `policy/${policy}`;
 
 const CONCURRENCY = 16;
+/** So long the news of a node wait for writes of other nodes to begin, in milliseconds. */
+const SLICE_MS = 100;
 
-/** Carries out what was decided: claims first, then each node's commands in order, nodes side by side. */
+/**
+ * Carries out what was decided: claims first, then each node's commands in order, nodes side by side. Where there is much to write and
+ * a node has news meanwhile, a part of the nodes is left to the next decision: never some of one node's commands.
+ */
 export class Applier {
-  readonly #deps: WriterDeps;
+  readonly #deps: ApplierDeps;
 
-  constructor(deps: WriterDeps) {
+  constructor(deps: ApplierDeps) {
     this.#deps = deps;
   }
 
@@ -41,7 +56,7 @@ export class Applier {
     skip: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<Applied> {
-    const applied: Applied = { done: 0, failed: new Set(), refused: new Map() };
+    const applied = nothingApplied();
     const views = new Map(world.policies.map((policy) => [policy.name, policy]));
     const statuses = new Map(nodes.map(({ node, status }) => [node, status]));
     const claiming = policies.filter(({ claims, policy }) => claims !== undefined && !skip.has(policyKey(policy)));
@@ -52,7 +67,10 @@ export class Applier {
     });
     const byName = new Map(world.nodes.map((node) => [node.name, node]));
     const busy = nodes.filter(({ commands, node }) => commands.length > 0 && !skip.has(node));
-    await forEachBounded(busy, CONCURRENCY, async ({ node, commands, status }) => {
+    // Somebody waits for a node in flight: its commands come before the downloads and objects of all others.
+    const isInFlight = ({ node }: NodeDecision): boolean => byName.get(node)?.record !== undefined;
+    const inOrder = busy.toSorted((a, b) => Number(isInFlight(b)) - Number(isInFlight(a)));
+    await this.#inSlice(inOrder, applied, async ({ node, commands, status }) => {
       const view = byName.get(node);
       if (view === undefined) return;
       const writer = new NodeWriter(this.#deps, view, signal);
@@ -73,11 +91,11 @@ export class Applier {
     skip: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<Applied> {
-    const applied: Applied = { done: 0, failed: new Set(), refused: new Map() };
+    const applied = nothingApplied();
     const byName = new Map(world.nodes.map((node) => [node.name, node]));
-    await forEachBounded(
+    await this.#inSlice(
       nodes.filter(({ node }) => !skip.has(node)),
-      CONCURRENCY,
+      applied,
       async ({ node, status }) => {
         const view = byName.get(node);
         if (view?.update === undefined) return;
@@ -95,6 +113,16 @@ export class Applier {
       },
     );
     return applied;
+  }
+
+  /** Works on nodes in their order until there is news and the time of others is over; always on as many as go side by side. */
+  async #inSlice(nodes: readonly NodeDecision[], applied: Applied, work: (node: NodeDecision) => Promise<void>): Promise<void> {
+    const { clock, hasNews = () => false } = this.#deps;
+    const since = clock.monotonic();
+    await forEachBounded(nodes, CONCURRENCY, async (decision) => {
+      if (clock.monotonic() - since >= SLICE_MS && hasNews()) applied.left.add(decision.node);
+      else await work(decision);
+    });
   }
 
   /** A policy's whole status in one patch under the resourceVersion that the decision saw: the claims are the lock. */
@@ -140,6 +168,8 @@ export class Applier {
     for (const claim of before) if (!isIn(claims, claim)) log('DropClaim', claim);
   }
 }
+
+const nothingApplied = (): Applied => ({ done: 0, failed: new Set(), refused: new Map(), left: new Set() });
 
 const recorded = ({ claim, from, target, urgent }: CordonRecord) => ({ claim, from, to: target, ...(urgent && { urgent }) });
 

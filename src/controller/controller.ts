@@ -138,6 +138,8 @@ export async function runController(
           assertLeading();
         },
         sending: (node) => answers.sent(node),
+        clock,
+        hasNews: () => answers.hasNews,
       }),
       podEvents,
       announcer: new Announcer(events, logger, metrics.phaseChanged),

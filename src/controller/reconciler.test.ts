@@ -24,6 +24,8 @@ let leading: boolean;
 let decisions: Decision[];
 let handedOver: number;
 let events: string[];
+let hasNews: () => boolean;
+let phasesChanged: (node: string) => void;
 const signal = AbortSignal.timeout(120_000);
 const running: Reconciler[] = [];
 
@@ -35,6 +37,8 @@ beforeEach(async () => {
   decisions = [];
   handedOver = 0;
   events = [];
+  hasNews = () => false;
+  phasesChanged = () => {};
   putGuard(bed.cluster);
 });
 afterEach(async () => {
@@ -61,8 +65,10 @@ function reconcilerOf(self?: Self): Reconciler {
       assertLeading,
       changed: () => {},
     }),
-    applier: new Applier({ client, reflectors, podViews, hookJobs, logger, assertLeading }),
-    announcer: new Announcer({ record: ({ about, reason }) => events.push(`${about.kind} ${reason}`) > 0 }, logger, () => {}),
+    applier: new Applier({ client, reflectors, podViews, hookJobs, logger, assertLeading, clock, hasNews: () => hasNews() }),
+    announcer: new Announcer({ record: ({ about, reason }) => events.push(`${about.kind} ${reason}`) > 0 }, logger, ({ node }) => {
+      phasesChanged(node.name);
+    }),
     throttle: new ProgressThrottle(),
     self,
     retry: { baseMs: MINUTE, maxMs: 10 * MINUTE },
@@ -188,6 +194,35 @@ describe('passes', () => {
     const about = trail.filter((line) => line['node'] === 'a' && line['action'] !== 'Phase').map((line) => line['action']);
     expect(about).toEqual(['CreateObjects', 'Order', 'Claim', 'Cordon', 'Evict', 'OrderReboot', 'Uncordon', 'DropClaim']);
     expect(bed.logger.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+  });
+
+  test('write a part of what is to be written where news keep coming, announce no more than that, and leave nobody out', async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `node-${index}`);
+    putPolicy(bed.cluster);
+    for (const name of names) putNode(bed.cluster, name, { metadata: { labels: {} } });
+    await bed.watch();
+    const reconciler = reconcilerOf();
+    hasNews = () => true;
+    bed.cluster.onWrite = () => clock.freeze(500);
+    const announced = new Map<string, boolean>();
+    phasesChanged = (name) => announced.set(name, bed.cluster.get('nodehosts', name) !== undefined);
+    const reported = (): number => names.filter((name) => phaseOf(name) !== undefined).length;
+    const made = (): number => names.filter((name) => bed.cluster.get('nodehosts', name) !== undefined).length;
+    const seen: [number, number][] = [];
+    for (let passes = 0; reported() < names.length; passes += 1) {
+      expect(passes).toBeLessThan(10);
+      const { requeueAfterMs } = await reconciler.pass(signal);
+      if (reported() < names.length) expect(requeueAfterMs).toBe(1);
+      seen.push([made(), reported()]);
+      await caughtUp();
+    }
+    expect(seen).toEqual([
+      [40, 16],
+      [40, 32],
+      [40, 40],
+    ]);
+    expect(decisions.length).toBeGreaterThan(3);
+    expect(announced).toEqual(new Map(names.map((name) => [name, true])));
   });
 
   test('end, even where every round finds something to do', async () => {

@@ -88,7 +88,8 @@ export class Reconciler {
       const { world, decision, at } = this.#decide();
       const acted = await applier.act(world, decision.policies, decision.nodes, failed, signal);
       note(acted);
-      announcer.announce(world, decision, failed);
+      const undone = failed.union(acted.left);
+      announcer.announce(world, decision, undone);
       for (const { node, status, barred = [] } of decision.nodes)
         for (const one of barred.slice(0, MAX_BARRED)) this.#deps.podEvents?.tellBarred(one, { node, to: status.target });
       for (const { policy, claims } of decision.policies)
@@ -96,13 +97,18 @@ export class Reconciler {
       if (acted.done > 0 && round < MAX_ROUNDS) continue;
 
       const picked = throttle.pick(world, decision.policies, decision.nodes, now());
-      note(await applier.report(world, picked.policies, picked.nodes, failed, signal));
+      const reported = await applier.report(world, picked.policies, picked.nodes, undone, signal);
+      note(reported);
+      throttle.left(reported.left);
       await this.#deps.lifecycle?.tell(world, decision, signal);
-      if (decision.handOver && failed.size === 0) this.#deps.handOver();
-      this.#setbacks.note(refused, failed);
+      const left = acted.left.union(reported.left);
+      if (decision.handOver && failed.size === 0 && left.size === 0) this.#deps.handOver();
+      this.#setbacks.note(refused, failed.union(left));
       retry ||= round >= MAX_ROUNDS || (decision.wakeAt ?? Number.POSITIVE_INFINITY) <= at;
       const wakes = [decision.wakeAt, picked.due].map((due) => (due === undefined || due <= at ? undefined : due - now()));
-      const waits = [retry ? RETRY_MS : undefined, this.#setbacks.wait(), ...wakes].filter((wait) => wait !== undefined);
+      const waits = [left.size > 0 ? 0 : undefined, retry ? RETRY_MS : undefined, this.#setbacks.wait(), ...wakes].filter(
+        (wait) => wait !== undefined,
+      );
       return { requeueAfterMs: Math.max(1, Math.min(NEVER_MS, ...waits)) };
     }
   }

@@ -28,6 +28,7 @@ export async function tryRelease({ world, reflectors }: Look, { credentials, pri
       hookJobs: { observe: () => undefined, refuse: (job, message) => print(`Job ${job.namespace}/${job.name}: refused: ${message}`) },
       logger,
       assertLeading: () => undefined,
+      clock: systemClock,
     });
     const { policies, nodes } = decideRelease(world, systemClock.now() + client.clockOffsetMs);
     const { done, refused } = await applier.act(world, policies, nodes, new Set(), signal);

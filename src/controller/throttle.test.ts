@@ -52,6 +52,18 @@ describe('a node', () => {
     expect(pick({ node: status }, NOW + 1).written).toBe(1);
   });
 
+  test('that was picked and left comes first the next time, be it mere progress', () => {
+    const throttle = new ProgressThrottle();
+    const nodes = ['a', 'b', 'c'].map((name) => ({ node: name, status: drain(8), commands: [] }));
+    const world = aWorld({ nodes: ['a', 'b', 'c'].map((name) => aNode(name, { update: anUpdate(drain(9)) })) });
+    const pick = () => throttle.pick(world, [], nodes, NOW).nodes.map(({ node }) => node);
+    expect(pick()).toEqual(['a', 'b', 'c']);
+    throttle.left(new Set(['c']));
+    expect(pick()).toEqual(['c']);
+    throttle.left(new Set(['b', 'c']));
+    expect(pick()).toEqual(['b', 'c']);
+  });
+
   test('outside of a drain is written at once, whatever of it changes', () => {
     const { pick } = bed({ phase: 'Verifying', message: 'a' });
     expect(pick({ node: { phase: 'Verifying', message: 'b' } }, NOW).written).toBe(1);

@@ -17,6 +17,8 @@ export class ProgressThrottle {
   readonly #written = new Map<string, Instant>();
   /** Since when a node is at what is about to pass. */
   readonly #passing = new Map<string, Instant>();
+  /** Nodes that were picked, and not written. */
+  #left: ReadonlySet<string> = new Set();
 
   /** What is to be written now, and when what was held back is due. */
   pick(world: World, policies: readonly PolicyDecision[], nodes: readonly NodeDecision[], now: Instant) {
@@ -47,10 +49,12 @@ export class ProgressThrottle {
     const nodeViews = new Map(world.nodes.map((node) => [node.name, node.update?.status]));
     const policyViews = new Map(world.policies.map((policy) => [policy.name, policy.status]));
     const picked = {
-      nodes: nodes.filter(
-        ({ node, status }) =>
-          lasts(node, status) && pass(`node ${node}`, nodeViews.get(node), status, (status) => nodeEssence(status as NodeUpdateStatus)),
-      ),
+      nodes: nodes
+        .filter(
+          ({ node, status }) =>
+            lasts(node, status) && pass(`node ${node}`, nodeViews.get(node), status, (status) => nodeEssence(status as NodeUpdateStatus)),
+        )
+        .sort((a, b) => Number(this.#left.has(b.node)) - Number(this.#left.has(a.node))),
       policies: policies.filter(({ policy, status }) =>
         pass(`policy ${policy}`, policyViews.get(policy), status, (status) => policyEssence(status as UpdatePolicyStatus)),
       ),
@@ -61,6 +65,12 @@ export class ProgressThrottle {
     }
     for (const node of this.#passing.keys()) if (!nodeViews.has(node)) this.#passing.delete(node);
     return { ...picked, due };
+  }
+
+  /** Counts these nodes' statuses, which were picked last, as not written: the next time they come first. */
+  left(nodes: ReadonlySet<string>): void {
+    this.#left = nodes;
+    for (const node of nodes) this.#written.delete(`node ${node}`);
   }
 
   /** Counts a policy's status as written: its claims' write carried it. */
