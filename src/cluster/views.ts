@@ -53,7 +53,7 @@ export function nodeOf(raw: unknown): BareNode {
   const annotations = Object.fromEntries(
     Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(`${GROUP}/`) || name in KEEP_NODE_ANNOTATIONS),
   );
-  const os = info === undefined ? undefined : parseOSImage(info.osImage, info.architecture);
+  const os = info === undefined ? undefined : parseOSImage(info.osImage, info.architecture.slice(0, 32));
   const record = recordOf(annotations[ON_NODE.cordon]);
   const taints = spec?.taints ?? [];
   const urgentBy = setterOf(raw, annotations, BY_HAND.urgent);
@@ -67,8 +67,9 @@ export function nodeOf(raw: unknown): BareNode {
     annotations,
     unschedulable: spec?.unschedulable ?? false,
     ready: { status: ready?.status === 'True', since: ready?.lastTransitionTime ?? '' },
-    bootID: info?.bootID ?? '',
-    hostID: spec?.providerID || info?.systemUUID || metadata.uid,
+    // A kubelet may say anything of any length: what does not fit into a status would keep its whole policy's from being written.
+    bootID: (info?.bootID ?? '').slice(0, 128).toWellFormed(),
+    hostID: (spec?.providerID || info?.systemUUID || metadata.uid).slice(0, 512).toWellFormed(),
     deleting: metadata.deletionTimestamp !== undefined || taints.some(({ key }) => DELETION_TAINTS.has(key)),
     ...(urgentBy !== undefined && { urgentBy }),
     ...(taints.some(({ key }) => key === OUTDATED_TAINT) && { outdated: true }),

@@ -12,7 +12,8 @@ import { hostileStrings, type Json, spoilt } from '../testing/hostile-values.ts'
 import { gather, type Objects } from './gather.ts';
 import { nodeHostOf, nodeOf, nodeUpdateOf, policyOf } from './views.ts';
 
-const names = ['a', 'b', 'c'];
+/** One of them as long as a name may be. */
+const names = ['a', 'b'.repeat(253), 'c'];
 type Fields = { [name: string]: Json };
 
 const labels = { 'topology.kubernetes.io/zone': 'z', app: 'web' };
@@ -46,8 +47,12 @@ const node = fc.record({
   annotations: onNode,
   unschedulable: fc.boolean(),
   ready: fc.boolean(),
-  bootID: fc.constantFrom('boot-1', 'boot-2', ''),
+  bootID: fc.oneof(fc.constantFrom('boot-1', 'boot-2', ''), hostileStrings),
   version: fc.constantFrom('1.26.0', '1.26.1', '1.27.0'),
+  // What only its kubelet has to answer for.
+  variant: fc.oneof({ weight: 9, arbitrary: fc.constant('aws-k8s-1.31') }, hostileStrings),
+  architecture: fc.oneof({ weight: 9, arbitrary: fc.constant('amd64') }, hostileStrings),
+  providerID: fc.oneof(fc.constantFrom('i-1', 'i-2'), hostileStrings),
   host: fc.option(
     fc.oneof(
       hostStatus,
@@ -69,12 +74,12 @@ const world = fc
   .map(({ nodes, spec, status, annotations, guarded }) => {
     const all = nodes.map((one, index) => ({ name: names[index] ?? '', ...one }));
     return {
-      nodes: all.map(({ name, annotations: on, unschedulable, ready, bootID, version }) => ({
+      nodes: all.map(({ name, annotations: on, unschedulable, ready, bootID, version, variant, architecture, providerID }) => ({
         metadata: { ...meta(name, on), creationTimestamp: '2026-01-01T00:00:00Z' },
-        spec: { unschedulable, providerID: `host-${name}` },
+        spec: { unschedulable, providerID },
         status: {
           conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: '2026-03-01T11:00:00Z' }],
-          nodeInfo: { bootID, osImage: `Bottlerocket OS ${version} (aws-k8s-1.31)`, architecture: 'amd64', systemUUID: 'u' },
+          nodeInfo: { bootID, osImage: `Bottlerocket OS ${version} (${variant})`, architecture, systemUUID: 'u' },
         },
       })),
       policies: [{ metadata: meta('default', annotations), spec, status }],

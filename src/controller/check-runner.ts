@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Check, ObjectCheck, PodsCheck } from '../api/check.ts';
 import type { LabelSelector } from '../api/label-selector.ts';
 import { podOf } from '../cluster/views.ts';
-import { shortened } from '../core/checks.ts';
+import { shortened } from '../core/shortened.ts';
 import { isScalar, readJSONPath, valuesAt } from '../core/json-path.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';

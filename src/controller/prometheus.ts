@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { PrometheusCheck } from '../api/check.ts';
-import { shortened } from '../core/checks.ts';
+import { shortened } from '../core/shortened.ts';
 
 /** An answer longer than this is not read, in bytes: a check asks for a few numbers. */
 const MAX_BODY = 1024 * 1024;

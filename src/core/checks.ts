@@ -1,6 +1,7 @@
 import type { Check } from '../api/check.ts';
 import type { Verdict } from './command.ts';
 import { readJSONPath } from './json-path.ts';
+import { shortened } from './shortened.ts';
 import type { ChecksView, Instant, PolicyView } from './world.ts';
 
 /** What was seen longer ago than this, in milliseconds, says nothing of now: a controller may have been frozen since. */
@@ -47,6 +48,3 @@ export function checkName({ pods, object, prometheus }: Check): string {
   if (object !== undefined) return `${object.kind} ${object.namespace === undefined ? '' : `${object.namespace}/`}${object.name}`;
   return `Prometheus query ${JSON.stringify(shortened(prometheus?.query ?? ''))}`;
 }
-
-/** Text of others, as long as a sentence bears it. */
-export const shortened = (text: string, length = 80): string => (text.length <= length ? text : `${text.slice(0, length - 1)}…`);

@@ -1,5 +1,6 @@
 import type { NodeUpdateStatus } from '../api/node-update.ts';
 import type { Condition } from '../api/primitives.ts';
+import { LONGEST_TEXT, shortened } from './shortened.ts';
 import { type Instant, timestamp } from './world.ts';
 
 /** Types of the conditions that a node carries only while there is something to say. */
@@ -27,7 +28,11 @@ export function withFindings(status: NodeUpdateStatus, findings: readonly Findin
   if (findings.length === 0 && others.length === conditions.length) return status;
   const found = findings.map((finding): Condition => {
     const before = conditions.find(({ type }) => type === finding.type);
-    return { ...finding, lastTransitionTime: before?.lastTransitionTime ?? timestamp(now) };
+    return {
+      ...finding,
+      message: shortened(finding.message, LONGEST_TEXT),
+      lastTransitionTime: before?.lastTransitionTime ?? timestamp(now),
+    };
   });
   const all = [...others, ...found];
   return { ...rest, ...(all.length > 0 && { conditions: all }) };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import * as z from 'zod/mini';
 import type { NodeUpdateStatus } from '../api/node-update.ts';
-import type { UpdatePolicyStatus } from '../api/update-policy.ts';
+import { type UpdatePolicyStatus, updatePolicyStatusSchema } from '../api/update-policy.ts';
 import { factsOf } from './facts.ts';
 import { policyStatus } from './policy-status.ts';
 import { aClaim, ago, aNode, anUpdate, aPolicy, aRollout, aWorld, MINUTE, NEW, NOW, OLD } from './testing/builders.ts';
@@ -177,5 +178,35 @@ describe('a policy whose nodes other policies have', () => {
     expect(told).toMatchObject({ status: 'True', reason: 'OtherPolicyHasNodes' });
     expect(told?.message).toContain(': blue has n0, n1, n2, n3, n4, n5, n6, n7, n8, n9 and 2 more; red has m1');
     expect(condition(statusOf([]), 'Overlapped')).toMatchObject({ status: 'False', reason: 'NoOverlap' });
+  });
+});
+
+describe('a status of which each text is as long as it may be can be written', () => {
+  const long = (index: number) => `${index}${'n'.repeat(250)}`;
+  const nodes = Array.from({ length: 12 }, (_, index) => long(index));
+  const taken = new Map(nodes.map((policy) => [policy, nodes]));
+  const name = long(0);
+  const crons = Array.from({ length: 16 }, () => ({ cron: `${'9'.repeat(120)} * * * *`, duration: '4h', timeZone: 'z'.repeat(64) }));
+  const checks = Array.from({ length: 8 }, () => ({ prometheus: { url: `http://${'p'.repeat(500)}`, query: 'up' } }));
+  const failed = nodes.map((node) => ({ node, hostID: 'h'.repeat(512), target: NEW, reason: 'r'.repeat(128), at: ago(MINUTE) }));
+  const groups = Array.from({ length: 32 }, (_, index) => ({ name: long(index), state: 'Updating' as const }));
+  const badReleases = Array.from({ length: 12 }, (_, index) => ({
+    variant: 'v'.repeat(128),
+    arch: 'a'.repeat(32),
+    version: `1.${index}.0-${'r'.repeat(50)}`,
+    markedAt: ago(MINUTE),
+  }));
+  test.each<[string, Parameters<typeof aPolicy>[0]]>([
+    ['policies that have its nodes', {}],
+    ['windows that cannot be read', { spec: { schedule: { windows: crons } } }],
+    ['checks that are not allowed', { spec: { checks } }],
+    ['failures', { name, status: { rollouts: [aRollout({ failed, groups })], badReleases } }],
+  ])('%s', (_, change) => {
+    const statuses = nodes.map(
+      (): NodeUpdateStatus => ({ phase: 'Staged', ...behind, reason: 'r'.repeat(128), message: 'm'.repeat(2048) }),
+    );
+    const status = statusOf(statuses, change, taken);
+    expect(z.safeParse(updatePolicyStatusSchema, status).error?.issues ?? []).toEqual([]);
+    for (const { message } of status.conditions ?? []) expect(message).not.toBe('');
   });
 });

@@ -7,6 +7,7 @@ import type { Facts } from './facts.ts';
 import { progressOf, summaryOf } from './progress.ts';
 import { whyClosed } from './rules/window.ts';
 import { inZone } from './schedule.ts';
+import { LONGEST_TEXT, shortened } from './shortened.ts';
 import { isCurrent } from './target.ts';
 import { urgencyOf } from './urgent.ts';
 import { type Instant, timestamp } from './world.ts';
@@ -36,7 +37,7 @@ export function policyStatus(
   };
   return {
     observedGeneration: view.generation,
-    summary: summaryOf(counts, rollouts),
+    summary: shortened(summaryOf(counts, rollouts), LONGEST_TEXT),
     counts,
     window: windowOf(facts),
     ...(facts.releases.known.length > 0 && { releases: [...facts.releases.known] }),
@@ -139,7 +140,7 @@ function conditionsOf(facts: Told, counts: Counts, statuses: ReadonlyMap<string,
     const status = holds ? 'True' : 'False';
     const before = view.status.conditions?.find((condition) => condition.type === type);
     const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timestamp(now);
-    return { type, status, reason, message, lastTransitionTime, observedGeneration: view.generation };
+    return { type, status, reason, message: shortened(message, LONGEST_TEXT), lastTransitionTime, observedGeneration: view.generation };
   };
   const progress = progressOf(facts, counts, statuses);
   const window = whyOpen(facts);

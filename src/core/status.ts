@@ -1,6 +1,7 @@
 import type { CordonRecord } from '../api/cordon-record.ts';
 import type { Failure, NodeUpdateStatus, Phase } from '../api/node-update.ts';
 import type { Verdict } from './command.ts';
+import { shortened } from './shortened.ts';
 import { type Instant, instant, type NodeView, timestamp, toSecond } from './world.ts';
 
 const MAX_FAILURES = 16;
@@ -22,7 +23,7 @@ export function enter(
   change: StatusChange = {},
 ): NodeUpdateStatus {
   const since = previous.phase === phase && previous.since !== undefined ? previous.since : timestamp(now);
-  const message = verdict.message.length > MAX_MESSAGE ? `${verdict.message.slice(0, MAX_MESSAGE - 1)}…` : verdict.message;
+  const message = shortened(verdict.message, MAX_MESSAGE);
   const same = previous.since === since && previous.reason === verdict.reason && previous.message === message;
   if (same && previous.phase === phase && hasAll(previous, change)) return previous;
   const merged: Record<string, unknown> = { ...previous, ...change, phase, reason: verdict.reason, message, since };
@@ -78,7 +79,7 @@ export function withFailure(
     target,
     at: timestamp(now),
     reason: verdict.reason,
-    message: verdict.message.slice(0, MAX_MESSAGE),
+    message: shortened(verdict.message, MAX_MESSAGE),
     bootID: node.bootID,
     readySince: node.ready.since,
     ...(rebooted && { rebooted }),
