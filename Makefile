@@ -15,8 +15,8 @@ demo: build ## a real control plane, five simulated hosts, one rolling update (D
 test: build ## everything: lint, unit tests, end-to-end tests; ends with 'N passed, N failed'
 	@node scripts/test.ts
 
-fuzz: node_modules/.ready ## hold what parses outside input against nonsense, from seeds of chance (FUZZ_SECONDS=600)
-	@node scripts/fuzz.ts
+fuzz: node_modules/.ready ## hold what parses outside input against nonsense, from seeds of chance (FUZZ_SECONDS=600, FUZZ_SEED, FUZZ_ONLY)
+	@$(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED) )$(if $(FUZZ_ONLY),FUZZ_ONLY='$(FUZZ_ONLY)' )node scripts/fuzz.ts
 
 unit: node_modules/.ready ## unit tests alone
 	@node scripts/test.ts unit

@@ -32,7 +32,8 @@ export async function queryFailure({ url, query }: PrometheusCheck, signal: Abor
   const body = await bodyOf(response);
   if (body === undefined) return `its answer is longer than ${MAX_BODY} bytes`;
   const answer = answerSchema.safeParse(parsed(body));
-  if (!answer.success) return `it answers ${response.status}, with what is no answer of Prometheus`;
+  if (!answer.success || (answer.data.status === 'success' && !response.ok))
+    return `it answers ${response.status}, with what is no answer of Prometheus`;
   if (answer.data.status === 'error') return `it refuses the query: ${shortened(answer.data.error, 200)}`;
   const { data } = answer.data;
   switch (data.resultType) {

@@ -217,7 +217,8 @@ function parseBody(options: RequestOptions, body: Buffer): unknown {
   }
 }
 
-function parseWatchEvent(path: string, line: string): WatchEvent {
+/** One line of a watch. Throws an ApiProtocolError where it is no event. */
+export function parseWatchEvent(path: string, line: string): WatchEvent {
   let value: unknown;
   try {
     value = JSON.parse(line);

@@ -51,7 +51,7 @@ export class ApiError extends Error {
   readonly words: string;
   readonly causes: readonly ApiErrorCause[];
   readonly details: ApiErrorDetails;
-  /** How long the server asks us to wait, in milliseconds. */
+  /** How long the server asks us to wait, in milliseconds; five minutes at most. */
   readonly retryAfterMs?: number;
 
   constructor(status: number, message: string, fields: ApiErrorFields = {}) {
@@ -109,6 +109,8 @@ export const isAlreadyExists = (error: unknown): error is ApiError => isConflict
 export const isGone = (error: unknown): error is ApiError => error instanceof ApiError && error.status === 410;
 
 const longestMessage = 2_000;
+/** Who asks us to stay away for longer (a proxy's page about a maintenance, say) is asked again after this. */
+const longestWaitMs = 5 * 60_000;
 
 /** Turns a Status (an error's body, or the object of a watch's ERROR event) into an ApiError; anything else gives one without a reason. */
 export function apiErrorFrom(
@@ -127,10 +129,13 @@ export function apiErrorFrom(
     words: fitting,
     causes: details.causes ?? [],
     details: { name: details.name, kind: details.kind, uid: details.uid },
-    retryAfterMs: headerMs(options.retryAfterHeader) ?? (details.retryAfterSeconds ? details.retryAfterSeconds * 1000 : undefined),
+    retryAfterMs: headerMs(options.retryAfterHeader) ?? waitMs(details.retryAfterSeconds),
   });
 }
 
 function headerMs(header: string | undefined): number | undefined {
-  return header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined;
+  return header !== undefined && /^\d{1,6}$/.test(header) ? Math.min(Number(header) * 1000, longestWaitMs) : undefined;
 }
+
+/** 0 is no wait, and less is nonsense. */
+const waitMs = (seconds = 0): number | undefined => (seconds > 0 ? Math.min(seconds * 1000, longestWaitMs) : undefined);
