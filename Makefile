@@ -7,7 +7,7 @@ SOURCES := $(shell find src package.json scripts/build.ts scripts/build-page.ts 
 .PHONY: help demo test unit fuzz e2e e2e-ecs lint build crds bench bench-scale faults image package bed-deps format
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## a real control plane, five simulated hosts, one rolling update (DEMO_NODES=5, DEMO_KEEP=1); BED=nodes: real kubelets
 	@node e2e/demo/main.ts
@@ -40,6 +40,13 @@ bench: build ## measure, print a table, write bench/latest.json
 
 bench-scale: build ## measure 100, 1,000 and 5,000 nodes, write bench/scale-*.json and docs/scale.md (ARGS='--nodes 100 --soak 1h'; --help)
 	@node e2e/bench/scale/main.ts $(ARGS)
+
+.PHONY: bench-compare bench-compare-check
+bench-compare: build ## the same rollout with another operator, one table (OTHER=contender.yaml, ARGS='--nodes 20'; ARGS=--help)
+	@node e2e/bench/compare/main.ts $(if $(OTHER),--other $(OTHER)) $(ARGS)
+
+bench-compare-check: build ## whether bench-compare is fair, and takes programs of any kind: some minutes
+	@node scripts/test.ts compare
 
 faults: build ## rollouts with harm in their middle, an hour of them; writes docs/faults.md (FAULTS_HURRY=10: each shorter, nothing written)
 	@node e2e/faults/report.ts --clear

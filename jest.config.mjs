@@ -29,6 +29,7 @@ export default {
       displayName: 'unit',
       rootDir: '.',
       testMatch: ['<rootDir>/{src,scripts,e2e/bed,e2e/host,e2e/bench,e2e/demo}/**/*.test.{ts,tsx}', '<rootDir>/e2e/kind/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/e2e/bench/compare/beds/'],
     },
     {
       ...shared,
@@ -58,6 +59,7 @@ export default {
       testEnvironment: '<rootDir>/e2e/bed/jest-environment.mjs',
       testMatch: ['<rootDir>/e2e/ecs/**/*.test.ts'],
     },
+    { ...shared, displayName: 'compare', rootDir: '.', testMatch: ['<rootDir>/e2e/bench/compare/beds/*.test.ts'] },
     { ...shared, displayName: 'kind', rootDir: '.', testMatch: ['<rootDir>/e2e/kind/scenarios/**/*.test.ts'] },
   ],
 };

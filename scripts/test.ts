@@ -78,6 +78,8 @@ try {
   if (only.has('faults')) jest('faults', ['--maxWorkers=3']);
   // Beside the rest, until it is quick.
   if (only.has('ecs')) jest('ecs', ['--maxWorkers=2']);
+  // Only where it is asked for: beds one after the other, some minutes.
+  if (only.has('compare')) jest('compare', ['--maxWorkers=1']);
   // A few of the scenarios, on the control plane that BED_KUBERNETES names: CRDs, the admission policy, evictions, a full roll.
   if (only.has('range'))
     jest('e2e', ['--maxWorkers=2', '--testPathPatterns', 'e2e/scenarios/(kinds|agent-rights|evictions|rolling-update)\\.test']);
