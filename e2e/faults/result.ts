@@ -12,5 +12,9 @@ export interface FaultResult {
   readonly rolloutSeconds: number;
   /** Of any program of ours, while it lasted. */
   readonly mostLinesPerSecond: number;
+  /** Warnings and errors of the loudest program, once the first 30 s were over. */
+  readonly steadyWarningsPerSecond: number;
+  /** The machine's load average (one minute) when it began and when it was over. */
+  readonly load: readonly [number, number];
   readonly details?: string;
 }

@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import path from 'node:path';
 import { expect } from '@jest/globals';
+import type { NodeObject } from '../bed/node-object.ts';
 import type { PodProcess } from '../bed/pod-process.ts';
 import { isCordoned } from '../bed/watch-history.ts';
 import type { FleetOptions } from '../scenarios/fleet.ts';
@@ -26,8 +28,10 @@ export interface Ride {
   readonly patienceMs?: number;
 }
 
-/** A warning every second, after a burst. */
-const mostWarnings = (ms: number): number => 60 + ms / 1000;
+/** A burst of warnings where everything breaks at once is over by then; what comes later is steady failure. */
+const burstMs = 30_000;
+const mostInBurst = 60;
+const mostSteadyPerSecond = 1;
 
 /**
  * Takes a fleet through a rollout, does the harm when a quarter of it is done, waits until all nodes are updated, and judges the whole
@@ -45,8 +49,10 @@ export async function ride(start: (options: FleetOptions) => Promise<TestFleet>,
   const programs = new Set<PodProcess>();
   const bootsBefore = judge.boots().length;
   const from = Date.now();
+  const loadBefore = loadNow();
   const details = await run.harm(fleet);
   const to = Date.now();
+  const loadAfter = loadNow();
   const bootsMeanwhile = judge.boots().length - bootsBefore;
   for (const one of bed.pods.processes()) programs.add(one);
 
@@ -60,11 +66,23 @@ export async function ride(start: (options: FleetOptions) => Promise<TestFleet>,
     const recorded = object.metadata.annotations?.[cordonAnnotation] !== undefined;
     expect({ node: object.metadata.name, foreign: isCordoned(object) && !recorded }).toMatchObject({ foreign: false });
   }
+  for (const node of await bed.client.list<NodeObject>('/api/v1/nodes')) {
+    const { name: who } = node.metadata;
+    expect({ who, cordoned: isCordoned(node) }).toEqual({ who, cordoned: false });
+  }
   let mostLines = 0;
+  let mostSteady = 0;
   for (const program of programs) {
-    const { all, warnings } = await linesBetween(program, from, to);
+    const { name: who } = program;
+    const steadyFrom = Math.min(from + burstMs, to);
+    const { all } = await linesBetween(program, from, to);
+    const { warnings: burst } = await linesBetween(program, from, steadyFrom);
+    const { warnings: later } = await linesBetween(program, steadyFrom, to);
+    const steady = (later * 1000) / Math.max(to - steadyFrom, burstMs);
     mostLines = Math.max(mostLines, (all * 1000) / (to - from));
-    expect({ program: program.name, flood: warnings > mostWarnings(to - from) }).toEqual({ program: program.name, flood: false });
+    mostSteady = Math.max(mostSteady, steady);
+    expect({ who, burst, flood: burst > mostInBurst }).toMatchObject({ who, flood: false });
+    expect({ who, steady, flood: steady > mostSteadyPerSecond }).toMatchObject({ who, flood: false });
   }
 
   const result: FaultResult = {
@@ -75,6 +93,8 @@ export async function ride(start: (options: FleetOptions) => Promise<TestFleet>,
     recoverySeconds: await recovery(fleet, to),
     rolloutSeconds: (done - to) / 1000,
     mostLinesPerSecond: mostLines,
+    steadyWarningsPerSecond: mostSteady,
+    load: [loadBefore, loadAfter],
     ...(details !== undefined && { details }),
   };
   const { hurry, results } = faultsEnvironment();
@@ -82,6 +102,9 @@ export async function ride(start: (options: FleetOptions) => Promise<TestFleet>,
   const file = `${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.json`;
   await writeFile(path.join(results, file), JSON.stringify({ ...result, hurry }, undefined, 2));
 }
+
+/** Of the whole machine, over the last minute. */
+const loadNow = (): number => loadavg()[0] ?? 0;
 
 /** How long after the harm's end a program of ours did the next thing to a node: an accepted write of the controller's or an agent's. */
 async function recovery({ bed }: TestFleet, to: number): Promise<number> {
