@@ -22,6 +22,7 @@ export interface ContainerSpec {
   ports?: { name?: string; containerPort: number }[];
   readinessProbe?: { httpGet?: { path?: string; port: number | string }; periodSeconds?: number };
   volumeMounts?: { name: string; mountPath: string }[];
+  securityContext?: { readOnlyRootFilesystem?: boolean };
 }
 
 export interface EnvVar {

@@ -1,46 +1,45 @@
 import { readdir, readFile, readlink, rename } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { SeenRequest } from '../bed/fault-proxy.ts';
 import type { PodProcess } from '../bed/pod-process.ts';
 import { fleetOfTheTest, type TestFleet } from '../scenarios/started-fleet.ts';
+import { faultsEnvironment } from './config.ts';
 import { lasting } from './harm.ts';
+import { openMemoryGroup } from './out-of-memory.ts';
 import { ride } from './ride.ts';
 
 const start = fleetOfTheTest();
+const { hurry } = faultsEnvironment();
 const minutes = 60_000;
 
 describe('a controller', () => {
   test(
     'is killed 200 times at random within one rollout of 50 nodes',
     async () => {
-      const times = 200;
+      const nodes = 50;
+      const times = Math.round(200 / hurry);
       const harm = async ({ bed, eventually, judge }: TestFleet) => {
         let killed = 0;
-        while (killed < times && judge.boots().length < 50) {
-          const running = bed.pods.processes('controller').filter(({ pid }) => pid !== undefined);
-          for (const one of running) {
+        while (killed < times && judge.boots().length < nodes) {
+          for (const one of bed.pods.processes('controller').filter(({ pid }) => pid !== undefined)) {
             const ended = one.endings.length;
             one.kill('SIGKILL');
             await eventually(() => one.endings.length > ended);
             killed += 1;
           }
           // Long enough to be started and to act, short enough to be struck in the middle of anything.
-          await lasting(Math.random() * 4);
+          await sleep(Math.random() * 3_000);
         }
+        expect(killed).toBe(times);
         return `killed ${killed} times`;
       };
-      // It is the last node that ends the harm: slow hosts give the killing its time.
-      const timings = { bootMs: 8_000 };
-      await ride(start, {
-        name: 'controller killed at random, 50 nodes',
-        nodes: 50,
-        maxUnavailable: 2,
-        fleet: { timings },
-        harm,
-        patienceMs: 600_000,
-      });
+      // Hosts so slow that the rollout does not end before the killing does.
+      const timings = { bootMs: 25_000 / hurry };
+      const name = 'controller killed 200 times at random, 50 nodes';
+      await ride(start, { name, nodes, after: 1, fleet: { timings }, harm, patienceMs: 20 * minutes });
     },
-    30 * minutes,
+    45 * minutes,
   );
 
   const writes: [string, (request: SeenRequest) => boolean][] = [
@@ -60,11 +59,11 @@ describe('a controller', () => {
   test(
     'stands still for a minute at each kind of write while another takes over; the write comes late',
     async () => {
-      const harm = async ({ bed, leader, leads, machines }: TestFleet) => {
-        for (const [, matches] of writes) {
+      const harm = async ({ bed, eventually, leader, leads, machines }: TestFleet) => {
+        for (const [what, matches] of writes) {
           const acting = await leader();
           const write = bed.faults.arm('hold', matches);
-          await write.first;
+          await eventually(() => write.caught.length > 0, { timeoutMs: 2 * minutes, describe: () => what });
           acting.pause();
           const other = await leader(acting);
           await leads(other, machines[0]?.name ?? '');
@@ -74,10 +73,12 @@ describe('a controller', () => {
         }
         return `${writes.map(([what]) => what).join(', ')}`;
       };
-      const fleet = { replicas: 2, faultsFor: ['controller'] };
-      await ride(start, { name: 'leader stands still for 60 s at each kind of write, the write late', nodes: 16, fleet, harm });
+      // Hosts so slow that there is something left to write at the last of them.
+      const fleet = { replicas: 2, faultsFor: ['controller'], timings: { bootMs: 40_000 / hurry } };
+      const name = 'leader stands still for 60 s at each kind of write, the write late';
+      await ride(start, { name, nodes: 30, after: 1, fleet, harm, patienceMs: 20 * minutes });
     },
-    20 * minutes,
+    45 * minutes,
   );
 
   test(
@@ -101,22 +102,53 @@ describe('a controller', () => {
 });
 
 describe('agents', () => {
+  const actions = ['/actions/refresh-updates', '/actions/prepare-update', '/actions/activate-update', '/actions/reboot'];
   test(
-    'are killed as by the kernel for want of memory, again and again',
+    'run out of memory in the middle of each action, and at random',
     async () => {
-      const harm = async ({ bed, judge }: TestFleet) => {
-        let killed = 0;
-        while (killed < 100 && judge.boots().length < 12) {
-          const running = bed.pods.processes('agent').filter(({ pid }) => pid !== undefined);
-          running[Math.floor(Math.random() * running.length)]?.kill('SIGKILL');
-          killed += 1;
-          await lasting(0.3);
+      const memory = await openMemoryGroup();
+      const harm = async ({ bed, eventually, judge, machines }: TestFleet) => {
+        const struck = new Map(actions.map((action) => [action, 0]));
+        let chance = 0;
+        const kill = async (agent: PodProcess) => {
+          const { pid } = agent;
+          const ended = agent.endings.length;
+          if (pid === undefined) return false;
+          if (memory === undefined) agent.kill('SIGKILL');
+          else await memory.exhaust(pid);
+          await eventually(() => agent.endings.length > ended);
+          return true;
+        };
+        const kills: Promise<unknown>[] = [];
+        for (const { name, host } of machines) {
+          const left = new Set(actions);
+          host.on('request', ({ path }) => {
+            const action = actions.find((one) => path.startsWith(one));
+            if (action === undefined || !left.delete(action)) return;
+            kills.push(kill(bed.pods.on(name, 'agent')).then((done) => done && struck.set(action, (struck.get(action) ?? 0) + 1)));
+          });
         }
-        return `killed ${killed} times`;
+        while (judge.boots().length < machines.length) {
+          const running = bed.pods.processes('agent').filter(({ pid }) => pid !== undefined);
+          const agent = running[Math.floor(Math.random() * running.length)];
+          if (agent !== undefined && (await kill(agent))) chance += 1;
+          await sleep(1_000);
+        }
+        await Promise.all(kills);
+        for (const action of actions) expect({ action, struck: struck.get(action) }).not.toEqual({ action, struck: 0 });
+        const how = memory === undefined ? 'by SIGKILL: this user may make no cgroup' : 'by the kernel, in a cgroup of 64 MiB';
+        const where = [...struck].map(([action, times]) => `${times} at ${action.split('/').at(-1)}`);
+        return `killed ${how}: ${where.join(', ')}, ${chance} at random`;
       };
-      await ride(start, { name: 'agents killed as when out of memory, at random', fleet: { timings: { bootMs: 2_000 } }, harm });
+      // Long enough that an agent dies before what it began is over.
+      const timings = { refreshMs: 500, prepareMs: 3_000, activateMs: 2_000, rebootCommandMs: 1_000, bootMs: 2_000 };
+      try {
+        await ride(start, { name: 'agents out of memory', after: 0, fleet: { timings }, harm });
+      } finally {
+        await memory?.close();
+      }
     },
-    10 * minutes,
+    15 * minutes,
   );
 
   test(
@@ -141,12 +173,14 @@ describe('agents', () => {
         const before = judge.boots().length;
         let looks = 0;
         while (judge.boots().length < before + 6) {
-          for (const program of [...bed.pods.processes('agent'), ...bed.pods.processes('controller')])
+          for (const program of [...bed.pods.processes('agent'), ...bed.pods.processes('controller')]) {
+            expect(program.pod.spec.containers.map(({ securityContext }) => securityContext?.readOnlyRootFilesystem)).toEqual([true]);
             expect({ program: program.name, writes: await writtenFiles(program) }).toEqual({ program: program.name, writes: [] });
+          }
           looks += 1;
           await lasting(0.2);
         }
-        return `no file but its log open for writing, in ${looks} looks at each program`;
+        return `the file system of each container is read-only; no file but its log open for writing, in ${looks} looks at each program`;
       };
       await ride(start, { name: 'disk full', harm });
     },

@@ -19,6 +19,8 @@ export interface Ride {
   readonly name: string;
   readonly nodes?: number;
   readonly maxUnavailable?: number;
+  /** How many nodes are booted before the harm is done; a quarter of them unless told. With 0 it is done from the release on, while nodes stage. */
+  readonly after?: number;
   readonly fleet?: Omit<FleetOptions, 'nodes'>;
   /** Does the harm, for as long as it lasts; what it leaves behind is undone. Gives what the table says of it, if anything. */
   readonly harm: (fleet: TestFleet) => Promise<string | undefined>;
@@ -34,17 +36,18 @@ const mostInBurst = 60;
 const mostSteadyPerSecond = 1;
 
 /**
- * Takes a fleet through a rollout, does the harm when a quarter of it is done, waits until all nodes are updated, and judges the whole
+ * Takes a fleet through a rollout, does the harm in its middle, waits until all nodes are updated, and judges the whole
  * run from audit log and watch: no more nodes unavailable than the policy allows, one boot each, the invariants of every scenario, no
  * node cordoned without our record, no flood of log lines. Leaves what was measured for the report.
  */
 export async function ride(start: (options: FleetOptions) => Promise<TestFleet>, run: Ride): Promise<void> {
-  const { name, nodes = 12, maxUnavailable = 2, onceEach = true, patienceMs = 300_000 } = run;
+  const { name, nodes = 12, maxUnavailable = 2, after = nodes / 4, onceEach = true, patienceMs = 300_000 } = run;
   const fleet = await start({ nodes, ...run.fleet, policy: { rollout: { maxUnavailable }, ...run.fleet?.policy } });
-  const { bed, eventually, judge, machines, releaseInOrder, updated } = fleet;
+  const { bed, eventually, judge, machines, release, releaseInOrder, updated } = fleet;
   await workload(bed, nodes);
-  await releaseInOrder('1.26.1');
-  await eventually(() => judge.boots().length >= nodes / 4, { timeoutMs: 120_000 });
+  if (after === 0) release('1.26.1');
+  else await releaseInOrder('1.26.1');
+  await eventually(() => judge.boots().length >= after, { timeoutMs: 240_000 });
 
   const programs = new Set<PodProcess>();
   const bootsBefore = judge.boots().length;
