@@ -30,6 +30,9 @@ export interface Ride {
   readonly patienceMs?: number;
 }
 
+/** Those of a policy that names none: no fault outlasts them. */
+const deadlines = { drain: { timeout: '30m' }, reboot: { timeout: '15m' } };
+
 /** A burst of warnings where everything breaks at once is over by then; what comes later is steady failure. */
 const burstMs = 30_000;
 const mostInBurst = 60;
@@ -42,7 +45,7 @@ const mostSteadyPerSecond = 1;
  */
 export async function ride(start: (options: FleetOptions) => Promise<TestFleet>, run: Ride): Promise<void> {
   const { name, nodes = 12, maxUnavailable = 2, after = nodes / 4, onceEach = true, patienceMs = 300_000 } = run;
-  const fleet = await start({ nodes, ...run.fleet, policy: { rollout: { maxUnavailable }, ...run.fleet?.policy } });
+  const fleet = await start({ nodes, ...run.fleet, policy: { rollout: { maxUnavailable }, ...deadlines, ...run.fleet?.policy } });
   const { bed, eventually, judge, machines, release, releaseInOrder, updated } = fleet;
   await workload(bed, nodes);
   if (after === 0) release('1.26.1');

@@ -6,6 +6,8 @@ import type { Flight } from './flight.ts';
 export interface Waits {
   message: string;
   until?: number;
+  /** Nothing is known yet: that has run out of no time. */
+  unseen?: true;
 }
 
 /** What is waited for before a node counts as back: Ready for long enough, counted from when its boot was seen, and its DaemonSet pods. */
@@ -16,7 +18,7 @@ export function whatItWaitsFor({ node, record, world, now }: Flight, began: numb
     return { message: `waits for the node to be Ready for ${record.minReadySeconds} s`, until: readyAt };
   if (record.readyDaemonSets.length === 0) return undefined;
   const pods = world.pods.get(node.name);
-  if (pods === undefined) return { message: 'lists the pods on the node' };
+  if (pods === undefined) return { message: 'lists the pods on the node', unseen: true };
   const wanted = new Set(record.readyDaemonSets);
   const ended = new Set(record.daemonSetContainers);
   // A kubelet reports its node at once after a boot, and its pods a moment later: until then they look as they did before.

@@ -54,6 +54,22 @@ describe('verifying', () => {
       'Failed',
       'waits for the node to be Ready',
     ],
+    [
+      'its pods are not listed yet, at the deadline',
+      withDaemonSet,
+      { deadlines: { verify: ago(MINUTE) } },
+      { pods: new Map() },
+      'Verifying',
+      'lists the pods',
+    ],
+    [
+      'a DaemonSet’s pod is Ready when they are listed, after the deadline',
+      withDaemonSet,
+      { deadlines: { verify: ago(MINUTE) } },
+      on(aDaemonSetPod('cni-1')),
+      'Idle',
+      'UpToDate',
+    ],
     ['all holds at the deadline', {}, { deadlines: { verify: ago(0) } }, {}, 'Idle', 'UpToDate'],
     ['the host rolled back', { os: { ...back.os, version: OLD } }, {}, {}, 'RolledBack', 'came back with 1.26.0'],
     ['the host runs something else', { os: { ...back.os, version: '9.9.9' } }, {}, {}, 'RolledBack', 'came back with 9.9.9'],
@@ -73,6 +89,11 @@ describe('verifying', () => {
   test('wakes when it is Ready for long enough, or at the deadline', () => {
     expect(step(since(9 * SECOND)).until).toBe(NOW + SECOND);
     expect(step(since(MINUTE, false)).until).toBe(NOW + MINUTE);
+  });
+
+  test('wakes when the pods are listed, where the deadline is over', () => {
+    const { until, lookAt } = step(withDaemonSet, { deadlines: { verify: ago(MINUTE) } }, { pods: new Map() });
+    expect({ until, lookAt }).toEqual({ until: undefined, lookAt: true });
   });
 
   test('keeps the cordon until all holds', () => {

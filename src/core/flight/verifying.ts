@@ -33,7 +33,8 @@ export function verifying(flight: Flight): Step {
   const begun = hooksBegun(flight, 'AfterReboot');
   // The hooks' time is on top: until they begin, the node is given no more than its own.
   const until = instant(deadline) - (begun ? 0 : hooksMs);
-  if (waits !== undefined && until <= now) {
+  // Whoever comes back after the deadline looks first: a node that is well is not taken back because nobody saw it.
+  if (waits !== undefined && waits.unseen !== true && until <= now) {
     if (canGoBack(flight)) return beginRollback(flight, waits.message);
     const retry = tokenCommand('nodeupdate', node.name, BY_HAND.retry);
     const runs = `it runs ${record.target}, but ${waits.message}`;
@@ -89,5 +90,9 @@ function wait(
   const { record, now, status } = flight;
   const verdict: Verdict = { reason, message };
   const change = { ...inFlight(flight), drain: undefined, deadlines: { drain: record.drainDeadline, verify: deadline } };
-  return stay(enter(status, 'Verifying', verdict, now, change), verdict, { commands: keepCordoned(flight), lookAt: true, until });
+  return stay(enter(status, 'Verifying', verdict, now, change), verdict, {
+    commands: keepCordoned(flight),
+    lookAt: true,
+    until: until === undefined || until <= now ? undefined : until,
+  });
 }
