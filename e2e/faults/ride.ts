@@ -24,8 +24,8 @@ export interface Ride {
   readonly fleet?: Omit<FleetOptions, 'nodes'>;
   /** Does the harm, for as long as it lasts; what it leaves behind is undone. Gives what the table says of it, if anything. */
   readonly harm: (fleet: TestFleet) => Promise<string | undefined>;
-  /** Whether each node is booted exactly once, by one order; so it is unless told. */
-  readonly onceEach?: boolean;
+  /** Each node is booted exactly once, by one order; with `boots`, an order may have come to nothing before. So it is unless told. */
+  readonly onceEach?: boolean | 'boots';
   /** How long the rollout may take after the harm. */
   readonly patienceMs?: number;
 }
@@ -66,7 +66,9 @@ export async function ride(start: (options: FleetOptions) => Promise<TestFleet>,
   const done = Date.now();
 
   expect(judge.mostUnavailable()).toBeLessThanOrEqual(maxUnavailable);
-  if (onceEach) await judge.onceEach(machines);
+  if (onceEach === true) await judge.onceEach(machines);
+  if (onceEach !== false)
+    for (const one of machines) expect({ one: one.name, boots: one.rebootCount() }).toEqual({ one: one.name, boots: 1 });
   await judge.invariants();
   for (const { object } of fleet.history.versions) {
     const recorded = object.metadata.annotations?.[cordonAnnotation] !== undefined;
