@@ -54,6 +54,9 @@ describe('news of a node', () => {
     const after = times.hasNews;
     times.decided(new Set(['a']));
     expect([before, after, times.hasNews]).toEqual([false, true, false]);
+    // The echo of a write of ours.
+    times.received('b', true);
+    expect(times.hasNews).toBe(false);
   });
 
   test('that came after the decision wait for the next one', () => {

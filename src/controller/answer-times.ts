@@ -19,9 +19,9 @@ export class AnswerTimes {
     return this.#hasNews;
   }
 
-  /** A watch has told of a node. */
-  received(node: string): void {
-    this.#hasNews = true;
+  /** A watch has told of a node; what is told while the node is written to is mostly that write, and no news. */
+  received(node: string, isWritten = false): void {
+    if (!isWritten) this.#hasNews = true;
     if (!this.#waiting.has(node)) this.#waiting.set(node, this.#monotonic());
   }
 

@@ -34,8 +34,9 @@ export interface ApplierDeps extends WriterDeps {
 export const policyKey = (policy: string): string => `policy/${policy}`;
 
 const CONCURRENCY = 16;
-/** So long the news of a node wait for writes of other nodes to begin, in milliseconds. */
+/** So long, in milliseconds, and for so many nodes, news of a node wait for writes of other nodes to begin: each decision anew costs time, too. */
 const SLICE_MS = 100;
+const SLICE_NODES = 64;
 
 /**
  * Carries out what was decided: claims first, then each node's commands in order, nodes side by side. Where there is much to write and
@@ -43,9 +44,15 @@ const SLICE_MS = 100;
  */
 export class Applier {
   readonly #deps: ApplierDeps;
+  readonly #writing = new Set<string>();
 
   constructor(deps: ApplierDeps) {
     this.#deps = deps;
+  }
+
+  /** Whether a node is written to at this moment. */
+  isWriting(node: string): boolean {
+    return this.#writing.has(node);
   }
 
   /** Carries out claims, then commands; what is named in `skip` (as in `failed`) is left alone. Rejects only when the signal is aborted or the term is over. */
@@ -115,13 +122,24 @@ export class Applier {
     return applied;
   }
 
-  /** Works on nodes in their order until there is news and the time of others is over; always on as many as go side by side. */
+  /** Works on nodes in their order until there is news and the turn of others is over. */
   async #inSlice(nodes: readonly NodeDecision[], applied: Applied, work: (node: NodeDecision) => Promise<void>): Promise<void> {
     const { clock, hasNews = () => false } = this.#deps;
     const since = clock.monotonic();
+    let begun = 0;
     await forEachBounded(nodes, CONCURRENCY, async (decision) => {
-      if (clock.monotonic() - since >= SLICE_MS && hasNews()) applied.left.add(decision.node);
-      else await work(decision);
+      const { node } = decision;
+      if (begun >= SLICE_NODES && clock.monotonic() - since >= SLICE_MS && hasNews()) {
+        applied.left.add(node);
+        return;
+      }
+      begun += 1;
+      this.#writing.add(node);
+      try {
+        await work(decision);
+      } finally {
+        this.#writing.delete(node);
+      }
     });
   }
 

@@ -88,7 +88,7 @@ export async function runController(
   const serverVersion = new ServerVersion(client, logger, wake);
   const reflectors = createReflectors(deps, config.namespace, {
     changed: (node) => {
-      if (node !== undefined) term?.answers.received(node);
+      if (node !== undefined) term?.received(node);
       wake();
     },
     connected: () => serverVersion.ask(signal),
@@ -105,7 +105,7 @@ export async function runController(
     const assertLeading = (): void => elector.assertLeading();
     const answers = new AnswerTimes(clock.monotonic, metrics.answered);
     const podViews = new PodViews(deps, (node, byWatch) => {
-      if (byWatch) answers.received(node);
+      if (byWatch) received(node);
       wake();
     });
     const webhooks = new EvictionWebhooks(client, clock, logger);
@@ -120,27 +120,29 @@ export async function runController(
       onBlocked: (pod, blocked, drain) => podEvents.tell(pod, blocked, drain),
       onEviction: metrics.evicted,
     });
+    const applier = new Applier({
+      client,
+      reflectors,
+      podViews,
+      hookJobs,
+      logger,
+      assertLeading: () => {
+        // Each write of a pass is progress, however many there are.
+        progressedAt = clock.monotonic();
+        assertLeading();
+      },
+      sending: (node) => answers.sent(node),
+      clock,
+      hasNews: () => answers.hasNews,
+    });
+    const received = (node: string): void => answers.received(node, applier.isWriting(node));
     const reconciler = new Reconciler({
       reflectors,
       podViews,
       hookJobs,
       checks,
       drainer,
-      applier: new Applier({
-        client,
-        reflectors,
-        podViews,
-        hookJobs,
-        logger,
-        assertLeading: () => {
-          // Each write of a pass is progress, however many there are.
-          progressedAt = clock.monotonic();
-          assertLeading();
-        },
-        sending: (node) => answers.sent(node),
-        clock,
-        hasNews: () => answers.hasNews,
-      }),
+      applier,
       podEvents,
       announcer: new Announcer(events, logger, metrics.phaseChanged),
       throttle: new ProgressThrottle(),
@@ -197,7 +199,7 @@ export async function runController(
       clock,
       logger,
     });
-    term = { queue, drainer, answers };
+    term = { queue, drainer, received };
     metrics.leads(true);
     logger.info({ identity: config.identity }, 'the caches are filled: deciding');
     wake();
@@ -258,5 +260,6 @@ async function serve(app: RequestListener, listen: NonNullable<ControllerSetting
 interface Term {
   queue: WorkQueue<string>;
   drainer: Drainer;
-  answers: AnswerTimes;
+  /** A watch has told of a node. */
+  received: (node: string) => void;
 }

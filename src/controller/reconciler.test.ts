@@ -197,7 +197,7 @@ describe('passes', () => {
   });
 
   test('write a part of what is to be written where news keep coming, announce no more than that, and leave nobody out', async () => {
-    const names = Array.from({ length: 40 }, (_, index) => `node-${index}`);
+    const names = Array.from({ length: 150 }, (_, index) => `node-${index}`);
     putPolicy(bed.cluster);
     for (const name of names) putNode(bed.cluster, name, { metadata: { labels: {} } });
     await bed.watch();
@@ -217,9 +217,9 @@ describe('passes', () => {
       await caughtUp();
     }
     expect(seen).toEqual([
-      [40, 16],
-      [40, 32],
-      [40, 40],
+      [150, 64],
+      [150, 128],
+      [150, 150],
     ]);
     expect(decisions.length).toBeGreaterThan(3);
     expect(announced).toEqual(new Map(names.map((name) => [name, true])));
