@@ -9,6 +9,7 @@ import { benchEnvironment } from './config.ts';
 import { dashboard } from './dashboard.ts';
 import { decision } from './decide.ts';
 import { drain } from './drain.ts';
+import { ecs } from './ecs.ts';
 import { failover } from './failover.ts';
 import { type BenchContext, CannotRunHere, type Family, type Figure, type Note } from './figure.ts';
 import { idle } from './idle.ts';
@@ -32,6 +33,7 @@ const families: readonly Family[] = [
   simulation,
   image,
   dashboard,
+  ecs,
   realNodes,
 ];
 const names = families.flatMap(({ figures }) => figures);

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { CreateTableCommand, DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeImagesCommand, EC2Client, RunInstancesCommand } from '@aws-sdk/client-ec2';
 import {
   CreateClusterCommand,
@@ -59,6 +59,10 @@ export interface EcsBed {
   /** Its machine ends for good, and with it the container instance. */
   terminate(instance: BedInstance): Promise<void>;
   records(): Promise<Map<string, InstanceRecord>>;
+  /** What the table holds under an id, as it is. */
+  item(id: string): Promise<string | undefined>;
+  /** Writes an item as nobody of this version would. */
+  spoil(id: string, data: string): Promise<void>;
   /** Starts the program; the policy is YAML. */
   start(policy: string, more?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Child>;
   log(): Promise<string>;
@@ -77,7 +81,12 @@ spec:
   staging: {maxParallel: 100%}
 `;
 
-export async function startEcsBed(options: { instances: number; versions?: readonly string[] }): Promise<EcsBed> {
+export async function startEcsBed(options: {
+  instances: number;
+  versions?: readonly string[];
+  /** The folder of the program's bundle. */
+  app?: string;
+}): Promise<EcsBed> {
   const home = await openHome({ name: `ecs-${process.pid}-${Date.now().toString(36)}` });
   const moto = await startMoto(home);
   const config = { endpoint: moto.url, region, credentials };
@@ -224,6 +233,14 @@ export async function startEcsBed(options: { instances: number; versions?: reado
       await host.stop();
       await ecs.send(new DeregisterContainerInstanceCommand({ cluster, containerInstance: arn, force: true }));
     },
+    async item(id) {
+      const { Item } = await dynamo.send(new GetItemCommand({ TableName: table, Key: { cluster: { S: cluster }, id: { S: id } } }));
+      return Item?.['data']?.S;
+    },
+    async spoil(id, data) {
+      const item = { cluster: { S: cluster }, id: { S: id }, version: { N: '7' }, data: { S: data } };
+      await dynamo.send(new PutItemCommand({ TableName: table, Item: item }));
+    },
     async records() {
       const { Items = [] } = await dynamo.send(
         new QueryCommand({
@@ -250,7 +267,7 @@ export async function startEcsBed(options: { instances: number; versions?: reado
         name: `ecs-${started}`,
         command: process.execPath,
         args: [
-          path.join(repositoryFolder, 'dist/lockkeeper-ecs.js'),
+          path.join(options.app ?? path.join(repositoryFolder, 'dist'), 'lockkeeper-ecs.js'),
           ...['--cluster', cluster, '--policy', file, '--table', table, '--region', region, '--endpoint', standIn.url],
           ...['--poll-interval', '100ms', '--idle-interval', '300ms', '--lease-duration', '3s', '--retry-base', '1s', '--retry-max', '2s'],
           ...more,

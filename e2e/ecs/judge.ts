@@ -1,4 +1,4 @@
-import { expect } from '@jest/globals';
+import assert from 'node:assert/strict';
 import type { Call } from './stand-in.ts';
 
 /** What happened to a host, after how many calls. */
@@ -18,6 +18,8 @@ interface JudgeInput {
 interface StateChange {
   readonly instance: string;
   readonly call: number;
+  /** On the bed's monotonic clock, in milliseconds; of our own alone. */
+  readonly at?: number;
   readonly status: string;
   readonly ours: boolean;
 }
@@ -26,9 +28,11 @@ interface StateChange {
 export interface EcsJudge {
   /** How often each host has rebooted, by instance. */
   reboots(): Record<string, number>;
-  /** The most instances that were DRAINING by us, or not connected, at once. */
-  mostAtOnce(): number;
-  count(action: string): number;
+  /** What was done to the state of instances, by us and by others, in its order. */
+  changes(): StateChange[];
+  /** The most instances that were DRAINING by us, or not connected, at once, after so many calls. */
+  mostAtOnce(after?: number): number;
+  count(action: string, after?: number): number;
   /** No reboot without our DRAINING and a finished drain; never ACTIVE what we did not drain; no more at once than the limit. */
   invariants(limit?: number): void;
 }
@@ -38,9 +42,9 @@ export function createEcsJudge({ instances, calls, events, others }: JudgeInput)
   const changes = (): StateChange[] => {
     const ours = calls()
       .filter(({ action, status }) => action === 'ecs:UpdateContainerInstancesState' && status === 200)
-      .flatMap(({ number, input }) => {
+      .flatMap(({ number, input, at }) => {
         const { containerInstances = [], status = '' } = input as { containerInstances?: string[]; status?: string };
-        return containerInstances.map((arn) => ({ instance: idOf.get(arn) ?? arn, call: number, status, ours: true }));
+        return containerInstances.map((arn) => ({ instance: idOf.get(arn) ?? arn, call: number, at, status, ours: true }));
       });
     return [...ours, ...others.map((change) => ({ ...change, ours: false }))].sort((a, b) => a.call - b.call);
   };
@@ -49,7 +53,8 @@ export function createEcsJudge({ instances, calls, events, others }: JudgeInput)
       Object.fromEntries(
         instances.map(({ id }) => [id, events.filter((event) => event.type === 'rebooting' && event.instance === id).length]),
       ),
-    mostAtOnce() {
+    changes,
+    mostAtOnce(after = 0) {
       const moments = [
         ...changes().map(({ instance, call, status }) => ({
           instance,
@@ -67,6 +72,7 @@ export function createEcsJudge({ instances, calls, events, others }: JudgeInput)
       const down = new Set<string>();
       let most = 0;
       for (const moment of moments) {
+        if (moment.call <= after) continue;
         const set = 'host' in moment ? down : drained;
         if (moment.away === undefined) set.delete(moment.instance);
         else set.add(moment.instance);
@@ -74,23 +80,26 @@ export function createEcsJudge({ instances, calls, events, others }: JudgeInput)
       }
       return most;
     },
-    count: (action) => calls().filter((call) => call.action === action).length,
+    count: (action, after = 0) => calls().filter((call) => call.action === action && call.number > after).length,
     invariants(limit = 1) {
       const all = changes();
       for (const event of events) {
         if (event.type !== 'rebooting') continue;
         const last = all.findLast(({ instance, call }) => instance === event.instance && call <= event.call);
-        expect({ ...event, last: last?.status, ours: last?.ours }).toMatchObject({ last: 'DRAINING', ours: true });
-        expect(event.tasks.filter((group) => group.startsWith('service:'))).toEqual([]);
+        assert.partialDeepStrictEqual({ ...event, last: last?.status, ours: last?.ours }, { last: 'DRAINING', ours: true });
+        assert.deepEqual(
+          event.tasks.filter((group) => group.startsWith('service:')),
+          [],
+        );
       }
       for (const [index, change] of all.entries()) {
         if (!change.ours || change.status !== 'ACTIVE') continue;
         const before = all.slice(0, index).filter(({ instance }) => instance === change.instance);
         const drainedBy = before.findLast(({ status }) => status === 'DRAINING');
-        expect({ ...change, drainedByUs: drainedBy?.ours }).toMatchObject({ drainedByUs: true });
+        assert.partialDeepStrictEqual({ ...change, drainedByUs: drainedBy?.ours }, { drainedByUs: true });
       }
-      expect(judge.mostAtOnce()).toBeLessThanOrEqual(limit);
-      expect(noStrangeCalls(calls())).toEqual([]);
+      assert.ok(judge.mostAtOnce() <= limit, `${judge.mostAtOnce()} instances were away at once, not ${limit}`);
+      assert.deepEqual(noStrangeCalls(calls()), []);
     },
   };
   return judge;

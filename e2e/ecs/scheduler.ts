@@ -21,6 +21,9 @@ export interface BedService {
 /** What ECS's service scheduler does and moto does not: it moves tasks off draining instances, within their service's limits. */
 export class ServiceScheduler {
   readonly services = new Map<string, BedService>();
+  /** How long a task takes to leave a draining instance once it may: its target's deregistration delay and its stopTimeout. */
+  leaveMs = 0;
+  readonly #leaving = new Map<string, number>();
   readonly #client: ECSClient;
   readonly #cluster: string;
   readonly #instances: () => readonly string[];
@@ -115,6 +118,11 @@ export class ServiceScheduler {
         const [target] = active.toSorted((a, b) => (busy.get(a)?.length ?? 0) - (busy.get(b)?.length ?? 0));
         if (target !== undefined) await this.place(name, target);
       } else if (first !== undefined && own.length - 1 >= Math.ceil((desired * minimum) / 100)) {
+        const { taskArn = '' } = first;
+        const since = this.#leaving.get(taskArn) ?? Date.now();
+        this.#leaving.set(taskArn, since);
+        if (Date.now() - since < this.leaveMs) continue;
+        this.#leaving.delete(taskArn);
         await this.#client.send(new StopTaskCommand({ cluster: this.#cluster, task: first.taskArn, reason: 'draining' }));
       }
     }

@@ -9,6 +9,8 @@ export interface Call {
   /** Such as `ecs:StopTask`. */
   readonly action: string;
   readonly input: Json;
+  /** When it came in, on this process's monotonic clock, in milliseconds. */
+  readonly at: number;
   status?: number;
   output?: Json;
 }
@@ -54,7 +56,7 @@ export async function startStandIn({ upstream, answers, amends }: StandInOptions
     const body = await bodyOf(request);
     const [service = '', operation = ''] = String(request.headers['x-amz-target'] ?? '').split('.');
     const input = body === '' ? {} : (JSON.parse(body) as Json);
-    const call: Call = { number: calls.length + 1, action: `${SERVICES[service] ?? service}:${operation}`, input };
+    const call: Call = { number: calls.length + 1, action: `${SERVICES[service] ?? service}:${operation}`, input, at: performance.now() };
     calls.push(call);
     const answer = (await standIn.intercept?.(call)) ?? (await answers[call.action]?.(input)) ?? (await forward(request, body));
     const output = isFault(answer) ? answer : ((await amends[call.action]?.(answer, input)) ?? answer);

@@ -16,6 +16,8 @@ export interface Instance {
   seen: ContainerInstance;
   record: InstanceRecord;
   version: number;
+  /** What is kept of it cannot be read: `record` is empty, and nothing may be done. */
+  unreadable?: boolean;
 }
 
 /** Whether a container instance runs Bottlerocket, by its own word. */
@@ -38,7 +40,7 @@ export function readiness(seen: ContainerInstance, known: InstanceRecord['ready'
 }
 
 /** A container instance as a decision sees it. What the host said of itself through Systems Manager is its OS and its boot. */
-export function nodeOf({ arn, id, seen, record, version }: Instance): NodeView {
+export function nodeOf({ arn, id, seen, record, version, unreadable }: Instance): NodeView {
   const attributes = Object.fromEntries((seen.attributes ?? []).map(({ name, value }) => [name ?? '', value ?? '']));
   const { status: host, spec } = record.host;
   const zone = attributes['ecs.availability-zone'];
@@ -60,7 +62,8 @@ export function nodeOf({ arn, id, seen, record, version }: Instance): NodeView {
     hostID: id,
     deleting: LEAVING.has(seen.status ?? ''),
     ...(os && { os: { version: host.version ?? '', variant: host.variant ?? '', arch: host.arch ?? '' } }),
-    ...(record.cordon !== undefined && { record: record.cordon }),
+    // In flight, for all that anybody knows: it holds its slot.
+    ...(unreadable === true ? { record: 'unreadable' as const } : record.cordon !== undefined && { record: record.cordon }),
     update: { resourceVersion, annotations: {}, status: record.update },
     host: { resourceVersion, spec, status: host },
     agent: record.unreachable !== undefined && record.unreachable.times > 2 ? 'missing' : 'ready',

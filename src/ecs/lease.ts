@@ -1,8 +1,8 @@
 import { type Clock, delay } from '../kube/clock.ts';
 import type { Logger } from '../kube/logger.ts';
-import type { TableApi } from './aws.ts';
 import { NotLeading, Stale } from './errors.ts';
 import { LEASE_ID, leaseRecordSchema, readRecord } from './records.ts';
+import type { TableApi } from './table-api.ts';
 
 /** How a lease is held; durations in milliseconds. */
 export interface LeaseOptions {

@@ -3,8 +3,10 @@ import type { UpdatePolicySpec } from '../api/update-policy.ts';
 import { policySpecOf } from '../api/update-policy.ts';
 import { type PolicyFile, PolicyFileError, readPolicies } from '../cli/policy-file.ts';
 import type { PolicyView } from '../core/world.ts';
+import { AwsError } from './errors.ts';
 import { POLICY_PREFIX, type PolicyRecord, policyRecordSchema, readRecord } from './records.ts';
 import type { Table } from './table.ts';
+import type { Item } from './table-api.ts';
 
 /** Fields of an UpdatePolicy that mean nothing on Amazon ECS, with what is there instead. */
 const WITHOUT_MEANING: Readonly<Record<string, string>> = {
@@ -41,20 +43,31 @@ function valueAt(spec: UpdatePolicySpec, path: string): unknown {
 export interface KeptPolicy {
   view: PolicyView;
   record: PolicyRecord;
+  /** What is kept of it cannot be read, and nothing may be written over it. */
+  unreadable?: boolean;
 }
 
-/** Joins the policies of the file with what the table keeps of them. Those that are no longer in the file are going. */
-export function policyViews(files: readonly PolicyFile[], table: Table, cluster: string): Map<string, KeptPolicy> {
+/**
+ * Joins the policies of the file with what the table keeps of them. Those that are no longer in the file are going. One whose item cannot
+ * be read is paused: nobody knows its claims.
+ */
+export function policyViews(
+  files: readonly PolicyFile[],
+  table: Table,
+  cluster: string,
+  onUnreadable: (id: string, error: Error) => void,
+): Map<string, KeptPolicy> {
   const views = new Map<string, KeptPolicy>();
   const known = new Map(table.under(POLICY_PREFIX).map((item) => [item.id.slice(POLICY_PREFIX.length), item]));
   for (const { name, spec, annotations } of files) {
     const item = known.get(name);
     const text = JSON.stringify(spec);
-    const before = item && readRecord(policyRecordSchema, item.id, item.data);
+    const { before, unreadable } = item === undefined ? {} : recordOf(item, onUnreadable);
     const generation = before === undefined ? 1 : before.generation + (before.spec === text ? 0 : 1);
     const record = { spec: text, generation, status: before?.status ?? {} };
     views.set(name, {
       record,
+      ...(unreadable === true && { unreadable }),
       view: {
         name,
         uid: `${cluster}/${name}`,
@@ -62,10 +75,20 @@ export function policyViews(files: readonly PolicyFile[], table: Table, cluster:
         generation,
         deleting: false,
         annotations,
-        spec,
+        spec: unreadable === true ? { ...spec, paused: true } : spec,
         status: record.status,
       },
     });
   }
   return views;
+}
+
+function recordOf(item: Item, onUnreadable: (id: string, error: Error) => void): { before?: PolicyRecord; unreadable?: true } {
+  try {
+    return { before: readRecord(policyRecordSchema, item.id, item.data) };
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error;
+    onUnreadable(item.id, error);
+    return { unreadable: true };
+  }
 }

@@ -1,5 +1,5 @@
-import type { Item, TableApi } from './aws.ts';
 import { Stale } from './errors.ts';
+import type { Item, TableApi } from './table-api.ts';
 
 /** The items of one cluster as they were read, or written by us since. */
 export class Table {

@@ -2,21 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Command } from '../core/command.ts';
 import { planDrain } from '../core/drain-plan.ts';
 import { podKey } from '../core/drain-settings.ts';
-import type { PodView } from '../core/world.ts';
-import type { EcsApi } from './aws.ts';
+import type { EcsApi } from './ecs-api.ts';
 import { Stale } from './errors.ts';
 import { type Instance, isDraining } from './instances.ts';
 import { INSTANCE_PREFIX, type InstanceRecord } from './records.ts';
 import type { Table } from './table.ts';
+import type { Workloads } from './workloads.ts';
 
 /** What carrying out commands needs. */
 export interface WriterDeps {
   ecs: EcsApi;
   table: Table;
-  /** The tasks of an instance as they are now, as a drain looks at them. */
-  podsOf: (instance: Instance) => Promise<PodView[]>;
-  /** How many tasks of each service that has one on the instance run in the cluster now. */
-  runningOf: (instance: Instance) => Promise<Record<string, number>>;
+  workloads: Workloads;
 }
 
 /**
@@ -50,7 +47,7 @@ export class InstanceWriter {
       case 'Order':
         return this.#order(command.order);
       case 'OrderReboot': {
-        const plan = planDrain(await this.#deps.podsOf(this.#instance), command.record.drain, command.context);
+        const plan = planDrain(await this.#deps.workloads.podsOf(this.#instance), command.record.drain, command.context);
         const left = [...[...plan.evict, ...plan.later, ...plan.waitFor].map(podKey).slice(0, 5), ...plan.errors];
         if (left.length > 0) throw new Stale(`tasks have come to ${this.#instance.id} since it was drained: ${left.join('; ')}`);
         this.#note({ update: command.status });
@@ -58,7 +55,7 @@ export class InstanceWriter {
       }
       case 'Cordon': {
         if (isDraining(await this.#fresh())) throw new Stale(`somebody else has set ${this.#instance.id} to DRAINING meanwhile`);
-        this.#note({ cordon: command.record, services: await this.#deps.runningOf(this.#instance) });
+        this.#note({ cordon: command.record, services: await this.#deps.workloads.runningOf(this.#instance) });
         return this.#change('DRAINING');
       }
       case 'CordonAgain':
