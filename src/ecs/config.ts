@@ -22,6 +22,8 @@ export interface EcsConfig {
   once: boolean;
   /** Where `/metrics`, `/healthz` and `/readyz` are; absent: nowhere. */
   listen?: { host?: string; port: number };
+  /** The CloudWatch namespace for metrics that are printed in its embedded metric format; absent: none are. */
+  embeddedMetrics?: string;
 }
 
 interface Options {
@@ -38,6 +40,7 @@ interface Options {
   logLevel: string;
   once: boolean;
   listen?: { host?: string; port: number };
+  embeddedMetrics?: string;
 }
 
 /** The program with its flags; `run` gets what was asked for. */
@@ -72,6 +75,12 @@ export function ecsProgram(run: (config: EcsConfig) => Promise<void>, version: s
     )
     .option('--once', 'do what can be done now, and end: for a task that a schedule starts', false)
     .addOption(new Option('--listen <[host]:port>', 'address of /metrics, /healthz and /readyz (default: none)').argParser(address))
+    .addOption(
+      new Option(
+        '--embedded-metrics <namespace>',
+        "print metrics once a minute in CloudWatch's embedded metric format, for this namespace (default: none)",
+      ).argParser(namespace),
+    )
     .addHelpText('after', "\nCredentials come by the AWS SDK's own chain: the environment, the task's role, the shared files.")
     .action(async (options: Options) =>
       run({
@@ -89,6 +98,7 @@ export function ecsProgram(run: (config: EcsConfig) => Promise<void>, version: s
         logLevel: options.logLevel,
         once: options.once,
         ...(options.listen !== undefined && { listen: options.listen }),
+        ...(options.embeddedMetrics !== undefined && { embeddedMetrics: options.embeddedMetrics }),
       }),
     );
 }
@@ -103,6 +113,13 @@ function address(text: string): { host?: string; port: number } {
   const [, host = '', port = ''] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
   if (port === '' || Number(port) > 65_535) throw new InvalidArgumentError('wants [host]:port, such as :8080');
   return { ...(host !== '' && { host }), port: Number(port) };
+}
+
+function namespace(text: string): string {
+  // CloudWatch's own rule for the names of namespaces; those of AWS itself begin so.
+  if (!/^[\w.\-/#: ]{1,255}$/.test(text) || text.startsWith('AWS/'))
+    throw new InvalidArgumentError('wants a namespace of CloudWatch, such as Lockkeeper');
+  return text;
 }
 
 function policySource(name: string, env: NodeJS.ProcessEnv): EcsConfig['policy'] {

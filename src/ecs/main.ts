@@ -12,7 +12,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Error(name)));
   const program = ecsProgram(async (config) => {
     const logger = pino({ level: config.logLevel, base: { who: config.holder }, serializers: { error: pino.stdSerializers.err } });
-    await runEcs(config, { clock: systemClock, logger }, stop.signal);
+    await runEcs(config, { clock: systemClock, logger, print: (text) => void process.stdout.write(text) }, stop.signal);
   }, VERSION).exitOverride();
   try {
     await program.parseAsync([...argv], { from: 'user' });

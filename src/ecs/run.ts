@@ -7,6 +7,7 @@ import type { Logger } from '../kube/logger.ts';
 import { connect } from './aws.ts';
 import { EcsCluster } from './cluster.ts';
 import type { EcsConfig } from './config.ts';
+import { embeddedMetrics } from './embedded-metrics.ts';
 import { AwsError, NotLeading } from './errors.ts';
 import { Lease } from './lease.ts';
 import { readEcsPolicies } from './policies.ts';
@@ -18,11 +19,21 @@ const MAX_RETRY_MS = 60_000;
 const MIN_WAIT_MS = 10;
 /** A process whose last good round is so long ago does not work, in milliseconds. */
 const STUCK_MS = 600_000;
+/** How often metrics are printed at most, in milliseconds. */
+const TELL_MS = 60_000;
 /** How often in a row `--once` fails to read the table or the cluster before it gives up. */
 const MAX_FAILURES_ONCE = 5;
 
+/** What the program needs of its process. */
+interface RunDeps {
+  clock: Clock;
+  logger: Logger;
+  /** Writes to stdout, where the log goes too. */
+  print: (text: string) => void;
+}
+
 /** Keeps the container instances of one cluster up to date until the signal is aborted, or once; alone, by the lease. */
-export async function runEcs(config: EcsConfig, deps: { clock: Clock; logger: Logger }, signal: AbortSignal): Promise<void> {
+export async function runEcs(config: EcsConfig, deps: RunDeps, signal: AbortSignal): Promise<void> {
   const { clock, logger } = deps;
   const files = readEcsPolicies(await config.policy.text(), config.policy.source);
   const { region, endpoint } = config;
@@ -33,6 +44,11 @@ export async function runEcs(config: EcsConfig, deps: { clock: Clock; logger: Lo
     labelNames: ['action'],
     registers: [metrics.registry],
   });
+  const told =
+    config.embeddedMetrics === undefined
+      ? undefined
+      : embeddedMetrics(metrics.registry, { namespace: config.embeddedMetrics, cluster: config.cluster });
+  let toldAt = Number.NEGATIVE_INFINITY;
   let workedAt = clock.monotonic();
   const aws = connect({
     cluster: config.cluster,
@@ -77,7 +93,8 @@ export async function runEcs(config: EcsConfig, deps: { clock: Clock; logger: Lo
         },
       });
       try {
-        done = await work(rounds, config, deps, term);
+        done = await work(rounds, config, deps, term, tell);
+        if (config.once) await tell(true);
       } finally {
         metrics.leads(false);
         metrics.forget();
@@ -95,6 +112,14 @@ export async function runEcs(config: EcsConfig, deps: { clock: Clock; logger: Lo
     logger.info({}, 'stopped');
   }
 
+  /** Prints the metrics, once in their interval at most. */
+  async function tell(now = false): Promise<void> {
+    const at = clock.monotonic();
+    if (told === undefined || (!now && at - toldAt < TELL_MS)) return;
+    toldAt = at;
+    for (const document of await told(clock.now())) deps.print(`${JSON.stringify(document)}\n`);
+  }
+
   function healthy(): boolean {
     return !lease.held || clock.monotonic() - workedAt < STUCK_MS;
   }
@@ -104,14 +129,16 @@ export async function runEcs(config: EcsConfig, deps: { clock: Clock; logger: Lo
 async function work(
   rounds: Rounds,
   config: EcsConfig,
-  { clock, logger }: { clock: Clock; logger: Logger },
+  { clock, logger }: RunDeps,
   signal: AbortSignal,
+  tell: () => Promise<void>,
 ): Promise<boolean> {
   let undone = 0;
   for (let failures = 0; !signal.aborted; ) {
     let waitMs = config.idlePollMs;
     try {
       const { busy, wakeAt, failed } = await rounds.round();
+      await tell();
       if (config.once && !busy) {
         if (!failed) return true;
         undone += 1;
