@@ -65,7 +65,8 @@ export interface EcsBed {
   spoil(id: string, data: string): Promise<void>;
   /** Starts the program; the policy is YAML. */
   start(policy: string, more?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Child>;
-  log(): Promise<string>;
+  /** The last lines of the program's log. */
+  log(lines?: number): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -283,7 +284,7 @@ export async function startEcsBed(options: {
         log: programLog,
       });
     },
-    log: async () => (await tail(programLog, 60)).replaceAll(/"stack":"[^"]*"/g, '"stack":""'),
+    log: async (lines = 60) => (await tail(programLog, lines)).replaceAll(/"stack":"[^"]*"/g, '"stack":""'),
     async close() {
       await scheduler.close();
       systemsManager.close();

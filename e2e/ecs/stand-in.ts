@@ -9,6 +9,8 @@ export interface Call {
   /** Such as `ecs:StopTask`. */
   readonly action: string;
   readonly input: Json;
+  /** The access key ID that it was signed with. */
+  readonly who: string;
   /** When it came in, on this process's monotonic clock, in milliseconds. */
   readonly at: number;
   status?: number;
@@ -56,7 +58,14 @@ export async function startStandIn({ upstream, answers, amends }: StandInOptions
     const body = await bodyOf(request);
     const [service = '', operation = ''] = String(request.headers['x-amz-target'] ?? '').split('.');
     const input = body === '' ? {} : (JSON.parse(body) as Json);
-    const call: Call = { number: calls.length + 1, action: `${SERVICES[service] ?? service}:${operation}`, input, at: performance.now() };
+    const [, who = ''] = /Credential=([^/]+)\//.exec(request.headers.authorization ?? '') ?? [];
+    const call: Call = {
+      number: calls.length + 1,
+      action: `${SERVICES[service] ?? service}:${operation}`,
+      input,
+      who,
+      at: performance.now(),
+    };
     calls.push(call);
     const answer = (await standIn.intercept?.(call)) ?? (await answers[call.action]?.(input)) ?? (await forward(request, body));
     const output = isFault(answer) ? answer : ((await amends[call.action]?.(answer, input)) ?? answer);

@@ -44,7 +44,10 @@ export function nodeOf({ arn, id, seen, record, version, unreadable }: Instance)
   const attributes = Object.fromEntries((seen.attributes ?? []).map(({ name, value }) => [name ?? '', value ?? '']));
   const { status: host, spec } = record.host;
   const zone = attributes['ecs.availability-zone'];
-  const os = host.version !== undefined && host.variant !== undefined && host.arch !== undefined;
+  const { version: running, variant, arch } = host;
+  const told = running !== undefined && variant !== undefined && arch !== undefined ? { version: running, variant, arch } : undefined;
+  // Of a policy it is a member all the same, so that its slot counts; of no architecture, so that no release is meant for it.
+  const os = unreadable === true ? { version: '0.0.0', variant: attributes[VARIANT] ?? '', arch: '' } : told;
   const resourceVersion = String(version);
   return {
     name: id,
@@ -61,7 +64,7 @@ export function nodeOf({ arn, id, seen, record, version, unreadable }: Instance)
     bootID: host.bootID ?? '',
     hostID: id,
     deleting: LEAVING.has(seen.status ?? ''),
-    ...(os && { os: { version: host.version ?? '', variant: host.variant ?? '', arch: host.arch ?? '' } }),
+    ...(os && { os }),
     // In flight, for all that anybody knows: it holds its slot.
     ...(unreadable === true ? { record: 'unreadable' as const } : record.cordon !== undefined && { record: record.cordon }),
     update: { resourceVersion, annotations: {}, status: record.update },

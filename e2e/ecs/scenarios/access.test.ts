@@ -48,9 +48,13 @@ test('a denial, expired credentials and throttling are named and waited out; an 
 
 test('--once does what can be done, and ends', async () => {
   bed.repository.releases.push(release('1.26.2'));
-  const program = await bed.start(policy('', '1s'), ['--once']);
+  const program = await bed.start(policy('', '1s'), ['--once', '--embedded-metrics', 'Lockkeeper']);
   expect(await program.ended).toEqual({ code: 0, signal: null });
   const alive = bed.instances.find(({ host }) => host.running);
   expect(alive?.host.os.version).toBe('1.26.2');
   expect((await bed.states())[alive?.id ?? '']).toBe('ACTIVE');
+  const lines = (await bed.log()).split('\n').filter((line) => line.startsWith('{"_aws"'));
+  expect(lines.map((line) => JSON.parse(line))).toContainEqual(
+    expect.objectContaining({ cluster: bed.cluster, policy: 'all', lockkeeper_nodes: 1, lockkeeper_nodes_updated: 1 }),
+  );
 }, 90_000);
