@@ -64,7 +64,7 @@ export interface EcsBed {
   /** Writes an item as nobody of this version would. */
   spoil(id: string, data: string): Promise<void>;
   /** Starts the program; the policy is YAML. */
-  start(policy: string, more?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Child>;
+  start(policy: string, more?: readonly string[], env?: Readonly<Record<string, string>>, log?: string): Promise<Child>;
   /** The last lines of the program's log. */
   log(lines?: number): Promise<string>;
   close(): Promise<void>;
@@ -259,11 +259,11 @@ export async function startEcsBed(options: {
         }),
       );
     },
-    async start(text, more = [], env = {}) {
+    async start(text, more = [], env = {}, log = 'ecs') {
       started += 1;
       const file = path.join(home.scratch, `policy-${started}.yaml`);
       writeFileSync(file, text);
-      programLog = home.log('ecs');
+      if (log === 'ecs') programLog = home.log(log);
       return home.children.spawn({
         name: `ecs-${started}`,
         command: process.execPath,
@@ -281,7 +281,7 @@ export async function startEcsBed(options: {
           AWS_EC2_METADATA_DISABLED: 'true',
           ...env,
         },
-        log: programLog,
+        log: home.log(log),
       });
     },
     log: async (lines = 60) => (await tail(programLog, lines)).replaceAll(/"stack":"[^"]*"/g, '"stack":""'),

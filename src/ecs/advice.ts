@@ -44,8 +44,8 @@ export function withAdvice(decision: Decision, place: Place): Decision {
 const unreadable = (node: string, { cluster, containerInstance }: Place): string =>
   `what the table keeps of it cannot be read: nothing is done to it, and its slot counts as taken. A newer version of Lockkeeper may have written it: run that one; else see what the instance runs, set it to ACTIVE yourself, and delete the item of cluster ${cluster} whose id ends in ${containerInstance(node) ?? node}`;
 
-/** The same value where it holds no command; else a copy. */
-function told<T>(value: T, place: Place): T {
+/** A value with all of its texts for who runs ECS; the same where they hold no command. */
+export function told<T>(value: T, place: Place): T {
   if (typeof value === 'string') return (value.includes('kubectl ') ? adviceFor(value, place) : value) as T;
   if (Array.isArray(value)) {
     const items = value.map((item: unknown) => told(item, place));

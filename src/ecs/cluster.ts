@@ -56,8 +56,16 @@ export class EcsCluster {
     return { cluster: this.#name, containerInstance: (node) => this.#instances.get(node)?.arn.split('/').at(-1) };
   }
 
-  /** Reads the cluster anew: its instances, and what is kept of them. */
+  /** Reads the cluster anew: its instances, and what is kept of them. What is kept of those that are gone is forgotten. */
   async read(now: Instant): Promise<void> {
+    await this.observe(now);
+    const arns = new Set([...this.#instances.values()].map(({ arn }) => arn));
+    for (const { id, version } of this.#table.under(INSTANCE_PREFIX))
+      if (!arns.has(id.slice(INSTANCE_PREFIX.length))) await this.#table.remove(id, version);
+  }
+
+  /** The same, and changes nothing. */
+  async observe(now: Instant): Promise<void> {
     const listed = await this.#ecs.listInstances();
     await this.#table.read();
     this.#unreadable.clear();
@@ -65,14 +73,14 @@ export class EcsCluster {
     const seen = await this.#ecs.describeInstances([...new Set([...listed, ...kept])]);
     const present = seen.filter((one) => !isGone(one) && isBottlerocket(one) && one.containerInstanceArn !== undefined);
     this.#instances = new Map(present.map((one) => [nameOf(one), this.#instanceOf(one, now)]));
-    const arns = new Set(present.map(({ containerInstanceArn }) => containerInstanceArn));
-    for (const arn of kept) {
-      const item = this.#table.get(INSTANCE_PREFIX + arn);
-      if (!arns.has(arn) && item !== undefined) await this.#table.remove(item.id, item.version);
-    }
     this.#policies = policyViews(this.#files, this.#table, this.#name, (id, error) => this.#unreadable.set(id, error));
     this.#workloads.forget();
     await this.#workloads.look(this.#named(this.#wanted));
+  }
+
+  /** Looks at the tasks of all instances. */
+  lookAtAll(): Promise<void> {
+    return this.#workloads.look([...this.#instances.values()]);
   }
 
   /** The world as a decision sees it. */

@@ -20,6 +20,8 @@ export interface EcsConfig {
   logLevel: string;
   /** Ends as soon as nothing is under way, and nothing may be begun now. */
   once: boolean;
+  /** Prints what would be done, and does nothing. */
+  plan: boolean;
   /** Where `/metrics`, `/healthz` and `/readyz` are; absent: nowhere. */
   listen?: { host?: string; port: number };
   /** The CloudWatch namespace for metrics that are printed in its embedded metric format; absent: none are. */
@@ -39,6 +41,7 @@ interface Options {
   retryMax: number;
   logLevel: string;
   once: boolean;
+  plan: boolean;
   listen?: { host?: string; port: number };
   embeddedMetrics?: string;
 }
@@ -74,6 +77,7 @@ export function ecsProgram(run: (config: EcsConfig) => Promise<void>, version: s
       new Option('--log-level <level>', 'least level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
     )
     .option('--once', 'do what can be done now, and end: for a task that a schedule starts', false)
+    .option('--plan', 'print what would be done, in which order and when, from what is known of the hosts; change nothing, and end', false)
     .addOption(new Option('--listen <[host]:port>', 'address of /metrics, /healthz and /readyz (default: none)').argParser(address))
     .addOption(
       new Option(
@@ -97,6 +101,7 @@ export function ecsProgram(run: (config: EcsConfig) => Promise<void>, version: s
         retryMaxMs: options.retryMax,
         logLevel: options.logLevel,
         once: options.once,
+        plan: options.plan,
         ...(options.listen !== undefined && { listen: options.listen }),
         ...(options.embeddedMetrics !== undefined && { embeddedMetrics: options.embeddedMetrics }),
       }),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Child } from '../../bed/children.ts';
 import { eventually } from '../../bed/eventually.ts';
+import { tail } from '../../bed/home.ts';
 import { type EcsBed, policy, release, startEcsBed } from '../bed.ts';
 
 let bed: EcsBed;
@@ -35,6 +36,16 @@ test('what holds an instance is named, the others go on, and it goes on once tha
     { describe: () => bed.log() },
   );
   expect(await bed.states()).toMatchObject({ [pinned.id]: 'ACTIVE', [alone.id]: 'ACTIVE', [foreign.id]: 'DRAINING' });
+
+  // Beside the one that holds the lease.
+  const planner = await bed.start(policy('maxUnavailable: 2'), ['--plan'], { AWS_ACCESS_KEY_ID: 'planner' }, 'plan');
+  expect(await planner.ended).toEqual({ code: 0, signal: null });
+  const plan = await tail(planner.log);
+  expect(plan).toContain('UpdatePolicy all: 1 of 4 nodes up to date');
+  for (const { id } of [pinned, alone]) expect(plan).toContain(`${id}  CannotEvict`);
+  expect(plan).not.toContain('kubectl');
+  const planned = new Set(bed.standIn.calls.filter(({ who }) => who === 'planner').map(({ action }) => action));
+  expect([...planned].filter((action) => !/^(ecs:(List|Describe)|dynamodb:Query$)/.test(action))).toEqual([]);
 
   const stuck = bed.scheduler.services.get('stuck');
   if (stuck !== undefined) stuck.maximum = 200;
