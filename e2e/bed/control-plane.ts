@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type Api, type ApiAccess, createApi } from './api.ts';
 import { binaries } from './binaries.ts';
 import type { Child } from './children.ts';
+import { bedEnvironment } from './config.ts';
 import { eventually } from './eventually.ts';
 import { type Home, openHome, tail } from './home.ts';
 import { freePort } from './ports.ts';
@@ -261,7 +262,7 @@ async function start(home: Home, programs: Programs, options: ControlPlaneOption
       '--use-service-account-credentials',
       '--leader-elect=false',
       '--secure-port=0',
-      '--controllers=*,-nodeipam,-cloud-node-lifecycle,-service-lb-controller',
+      `--controllers=*,-nodeipam${knowsClouds() ? ',-cloud-node-lifecycle,-service-lb-controller' : ''}`,
       `--kube-api-qps=${qps}`,
       `--kube-api-burst=${qps * 2}`,
       ...(options.nodeGraceSeconds === undefined ? [] : [`--node-monitor-grace-period=${options.nodeGraceSeconds}s`]),
@@ -345,3 +346,6 @@ export function kubeconfig(access: ApiAccess): string {
     'current-context': 'bed',
   });
 }
+
+/** From 1.37 on the controller manager has no controllers for clouds, and ends where it is to leave them out. */
+const knowsClouds = (): boolean => Number(bedEnvironment().kubernetes?.split('.')[1] ?? 0) < 37;

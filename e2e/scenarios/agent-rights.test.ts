@@ -201,12 +201,12 @@ test.each([
     const documented: readonly Reached[] = STOLEN_TOKENS[part];
     const named = new Map(documented.flatMap(({ resource, named: name }) => (name === undefined ? [] : [[resource, name]])));
     const reach = await reachOf(plane.client, stolen(), { namespaces: [namespace, 'kube-system'], named });
-    expect(reach.objects).toEqual(
+    expect(withoutAnchors(reach.objects)).toEqual(
       listed(documented.map((one) => [one.named === undefined ? one.resource : `${one.resource} ${one.named}`, one.verbs])),
     );
     expect(reach.paths).toEqual(OPEN_PATHS);
     expect(reach.tried).toBeGreaterThan(1_000);
-    expect(await rulesOf(stolen(), namespace)).toEqual(listed(documented.map(({ resource, verbs }) => [resource, verbs])));
+    expect(withoutAnchors(await rulesOf(stolen(), namespace))).toEqual(listed(documented.map(({ resource, verbs }) => [resource, verbs])));
     await expect(impersonating(stolen(), 'admin')).resolves.toBe(403);
   },
   30_000,
@@ -269,3 +269,10 @@ test('a node that registers anew is another node: the old token is refused, a ne
   const renewed = plane.client.as({ token: await boundToken(OWN) });
   expect((await writeStatus(renewed, OWN, '1.26.4')).status?.version).toBe('1.26.4');
 });
+
+/** Without what Kubernetes lets every account read from 1.37 on: certificates of authorities, which are public. */
+function withoutAnchors(reached: Readonly<Record<string, readonly string[]>>): Readonly<Record<string, readonly string[]>> {
+  const { 'clustertrustbundles.certificates.k8s.io': anchors = ['get', 'list', 'watch'], ...others } = reached;
+  expect(anchors).toEqual(['get', 'list', 'watch']);
+  return others;
+}

@@ -42,3 +42,10 @@ describe('a condition that is there while there is something to say', () => {
     expect(withAnnotations(status, [], now)).toBe(status);
   });
 });
+
+test('ours are there however many others somebody has put there', () => {
+  const conditions = Array.from({ length: 16 }, (_, index) => ({ ...other, type: `Other${index}` }));
+  const { conditions: told = [] } = withAnnotations({ conditions }, ['x'], now);
+  expect(told).toHaveLength(16);
+  expect(told.at(-1)?.type).toBe('AnnotationsValid');
+});

@@ -18,6 +18,9 @@ export const NODE_CONDITIONS = {
 /** What is to be said of a node. */
 export type Finding = Pick<Condition, 'status' | 'reason' | 'message'> & { type: (typeof NODE_CONDITIONS)[keyof typeof NODE_CONDITIONS] };
 
+/** As many as the schema has room for. */
+const MAX_CONDITIONS = 16;
+
 const OURS = new Set<string>(Object.values(NODE_CONDITIONS));
 
 /** A node's status with what is found of it as conditions, and without those that are true no longer. */
@@ -34,7 +37,8 @@ export function withFindings(status: NodeUpdateStatus, findings: readonly Findin
       lastTransitionTime: before?.lastTransitionTime ?? timestamp(now),
     };
   });
-  const all = [...others, ...found];
+  // Others that somebody has put there must not keep ours from being written.
+  const all = [...others.slice(0, Math.max(0, MAX_CONDITIONS - found.length)), ...found];
   return { ...rest, ...(all.length > 0 && { conditions: all }) };
 }
 
