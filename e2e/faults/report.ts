@@ -24,7 +24,18 @@ async function report(): Promise<void> {
 }
 
 function markdown(all: readonly FaultResult[]): string {
-  const head = ['fault', 'nodes', 'lasts (s)', 'booted meanwhile', 'goes on after (s)', 'all updated after (s)', 'log lines/s', 'remarks'];
+  const head = [
+    'fault',
+    'nodes',
+    'lasts (s)',
+    'booted meanwhile',
+    'goes on after (s)',
+    'all updated after (s)',
+    'log lines/s',
+    'steady warnings/s',
+    'load',
+    'remarks',
+  ];
   const rows = all.map((one) => [
     one.name,
     String(one.nodes),
@@ -33,6 +44,8 @@ function markdown(all: readonly FaultResult[]): string {
     seconds(one.recoverySeconds),
     seconds(one.rolloutSeconds),
     one.mostLinesPerSecond.toFixed(2),
+    one.steadyWarningsPerSecond.toFixed(2),
+    one.load.map((load) => load.toFixed(0)).join(' → '),
     one.details ?? '',
   ]);
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
@@ -43,7 +56,7 @@ const seconds = (value: number | null): string => (value === null || Number.isNa
 function page(table: string): string {
   return `# Faults
 
-Written by \`make faults\`, which takes a fleet on the test bed (a real control plane, our programs as processes, simulated hosts) through a rollout and does one kind of harm in its middle. A run counts only where, judged from the API server's audit log and the watch: no more nodes were ever unavailable than the policy allows; no node was rebooted without our cordon, a proof of what was staged, and the boot ID of its order; none was booted twice; no claim was made twice; no node was left cordoned without our record; every node ended updated; and no program wrote more than a warning a second.
+Written by \`make faults\`, which takes a fleet on the test bed (a real control plane, our programs as processes, simulated hosts) through a rollout and does one kind of harm in its middle. A run counts only where, judged from the API server's audit log and the watch: no more nodes were ever unavailable than the policy allows; no node was rebooted without our cordon, a proof of what was staged, and the boot ID of its order; none was booted twice (but where nodes or kinds were deleted: then a node may be another one, or its order forgotten); no claim was made twice; no node was ever cordoned without our record; every node ended updated and uncordoned; and no program wrote more than 60 warnings in the first 30 s and one a second after that.
 
 ${describeMachine()
   .map((line) => `- ${line}`)
@@ -51,10 +64,12 @@ ${describeMachine()
 
 ${table}
 
-'Goes on after' is from the end of the fault to the next write of ours that was accepted; 'all updated after' to the last node; 'log lines/s' is of the loudest program while the fault lasted. Leases are 3 s here, and 13 s by the chart's values. Hosts boot in a moment: times of a real fleet are those of its machines.
+'Goes on after' is from the end of the fault to the next write of ours that was accepted; 'all updated after' to the last node; '–' says that nothing was left to do by then; 'log lines/s' is of the loudest program while the fault lasted, 'steady warnings/s' of its warnings and errors after the first 30 s; 'load' is the machine's load average when the fault began and when it was over, other work on the same machine included. Leases are 3 s here, and 13 s by the chart's values. Hosts boot in a moment: times of a real fleet are those of its machines.
 
 - A node that is deleted in the fraction of a second between its Reboot order and its agent's answer is rebooted all the same, though it may have registered again: no API can tie the two together. Its agent's token is refused from then on, and its letterbox goes with the node.
 - Where the CRDs are deleted, so is the memory of failed targets. A node whose Reboot order was lost that way waits for another boot until its deadline, because nobody can tell whether it reboots; then it is Failed, stays cordoned, and says so. A retry takes it back.
-- No program of ours writes a file, so a full disk is nothing to them; this is looked at while they work.
+- An agent that is killed between its order and the reboot may have lost the proof of what is staged: its node is given back, stages again and is ordered anew. So it is where the agent reaches no host: a node that was staged before is drained, given back, and tried again with the usual backoff until the socket is there.
+- No program of ours writes a file, and each container's file system is read-only, so a full disk is nothing to them; both are looked at while they work.
+- Agents are killed by the kernel in a memory cgroup where the user may make one, and by SIGKILL where not: the remarks say which.
 `;
 }

@@ -41,6 +41,8 @@ export interface FleetOptions {
   readonly values?: { controller?: object; agent?: object; hooks?: object; checks?: object; monitoring?: object; notifications?: object };
   /** Components that reach the API server through `bed.faults`. */
   readonly faultsFor?: BedOptions['faultsFor'];
+  /** How long a node's silence may last before the node lifecycle controller takes it for not ready. */
+  readonly nodeGraceSeconds?: number;
 }
 
 /** A bed with the chart installed, machines on 1.26.0, and a policy in force. */
@@ -60,9 +62,22 @@ export interface Fleet extends WatchedFleet {
 
 /** Starts a bed with the chart, a fleet of machines and a policy. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { nodes, policy: spec = {}, replicas = 1, controllersOn = 'infra', timings = {}, values = {}, faultsFor = [] } = options;
+  const {
+    nodes,
+    policy: spec = {},
+    replicas = 1,
+    controllersOn = 'infra',
+    timings = {},
+    values = {},
+    faultsFor = [],
+    nodeGraceSeconds,
+  } = options;
   const variant = 'aws-k8s-1.31';
-  const bed = await startBed({ releases: [{ version: '1.26.0', variant, arch: 'x86_64' }], faultsFor });
+  const bed = await startBed({
+    releases: [{ version: '1.26.0', variant, arch: 'x86_64' }],
+    faultsFor,
+    ...(nodeGraceSeconds !== undefined && { nodeGraceSeconds }),
+  });
   try {
     const infra = controllersOn === 'infra';
     if (infra) await bed.addMachine({ name: 'infra', osImage: 'Debian GNU/Linux 12 (bookworm)', labels: { [infraLabel]: 'true' } });

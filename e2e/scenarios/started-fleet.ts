@@ -34,10 +34,11 @@ function extend(fleet: Fleet): TestFleet {
     ...fleet,
     async releaseInOrder(version) {
       await fleet.patchPolicy({ approval: 'Manual' });
-      await eventually(async () => {
+      const observed = async () => {
         const { metadata, status } = await fleet.policy();
         return status?.observedGeneration === metadata.generation;
-      });
+      };
+      await eventually(observed, { timeoutMs: 120_000 });
       fleet.release(version);
       await Promise.all(machines.map(({ name }) => fleet.phase(name, 'Staged', 'AwaitingApproval')));
       await fleet.patchPolicy({ approval: 'Automatic' });
