@@ -51,7 +51,9 @@ function markdown(all: readonly FaultResult[]): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-const seconds = (value: number | null): string => (value === null || Number.isNaN(value) ? '–' : value.toFixed(1));
+function seconds(value: number | null): string {
+  return value === null || Number.isNaN(value) ? '–' : value.toFixed(1);
+}
 
 function page(table: string): string {
   return `# Faults
@@ -59,12 +61,13 @@ function page(table: string): string {
 Written by \`make faults\`, which takes a fleet on the test bed (a real control plane, our programs as processes, simulated hosts) through a rollout and does one kind of harm in its middle. A run counts only where, judged from the API server's audit log and the watch: no more nodes were ever unavailable than the policy allows; no node was rebooted without our cordon, a proof of what was staged, and the boot ID of its order; none was booted twice (but where nodes or kinds were deleted: then a node may be another one, or its order forgotten); no claim was made twice; no node was ever cordoned without our record; every node ended updated and uncordoned; and no program wrote more than 60 warnings in the first 30 s and one a second after that.
 
 ${describeMachine()
+  .filter((line) => !line.startsWith('load'))
   .map((line) => `- ${line}`)
   .join('\n')}
 
 ${table}
 
-'Goes on after' is from the end of the fault to the next write of ours that was accepted; 'all updated after' to the last node; '–' says that nothing was left to do by then; 'log lines/s' is of the loudest program while the fault lasted, 'steady warnings/s' of its warnings and errors after the first 30 s; 'load' is the machine's load average when the fault began and when it was over, other work on the same machine included. Leases are 3 s here, and 13 s by the chart's values. Hosts boot in a moment: times of a real fleet are those of its machines.
+'Goes on after' is from the end of the fault to the next write of ours that was accepted; 'all updated after' to the last node; '–' says that nothing was left to do by then; 'log lines/s' is of the loudest program while the fault lasted, 'steady warnings/s' of its warnings and errors after the first 30 s; 'load' is the machine's load average when the fault began and when it was over, other work on the same machine included. Leases are 3 s here, and 13 s by the chart's values. Where a fault sets our programs' clocks, their lines are not counted. Hosts boot in a moment: times of a real fleet are those of its machines.
 
 - A node that is deleted in the fraction of a second between its Reboot order and its agent's answer is rebooted all the same, though it may have registered again: no API can tie the two together. Its agent's token is refused from then on, and its letterbox goes with the node.
 - Where the CRDs are deleted, so is the memory of failed targets. A node whose Reboot order was lost that way waits for another boot until its deadline, because nobody can tell whether it reboots; then it is Failed, stays cordoned, and says so. A retry takes it back.
