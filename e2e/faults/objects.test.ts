@@ -47,7 +47,7 @@ describe('in the middle of a rollout', () => {
         return `the policy applied again; ${failed} nodes whose order nobody could tell of any more waited for a boot, Failed, and were retried by hand`;
       };
       // Short: nobody can tell an order that was lost, so that its node waits for a boot until its deadline.
-      const policy = { reboot: { timeout: '60s' } };
+      const policy = { drain: { timeout: '60s' }, reboot: { timeout: '60s' } };
       await ride(start, { name: 'CRDs deleted and put back', onceEach: false, fleet: { policy }, harm });
     },
     15 * minutes,
