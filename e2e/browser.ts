@@ -1,6 +1,5 @@
-import { access, constants } from 'node:fs/promises';
-import path from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { findIn } from './find-program.ts';
 
 const folders = ['/usr/local/bin', '/usr/bin', '/snap/bin', '/Applications/Google Chrome.app/Contents/MacOS'];
 const programs = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'Google Chrome'];
@@ -17,18 +16,7 @@ export class BrowserMissingError extends Error {
 }
 
 /** Where Chromium is; undefined where it is not installed. */
-export async function chromiumPath(): Promise<string | undefined> {
-  for (const folder of folders)
-    for (const program of programs) {
-      const file = path.join(folder, program);
-      const found = await access(file, constants.X_OK).then(
-        () => true,
-        () => false,
-      );
-      if (found) return file;
-    }
-  return undefined;
-}
+export const chromiumPath = (): Promise<string | undefined> => findIn(folders, ...programs);
 
 /** Starts Chromium without a window. @throws BrowserMissingError */
 export async function startBrowser(): Promise<Browser> {

@@ -1,7 +1,6 @@
-import { constants } from 'node:fs';
-import { access, glob, readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { glob, readFile } from 'node:fs/promises';
 import { chromiumPath } from '../browser.ts';
+import { findIn } from '../find-program.ts';
 import { cgroupLayout } from './cgroups.ts';
 
 /** This machine cannot run real nodes; the message says all that is missing, and what to do about it. */
@@ -80,18 +79,6 @@ export async function cniFolder(): Promise<string | undefined> {
   for (const folder of pluginFolders) {
     const found = await Promise.all(plugins.map((plugin) => findIn([folder], plugin)));
     if (!found.includes(undefined)) return folder;
-  }
-  return undefined;
-}
-
-async function findIn(folders: readonly string[], program: string): Promise<string | undefined> {
-  for (const folder of folders) {
-    const file = path.join(folder, program);
-    const found = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return file;
   }
   return undefined;
 }

@@ -1,14 +1,14 @@
 import type { Api } from './api.ts';
 import { Confirmation } from './confirmation.tsx';
-import { NO_FILTER } from './filter.ts';
 import { FleetPicture } from './fleet-picture.tsx';
 import { Help } from './help.tsx';
 import { HistoryView } from './history-view.tsx';
 import { NodePanel } from './node-panel.tsx';
 import { NodeTable } from './node-table.tsx';
+import { ShowAll } from './parts.tsx';
 import { PlanView } from './plan-view.tsx';
 import { Policies } from './policies.tsx';
-import { filter, fleet, notice, opened, shape, tiles, view } from './state.ts';
+import { fleet, notice, opened, shape, tiles, view } from './state.ts';
 import { Toolbar } from './toolbar.tsx';
 import { Staleness, TopBar } from './top-bar.tsx';
 
@@ -44,16 +44,7 @@ function FleetView() {
       <Toolbar />
       {tiles.value.length === 0 ? (
         <p class="empty">
-          No node is like that.{' '}
-          <button
-            type="button"
-            class="link"
-            onClick={() => {
-              filter.value = NO_FILTER;
-            }}
-          >
-            Show all
-          </button>
+          No node is like that. <ShowAll />
         </p>
       ) : shape.value === 'picture' ? (
         <FleetPicture />

@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
 import { lasting } from '../../core/lasting.ts';
 import type { Api } from './api.ts';
-import { Failure, Versions, When } from './parts.tsx';
-import { now, opened, policies } from './state.ts';
+import { Failure, NodeLink, Versions, When } from './parts.tsx';
+import { now, policies } from './state.ts';
 import { useAnswer } from './use-answer.ts';
 
 const ASK_AGAIN_MS = 5_000;
@@ -59,15 +59,7 @@ export function HistoryView({ api }: { api: Api }) {
               {value.entries.map(({ node, from, to, outcome, startedAt, finishedAt, urgent, policy: of }) => (
                 <tr key={`${node} ${finishedAt}`}>
                   <th scope="row">
-                    <button
-                      type="button"
-                      class="link"
-                      onClick={() => {
-                        opened.value = node;
-                      }}
-                    >
-                      {node}
-                    </button>
+                    <NodeLink node={node} />
                   </th>
                   <td>
                     <Versions version={from} target={to} />

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
+import { NO_FILTER } from './filter.ts';
 import type { Look } from './looks.ts';
-import { now } from './state.ts';
+import { filter, now, opened } from './state.ts';
 import { exact, full, relative } from './times.ts';
 
 /** The sign of a state, as on its tile. */
@@ -20,6 +21,32 @@ export function When({ at, both = false }: { at: number; both?: boolean }) {
     </time>
   );
 }
+
+/** A node's name, which opens its panel. */
+export const NodeLink = ({ node }: { node: string }) => (
+  <button
+    type="button"
+    class="link"
+    onClick={() => {
+      opened.value = node;
+    }}
+  >
+    {node}
+  </button>
+);
+
+/** Takes every filter away. */
+export const ShowAll = () => (
+  <button
+    type="button"
+    class="link"
+    onClick={() => {
+      filter.value = NO_FILTER;
+    }}
+  >
+    Show all
+  </button>
+);
 
 /** From which version to which. */
 export const Versions = ({ version = '', target }: { version?: string | undefined; target?: string | undefined }) => (

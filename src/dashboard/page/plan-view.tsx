@@ -3,8 +3,8 @@ import { useEffect } from 'preact/hooks';
 import { lasting } from '../../core/lasting.ts';
 import type { Plan, PlanEvent, PlanWarning, PolicyPlan } from '../wire.ts';
 import type { Api } from './api.ts';
-import { Failure, When } from './parts.tsx';
-import { now, opened } from './state.ts';
+import { Failure, NodeLink, When } from './parts.tsx';
+import { now } from './state.ts';
 import { exact } from './times.ts';
 import { inWords } from './use-answer.ts';
 
@@ -169,15 +169,7 @@ function Steps({ steps, from, to }: { steps: PolicyPlan['steps']; from: number; 
                   <tr key={node}>
                     <td class="number">{order}</td>
                     <th scope="row" title={`${old} to ${version}`}>
-                      <button
-                        type="button"
-                        class="link"
-                        onClick={() => {
-                          opened.value = node;
-                        }}
-                      >
-                        {node}
-                      </button>
+                      <NodeLink node={node} />
                     </th>
                     <td class="number">{inFlight ? 'in flight' : exact(start, now.value)}</td>
                     <td class="number">{end === undefined ? '' : lasting(end - start)}</td>

@@ -1,8 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { isFiltering, NO_FILTER } from './filter.ts';
+import { isFiltering } from './filter.ts';
 import { GROUPINGS } from './grouping.ts';
 import { LOOKS, type LookKey } from './looks.ts';
-import { Sign } from './parts.tsx';
+import { ShowAll, Sign } from './parts.tsx';
 import { counts, filter, fleet, grouping, shape, shownNodes } from './state.ts';
 import { counted } from './text.ts';
 
@@ -90,15 +90,7 @@ export function Toolbar() {
         })}
         {isFiltering(filter.value) && (
           <>
-            <button
-              type="button"
-              class="link"
-              onClick={() => {
-                filter.value = NO_FILTER;
-              }}
-            >
-              Show all
-            </button>
+            <ShowAll />
             <output class="quiet">
               {counted(shownNodes.value.length, 'node')} of {total.toLocaleString('en')}
             </output>
