@@ -23,7 +23,9 @@ export async function pythonPrograms(): Promise<string> {
   const made = `${folder}.${randomBytes(4).toString('hex')}`;
   await mkdir(cache, { recursive: true });
   await run('python3', ['-m', 'venv', made]);
-  await run(path.join(made, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements], {
+  // Wheels alone: what builds a source distribution would be pinned by nothing.
+  const pinned = ['--require-hashes', '--only-binary', ':all:', '-r', requirements];
+  await run(path.join(made, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...pinned], {
     timeout: 600_000,
   });
   // The programs' first lines name the folder that they were made in.
