@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { AgentBed, type BedOptions, node } from './testing/agent-bed.ts';
 
@@ -155,6 +156,19 @@ test('a refused token is read again, and the write goes through', async () => {
 });
 
 describe('refreshes', () => {
+  test('one is tried soon when an order has not reached the host, and says when it is there again', async () => {
+    await startBed({ patienceMs: 50, refreshInterval: '24h' });
+    bed.startAgent();
+    await bed.carryOut({ id: 's1', action: 'Stage', version: '1.26.1' });
+    renameSync(bed.socketPath, `${bed.socketPath}.gone`);
+    await bed.carryOut({ id: 'r1', action: 'Reboot', version: '1.26.1', bootID: bed.bootID }, 'Failed');
+    expect(bed.status).toMatchObject({ answer: { error: { code: 'HostUnreachable' } }, refreshError: { code: 'HostUnreachable' } });
+    renameSync(`${bed.socketPath}.gone`, bed.socketPath);
+    await bed.until(() => bed.status.refreshError === undefined, 'the host is reached again');
+    await bed.carryOut({ id: 'r2', action: 'Reboot', version: '1.26.1', bootID: bed.bootID });
+    expect(bed.host.os.version).toBe('1.26.1');
+  });
+
   test('one that fails is reported once, and taken back by the next that works', async () => {
     await startBed({ refreshInterval: '1s' });
     bed.host.faults.arm('refreshFails', 3);

@@ -107,6 +107,8 @@ export class Orders {
     if (!isOurs(error)) throw error;
     const failure = asOrderFailed(error);
     this.#update.logger.error({ order: order.id, action: order.action, code: failure.code, error }, 'order failed');
+    // Nobody is drained anew for a host that is not there: it counts as lost until a refresh has reached it.
+    if (failure.code === 'HostUnreachable') this.#update.noteTrouble(failure);
     await this.#answer(order, 'Failed', signal, failure);
   }
 

@@ -8,6 +8,8 @@ import type { ActionResult, UpdateHost } from './update-host.ts';
 const firstWithinMs = 5_000;
 const jitter = 0.1;
 const failureBackoff = { baseMs: 10_000, maxMs: 15 * 60_000, jitter: 0.5 };
+/** Nobody but us is troubled, and the node is held meanwhile. */
+const unreachableBackoff = { baseMs: 1_000, maxMs: 60_000, jitter: 0.5 };
 
 /** Asks the host for news every so often, ±10 %, and soon after a start; after failures more and more rarely. */
 export class Refreshes {
@@ -42,8 +44,20 @@ export class Refreshes {
 
   /** Resolves with the time until the next one is due, in milliseconds. */
   async refreshIfDue(intervalMs: number, signal: AbortSignal): Promise<number> {
+    this.#noticeLoss();
     if (this.#waitMs(intervalMs) <= 0) await this.#refresh(signal);
     return Math.max(0, this.#waitMs(intervalMs));
+  }
+
+  /** An order has not reached the host: it is asked soon, as after a refresh that has not. */
+  #noticeLoss(): void {
+    if (this.#failures > 0 || this.#update.refreshedAt === undefined || !this.#isLost) return;
+    this.#failures = 1;
+    this.#failedAt = this.#update.clock.monotonic();
+  }
+
+  get #isLost(): boolean {
+    return this.#update.notebook.status.refreshError?.code === 'HostUnreachable';
   }
 
   #waitMs(intervalMs: number): number {
@@ -53,7 +67,8 @@ export class Refreshes {
   #dueAt(intervalMs: number): number {
     const { refreshedAt } = this.#update;
     if (this.#failures > 0) {
-      const backoff = { ...failureBackoff, maxMs: Math.min(failureBackoff.maxMs, intervalMs) };
+      const most = this.#isLost ? unreachableBackoff : failureBackoff;
+      const backoff = { ...most, maxMs: Math.min(most.maxMs, intervalMs) };
       return this.#failedAt + backoffMs(backoff, this.#failures, () => this.#share);
     }
     if (refreshedAt === undefined) return this.#startedAt + Math.min(firstWithinMs, intervalMs * jitter) * this.#share;

@@ -10,6 +10,7 @@ export const REASONS = {
   InvalidAnnotation: 'An annotation that steers the node has a value that cannot be read.',
   AdmissionPolicyMissing: 'The ValidatingAdmissionPolicy that limits the agents, or its binding, is missing: no order is given.',
   AgentMissing: 'No agent answers on the node.',
+  HostUnreachable: 'The agent on the node does not reach its host.',
   AgentOutdated: 'The agent does not know the order that it was given.',
   AwaitingReport: 'The agent has not reported the host yet.',
   NotOffered: 'The wanted version has not been offered to enough nodes yet.',
@@ -81,6 +82,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   InvalidAnnotation: "Put right or remove the annotation that the node's condition `AnnotationsValid` names.",
   AdmissionPolicyMissing: 'Install the chart again (`helm upgrade`): it brings both objects, named `lockkeeper-agent`.',
   AgentMissing: "Look at the agent's pod on the node: `kubectl get pods -A -l app.kubernetes.io/component=agent -o wide`.",
+  HostUnreachable:
+    "Look at the agent's log: the API socket of its host is not there, or nobody answers on it. It goes on by itself once the host answers.",
   AgentOutdated: "Bring the agents to the controller's version, and see that their DaemonSet has finished its rollout.",
   AwaitingReport: "Wait a minute; if it stays, read the log of the node's agent: its host may not answer.",
   NotOffered:

@@ -64,6 +64,7 @@ const CHANGES: Readonly<Partial<Record<Reason, (of: Subject) => string>>> = {
   AdmissionPolicyMissing: () => 'install the chart anew: helm upgrade',
   AgentMissing: ({ node }) =>
     `see its agent: kubectl get pods -A -o wide --field-selector spec.nodeName=${node} -l app.kubernetes.io/component=agent`,
+  HostUnreachable: ({ node }) => `the agent reaching its host: kubectl logs of the agent on ${node} says what is in the way`,
   Paused: ({ node, policy }) => `kubectl lockkeeper resume ${node}, or ${policy}`,
   KnownBad: ({ node }) => `kubectl lockkeeper retry ${node}, or a newer release`,
   RolledBack: ({ node }) => `kubectl lockkeeper retry ${node}, or a newer release`,

@@ -8,6 +8,7 @@ import { exclusion } from './exclusion.ts';
 import { failureBudget } from './failure-budget.ts';
 import { group } from './group.ts';
 import { guarded } from './guarded.ts';
+import { hostReachable } from './host-reachable.ts';
 import { knownBad } from './known-bad.ts';
 import { leaderLast } from './leader-last.ts';
 import { managedByOther } from './managed-by-other.ts';
@@ -21,7 +22,7 @@ import { window } from './window.ts';
 import { zone } from './zone.ts';
 
 /** What must not hold for anything to begin. */
-const both: readonly Rule[] = [guarded, readable, paused, managedByOther, beingDeleted, agentPresent];
+const both: readonly Rule[] = [guarded, readable, paused, managedByOther, beingDeleted, agentPresent, hostReachable];
 
 /** What must not hold for a download to begin, in this order. */
 export const stageRules: readonly Rule[] = [...both, knownBad, stagingWindow];
@@ -55,7 +56,7 @@ export const rollbackRules = {
 } as const satisfies Record<string, readonly Rule[]>;
 
 /** What may hold one node whatever its policy and the others do: it holds up no group and no zone. */
-export const ownRules: readonly Rule[] = [managedByOther, beingDeleted, agentPresent, cordonedByOther];
+export const ownRules: readonly Rule[] = [managedByOther, beingDeleted, agentPresent, hostReachable, cordonedByOther];
 
 /** Each rule's name, and what it wants, for people. */
 export const RULES: ReadonlyMap<Rule, { name: string; wants: string }> = new Map([
@@ -65,6 +66,7 @@ export const RULES: ReadonlyMap<Rule, { name: string; wants: string }> = new Map
   [managedByOther, { name: 'managed-by-other', wants: "the OS's existing operator is not on the node" }],
   [beingDeleted, { name: 'being-deleted', wants: 'nobody is deleting the node' }],
   [agentPresent, { name: 'agent-present', wants: 'an agent answers there' }],
+  [hostReachable, { name: 'host-reachable', wants: 'the agent reaches its host' }],
   [knownBad, { name: 'known-bad', wants: 'the version is not marked bad' }],
   [stagingWindow, { name: 'staging-window', wants: 'a download may begin now' }],
   [cordonedByOther, { name: 'cordoned-by-other', wants: 'nobody else has cordoned the node' }],

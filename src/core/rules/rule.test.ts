@@ -33,6 +33,7 @@ describe('the lists', () => {
       'managedByOther',
       'beingDeleted',
       'agentPresent',
+      'hostReachable',
       'knownBad',
       'cordonedByOther',
       'approval',
