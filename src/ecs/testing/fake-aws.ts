@@ -31,10 +31,12 @@ export class FakeAws {
   readonly wrong: string[] = [];
   readonly claims = new Set<string>();
   readonly changes: string[] = [];
+  /** Tasks that were stopped by a call, each with how long its instance had been drained for, in milliseconds. */
+  readonly stopped: { task: string; afterMs: number }[] = [];
   readonly items = new Map<string, Item>();
   readonly hosts: ReadonlyMap<string, FakeHost>;
   readonly #states = new Map<string, 'ACTIVE' | 'DRAINING'>();
-  readonly #tasks: { arn: string; instance: string }[] = [];
+  readonly #tasks: { arn: string; instance: string; alone?: true }[] = [];
   readonly #drainedAt = new Map<string, number>();
   readonly #commands = new Map<string, { endsAt: number; output: string | undefined }>();
 
@@ -57,12 +59,18 @@ export class FakeAws {
     return item && (JSON.parse(item.data) as InstanceRecord);
   }
 
+  /** Starts a task of no service, which leaves by itself never. */
+  startTask(instance: string): void {
+    this.#tasks.push({ arn: `task/alone-${instance}`, instance, alone: true });
+  }
+
   /** Time passes: tasks leave instances that are drained. */
   pass(milliseconds: number): void {
     this.now += milliseconds;
     const [active] = [...this.#states].filter(([, state]) => state === 'ACTIVE').map(([id]) => id);
     for (const task of this.#tasks)
-      if (active !== undefined && this.now - (this.#drainedAt.get(task.instance) ?? this.now) >= TASK_MS) task.instance = active;
+      if (task.alone !== true && active !== undefined && this.now - (this.#drainedAt.get(task.instance) ?? this.now) >= TASK_MS)
+        task.instance = active;
   }
 
   /** The wires of a new process. */
@@ -101,7 +109,11 @@ export class FakeAws {
     tasksOn: async (instances) => new Map(instances.map(({ arn }) => [arn, this.#tasksOn(arn)])),
     services: async () => [SERVICE],
     stopTask: async (arn) => {
-      this.wrong.push(`${arn} is stopped`);
+      const [task] = this.#tasks.splice(
+        this.#tasks.findIndex((one) => one.arn === arn),
+        1,
+      );
+      this.stopped.push({ task: arn, afterMs: this.now - (this.#drainedAt.get(task?.instance ?? '') ?? this.now) });
     },
   };
 
@@ -159,9 +171,9 @@ export class FakeAws {
   #tasksOn(instance: string): Task[] {
     return this.#tasks
       .filter((task) => task.instance === instance)
-      .map(({ arn }) => ({
+      .map(({ arn, alone }) => ({
         taskArn: arn,
-        group: 'service:web',
+        group: alone === true ? 'family:batch' : 'service:web',
         lastStatus: 'RUNNING',
         desiredStatus: 'RUNNING',
         containerInstanceArn: instance,
