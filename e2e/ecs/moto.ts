@@ -13,7 +13,10 @@ import { freePort } from '../bed/ports.ts';
 const run = promisify(execFile);
 const requirements = fileURLToPath(new URL('requirements.txt', import.meta.url));
 
-/** A folder with the Python programs of `requirements.txt`; made in the bed's cache where it is not there yet. */
+/**
+ * A folder with the Python programs of `requirements.txt`; made in the bed's cache where it is not there yet. After a change of a version
+ * there the hashes are made anew by `uv pip compile --no-deps --no-annotate --no-header --generate-hashes`.
+ */
 export async function pythonPrograms(): Promise<string> {
   const { cache } = bedEnvironment();
   const text = await readFile(requirements);
