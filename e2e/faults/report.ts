@@ -71,7 +71,7 @@ ${table}
 
 - A node that is deleted in the fraction of a second between its Reboot order and its agent's answer is rebooted all the same, though it may have registered again: no API can tie the two together. Its agent's token is refused from then on, and its letterbox goes with the node.
 - Where the CRDs are deleted, so is the memory of failed targets. A node whose Reboot order was lost that way waits for another boot until its deadline, because nobody can tell whether it reboots; then it is Failed, stays cordoned, and says so. A retry takes it back.
-- An agent that is killed between its order and the reboot may have lost the proof of what is staged: its node is given back, stages again and is ordered anew. So it is where the agent reaches no host: a node that was staged before is drained, given back, and tried again with the usual backoff until the socket is there.
+- An agent that is killed between its order and the reboot may have lost the proof of what is staged: its node is given back, stages again and is ordered anew. So it is where the agent reaches no host: a node that was being drained is given back, and no other is begun until its agent reaches its host again.
 - No program of ours writes a file, and each container's file system is read-only, so a full disk is nothing to them; both are looked at while they work.
 - Agents are killed by the kernel in a memory cgroup where the user may make one, and by SIGKILL where not: the remarks say which.
 `;
