@@ -6,10 +6,13 @@ import type { SsmApi } from '../ssm-api.ts';
 import type { Item, TableApi } from '../table-api.ts';
 import { FakeHost } from './fake-host.ts';
 
-/** When a process is to die: at one of its calls, before it is sent, or once it was carried out and nobody has heard of it. */
+/**
+ * When a process is to die: at one of its calls, before it is sent, or once it was carried out and nobody has heard of it; late, where it
+ * is carried out only after `deliver`, as what lay in a socket. A change of an instance's state is never late: ECS could not refuse it.
+ */
 export interface CrashPlan {
   readonly call: number;
-  readonly when: 'before' | 'after';
+  readonly when: 'before' | 'after' | 'late';
 }
 
 /** The APIs as one process has them. */
@@ -38,6 +41,7 @@ export class FakeAws {
   readonly #states = new Map<string, 'ACTIVE' | 'DRAINING'>();
   readonly #tasks: { arn: string; instance: string; alone?: true }[] = [];
   readonly #drainedAt = new Map<string, number>();
+  #late: (() => Promise<unknown>) | undefined;
   readonly #commands = new Map<string, { endsAt: number; output: string | undefined }>();
 
   constructor(version: string) {
@@ -71,6 +75,15 @@ export class FakeAws {
     for (const task of this.#tasks)
       if (task.alone !== true && active !== undefined && this.now - (this.#drainedAt.get(task.instance) ?? this.now) >= TASK_MS)
         task.instance = active;
+  }
+
+  /** What a process that was killed has still sent comes in. */
+  async deliver(): Promise<void> {
+    const late = this.#late;
+    this.#late = undefined;
+    await late?.().catch((error: unknown) => {
+      if (!(error instanceof Stale)) throw error;
+    });
   }
 
   /** The wires of a new process. */
