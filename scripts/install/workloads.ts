@@ -19,25 +19,13 @@ export function workloads(scope: Construct): void {
           serviceAccountName: 'lockkeeper-controller',
           priorityClassName: 'system-cluster-critical',
           nodeSelector: { 'kubernetes.io/os': 'linux' },
-          topologySpreadConstraints: [
-            {
-              topologyKey: 'topology.kubernetes.io/zone',
-              maxSkew: 1,
-              whenUnsatisfiable: 'ScheduleAnyway',
-              matchLabelKeys: ['pod-template-hash'],
-              labelSelector: { matchLabels: podLabels('controller') },
-            },
-          ],
-          affinity: {
-            podAntiAffinity: {
-              preferredDuringSchedulingIgnoredDuringExecution: [
-                {
-                  weight: 100,
-                  podAffinityTerm: { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: podLabels('controller') } },
-                },
-              ],
-            },
-          },
+          topologySpreadConstraints: ['topology.kubernetes.io/zone', 'kubernetes.io/hostname'].map((topologyKey) => ({
+            topologyKey,
+            maxSkew: 1,
+            whenUnsatisfiable: 'ScheduleAnyway',
+            matchLabelKeys: ['pod-template-hash'],
+            labelSelector: { matchLabels: podLabels('controller') },
+          })),
           securityContext: { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, seccompProfile: { type: 'RuntimeDefault' } },
           containers: [
             {
