@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { BY_HAND } from '../../src/api/names.ts';
 import type { KubeObject } from '../bed/api.ts';
 import type { AuditEntry } from '../bed/audit.ts';
 import type { Bed } from '../bed/bed.ts';
@@ -22,11 +23,6 @@ describe('a drain', () => {
     });
     for (const name of ['node-2', 'node-3']) await phase(name, 'Staged', 'CapacityReached');
 
-    const refused = await eventually(async () => {
-      const requests = await evictionsOf(bed, guard.name);
-      return requests.length >= 3 && requests;
-    });
-    expect(refused.map(codeOf)).toEqual([429, 429, 429]);
     const [told] = await eventually(async () => {
       const events = await eventsOf(bed, guard.name);
       return events.length > 0 && events;
@@ -39,8 +35,8 @@ describe('a drain', () => {
     await updated('1.26.1');
 
     const all = await evictionsOf(bed, guard.name);
-    // How soon is measured by the benchmark (budget_open_to_evicted).
-    expect(all.map(codeOf).filter((code) => code !== 429)).toEqual([201]);
+    // How soon is measured by the benchmark (budget_open_to_evicted). A budget that is known to be full was not asked before.
+    expect(all.map(codeOf)).toEqual([201]);
     await judge.invariants();
     expect(judge.mostUnavailable()).toBe(1);
     for (const name of ['node-1', 'node-2', 'node-3']) expect(changes(history.versions, name, isCordoned)).toEqual([false, true, false]);
@@ -78,6 +74,38 @@ describe('a drain', () => {
     ).toEqual(['node-1', 'node-2', 'node-3']);
     expect(changes(history.versions, 'node-2', isCordoned)).toEqual([false, true, false]);
   }, 120_000);
+
+  test('whose evictions hang, more of them than there are connections, holds up neither the lease nor the nodes beside it', async () => {
+    const { bed, eventually, judge, machines, phase, release, updated } = await start({
+      // Of seven, six at most are away at once.
+      nodes: 7,
+      policy: { rollout: { maxUnavailable: '100%' }, drain: { force: true, timeout: '10m' } },
+      faultsFor: ['controller'],
+    });
+    const full = machines.slice(0, 5);
+    const pods = full.flatMap(({ name }) => Array.from({ length: 20 }, (_, index) => nakedPod(name, `${name}-${index}`)));
+    await bed.client.apply(...pods);
+    await bed.kubectl('annotate', 'node', 'node-6', `${BY_HAND.paused}=true`);
+    const evictions = bed.faults.arm(
+      'hold',
+      ({ method, path }) => method === 'POST' && path.endsWith('/eviction'),
+      Number.POSITIVE_INFINITY,
+    );
+    const leases = () => bed.audit.find({ verb: 'patch', resource: 'leases', userAgent: 'lockkeeper-controller' });
+    release('1.26.1');
+    for (const { name } of full) await phase(name, 'Draining');
+    // Each is given up after half a minute, and would be asked for anew.
+    await eventually(() => evictions.caught.length === pods.length, { timeoutMs: 25_000 });
+    const renewed = (await leases()).length;
+    await bed.kubectl('annotate', 'node', 'node-6', `${BY_HAND.paused}-`);
+    await updated('1.26.1', ['node-6']);
+    await eventually(async () => (await leases()).length >= renewed + 2);
+    expect(evictions.caught).toHaveLength(pods.length);
+    evictions.lift();
+    await evictions.release();
+    await updated('1.26.1');
+    await judge.invariants();
+  }, 180_000);
 
   test('whose pods are gone waits until their volume is detached, told by the watch', async () => {
     const { bed, eventually, judge, machines, phase, releaseInOrder, updated } = await start({ nodes: 1 });
@@ -123,9 +151,9 @@ const codeOf = ({ responseStatus }: AuditEntry): number => responseStatus?.code 
 
 const nakedPath = '/api/v1/namespaces/default/pods/naked';
 /** A pod that nobody would create again. */
-const nakedPod = (nodeName: string) => ({
+const nakedPod = (nodeName: string, name = 'naked') => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name: 'naked', namespace: 'default' },
+  metadata: { name, namespace: 'default' },
   spec: { nodeName, containers: [{ name: 'main', image: 'none' }] },
 });

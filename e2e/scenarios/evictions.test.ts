@@ -50,7 +50,7 @@ afterAll(async () => {
 });
 
 /** Drains the pods as they are now, or as `change` says that they were seen. */
-async function drain(pods: readonly string[], change: object = {}): Promise<void> {
+async function drain(pods: readonly string[], change: object = {}, budget: Partial<Budget> = {}): Promise<void> {
   outcomes = [];
   const clock = systemClock;
   const webhooks = new EvictionWebhooks(client, clock, logger);
@@ -65,9 +65,15 @@ async function drain(pods: readonly string[], change: object = {}): Promise<void
     changed: none,
     onEviction: (outcome) => outcomes.push(outcome),
   });
-  budgets = (await bed.client.list('/apis/policy/v1/poddisruptionbudgets')).map(budgetOf);
+  await seeBudgets(budget);
   const evict = await Promise.all(pods.map(async (key) => ({ ...podOf(await bed.client.get(podPath(key))), ...change })));
   drainer.want([{ node, claim: 'claim', evict }]);
+}
+
+/** What the drain knows of the budgets from now on, as their watch would tell it. */
+async function seeBudgets(change: Partial<Budget> = {}): Promise<void> {
+  budgets = (await bed.client.list('/apis/policy/v1/poddisruptionbudgets')).map((raw) => ({ ...budgetOf(raw), ...change }));
+  for (const { namespace } of budgets) drainer.budgetChanged(namespace);
 }
 
 const blocked = (): readonly BlockedPod[] => drainer.blocked().get(node) ?? [];
@@ -133,7 +139,8 @@ describe('the real Eviction API', () => {
 
   test('names the budget with its numbers, and the eviction goes through once it is open', async () => {
     const key = await aPod('budgeted', [{ minAvailable: 1 }]);
-    await drain([key]);
+    // The news that it is full have not come yet.
+    await drain([key], {}, { disruptionsAllowed: 1 });
     expect(await blockedBy('DisruptionBudget')).toMatchObject({
       pod: key,
       budget: 'budgeted/budgeted-0',
@@ -142,6 +149,21 @@ describe('the real Eviction API', () => {
     await bed.client.patch(`${budgetsPath('budgeted')}/budgeted-0`, { spec: { minAvailable: 0 } });
     await gone(key);
     expect((await answers(key)).at(-1)).toBe(201);
+    expect(blocked()).toEqual([]);
+  });
+
+  test('is not asked while the budget is known to be full, and takes the eviction as soon as it is known to be open', async () => {
+    const key = await aPod('full', [{ minAvailable: 1 }]);
+    await drain([key]);
+    expect(await blockedBy('DisruptionBudget')).toMatchObject({
+      budget: 'full/full-0',
+      message: expect.stringMatching(/1 healthy, 1 needed$/),
+    });
+    await bed.client.patch(`${budgetsPath('full')}/full-0`, { spec: { minAvailable: 0 } });
+    await bed.eventually(async () => isObserved(await bed.client.get(`${budgetsPath('full')}/full-0`)));
+    await seeBudgets();
+    await gone(key);
+    expect(await answers(key)).toEqual([201]);
     expect(blocked()).toEqual([]);
   });
 

@@ -38,8 +38,10 @@ import { ProgressThrottle } from './throttle.ts';
 const STUCK_MS = 120_000;
 const PASS = 'pass';
 
-/** Connections: applying takes 16 and draining 32 at most, and the lease must be renewed beside them. */
+/** Connections: applying takes 16, Events 8, and what is asked for beside them a few; the lease must never wait for one. */
 const MAX_SOCKETS = 64;
+/** Evictions have their own: where somebody's webhook hangs, twenty more begin each second, and each has half a minute. */
+const MAX_EVICTION_SOCKETS = 1_024;
 
 /** How a run of the controller differs from that of a replica. */
 export interface Variant {
@@ -70,14 +72,17 @@ export async function runController(
     ...(notifications !== undefined && { readableWebhooks: () => readableReceivers(notifications) }),
   });
   for (const { name } of notifications?.webhooks ?? []) metrics.notifies(name);
-  const client = new KubeClient({
-    credentials,
-    userAgent: `lockkeeper-controller/${VERSION}`,
-    clock,
-    logger,
-    maxSockets: MAX_SOCKETS,
-    onRequest: metrics.requested,
-  });
+  const connect = (maxSockets: number): KubeClient =>
+    new KubeClient({
+      credentials,
+      userAgent: `lockkeeper-controller/${VERSION}`,
+      clock,
+      logger,
+      maxSockets,
+      onRequest: metrics.requested,
+    });
+  const client = connect(MAX_SOCKETS);
+  const evictingClient = connect(MAX_EVICTION_SOCKETS);
   const self = config.nodeName === undefined ? undefined : { namespace: config.namespace, pod: config.identity, node: config.nodeName };
 
   let term: Term | undefined;
@@ -113,6 +118,7 @@ export async function runController(
     const checks = new Checks({ client, clock, random, now, intervalMs: config.checkIntervalMs, changed: wake });
     const drainer = new Drainer({
       ...deps,
+      client: evictingClient,
       webhooks: () => webhooks.list(),
       budgets: () => [...reflectors.budgets.items.values()],
       assertLeading,
@@ -247,6 +253,7 @@ export async function runController(
     server?.close();
     server?.closeAllConnections();
     client.close();
+    evictingClient.close();
     logger.info({}, 'controller stopped');
   }
 }

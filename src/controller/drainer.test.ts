@@ -184,14 +184,13 @@ describe('a drain', () => {
       ),
     );
     await settle();
-    // One more than the bound: no node waits for others with its first.
-    expect(all.asked).toHaveLength(6);
+    expect(all.asked).toHaveLength(5);
     for (let index = 0; index < all.asked.length; index += 1) {
       all.asked[index]!.answer();
       await settle(2);
     }
     expect(all.asked).toHaveLength(30);
-    expect(all.state.most).toBe(6);
+    expect(all.state.most).toBe(5);
   });
 
   test('of which one pod is blocked goes on with the others', async () => {
@@ -205,7 +204,7 @@ describe('a drain', () => {
 
   test('asks for the pods of one budget one after the other, on all nodes together, and for others meanwhile', async () => {
     const { drainer, state, asked, names } = bed();
-    state.budgets = [aBudget('web'), aBudget('web', { namespace: 'bank' })];
+    state.budgets = [aBudget('web', { disruptionsAllowed: 3 }), aBudget('web', { namespace: 'bank', disruptionsAllowed: 1 })];
     drainer.want([
       aDrain('a', [web('p1'), web('p2'), aPod('p3')]),
       aDrain('b', [web('p4'), aPod('p5', { namespace: 'bank', labels: { app: 'web' } })]),
@@ -222,7 +221,7 @@ describe('a drain', () => {
 
   test('of many pods under one budget, the first of which hangs, goes on with those of others, and soon with its own', async () => {
     const { drainer, state, names, clock } = bed();
-    state.budgets = [aBudget('web')];
+    state.budgets = [aBudget('web', { disruptionsAllowed: 50 })];
     drainer.want([aDrain('a', [...Array.from({ length: 100 }, (_, index) => web(`p${index}`)), aPod('other')])]);
     await settle();
     expect(names()).toEqual(['shop/p0', 'shop/other']);
@@ -231,8 +230,8 @@ describe('a drain', () => {
     expect(names()).toEqual(['shop/p0', 'shop/other', 'shop/p1']);
   });
 
-  test('of which all but one pod is refused, or hangs, evicts that one at once; and so does another node’s', async () => {
-    const { drainer, state, names } = bed();
+  test('of which all but one pod is refused, evicts that one at once; where all pods of many nodes hang, another node waits a second', async () => {
+    const { drainer, state, names, clock } = bed();
     state.instantly = byBudget;
     const refused = Array.from({ length: 200 }, (_, index) => aPod(`refused${index}`));
     drainer.want([aDrain('a', [...refused, aPod('last')])]);
@@ -241,6 +240,9 @@ describe('a drain', () => {
     state.instantly = undefined;
     const hanging = ['a', 'b', 'c'].map((node) => Array.from({ length: 20 }, (_, index) => aPod(`${node}${index}`)));
     drainer.want([...hanging.map((pods, index) => aDrain(`hangs-${index}`, pods)), aDrain('d', [aPod('free')])]);
+    await settle();
+    expect(names()).not.toContain('shop/free');
+    clock.advance(1_000);
     await settle();
     expect(names()).toContain('shop/free');
   });
@@ -433,6 +435,102 @@ describe('a drain', () => {
   });
 });
 
+describe('a budget that is full', () => {
+  const p1 = web('p1');
+
+  test('is not asked for again and again: its pod is shown as blocked, and asked for once a minute all the same', async () => {
+    const { drainer, state, names, clock, outcomes } = bed();
+    state.budgets = [aBudget('web')];
+    state.instantly = byBudget;
+    drainer.want([aDrain('a', [p1])]);
+    await settle();
+    const [blocked] = drainer.blocked().get('a')!;
+    expect(blocked).toMatchObject({ pod: 'shop/p1', reason: 'DisruptionBudget', budget: 'shop/web' });
+    expect(blocked!.message).toBe('the budget web allows no eviction now: 2 healthy, 2 needed');
+    await clock.advanceGently(59_000, 1_000);
+    expect([names(), outcomes]).toEqual([[], []]);
+    expect(state.told).not.toEqual([]);
+    // The wait between two tries is at most 30 s.
+    await clock.advanceGently(31_000, 1_000);
+    expect(names()).toHaveLength(1);
+    await clock.advanceGently(600_000, 1_000);
+    expect(names().length).toBeGreaterThanOrEqual(6);
+    expect(names().length).toBeLessThanOrEqual(11);
+    expect(state.changes).toBe(1);
+  });
+
+  test('keeps the words that the API server found for it, while its numbers are the same', async () => {
+    const { drainer, state, clock } = bed();
+    const message = () => drainer.blocked().get('a')![0]!.message;
+    state.instantly = byBudget;
+    state.budgets = [aBudget('web', { disruptionsAllowed: 1 })];
+    drainer.want([aDrain('a', [p1])]);
+    await settle();
+    const words = message();
+    expect(words).toMatch(/2 healthy, 2 needed; Cannot evict pod/);
+    state.budgets = [aBudget('web')];
+    await clock.advanceGently(10_000, 1_000);
+    expect(message()).toBe(words);
+    state.budgets = [aBudget('web', { currentHealthy: 1 })];
+    await clock.advanceGently(20_000, 1_000);
+    expect(message()).toMatch(/1 healthy, 2 needed$/);
+  });
+
+  test.each<[string, Partial<PodView>, Budget[], Partial<WantedDrain>]>([
+    ['the pod is not ready: it may go for all that', { ready: false }, [aBudget('web')], {}],
+    ['the budget is newer than its status', {}, [aBudget('web', { observed: false })], {}],
+    ['the budget cannot be computed', {}, [aBudget('web', { syncFailed: 'no scale' })], {}],
+    ['two budgets cover the pod', {}, [aBudget('web'), aBudget('all', { selector: {} })], {}],
+    ['no budget covers the pod', {}, [aBudget('other'), aBudget('web', { namespace: 'bank' })], {}],
+    ['the budget has room', {}, [aBudget('web', { disruptionsAllowed: 1 })], {}],
+  ])('is for the API server to judge where %s', async (_name, change, budgets, drain) => {
+    const { drainer, state, names } = bed();
+    state.budgets = budgets;
+    drainer.want([aDrain('a', [{ ...p1, ...change }], drain)]);
+    await settle();
+    expect(names()).toEqual(['shop/p1']);
+  });
+
+  test('keeps nobody whom a drain by force deletes', async () => {
+    const { drainer, state } = bed();
+    state.budgets = [aBudget('web')];
+    drainer.want([aDrain('a', [p1], { force: true })]);
+    await settle();
+    expect(state.deleted).toHaveLength(1);
+  });
+
+  test('by what was accepted since its status was written: the rest waits for the next one, which counts for itself', async () => {
+    const { drainer, state, names, asked } = bed();
+    state.budgets = [aBudget('web', { disruptionsAllowed: 1 })];
+    const unready = { ...web('p0'), ready: false };
+    drainer.want([aDrain('a', [unready, p1, web('p2'), web('p3'), web('p4')])]);
+    for (const wanted of [['shop/p0'], ['shop/p0', 'shop/p1']]) {
+      await settle();
+      expect(names()).toEqual(wanted);
+      asked.at(-1)!.answer();
+    }
+    await settle();
+    // A pod that was not ready takes nothing of the budget, the second has taken all of it.
+    expect(names()).toEqual(['shop/p0', 'shop/p1']);
+    expect(
+      drainer
+        .blocked()
+        .get('a')
+        ?.map(({ pod }) => pod),
+    ).toEqual(['shop/p2', 'shop/p3', 'shop/p4']);
+    // Written before the answer comes: the one that was asked for meanwhile is in its numbers.
+    state.budgets = [aBudget('web', { disruptionsAllowed: 1 })];
+    drainer.budgetChanged('shop');
+    await settle();
+    state.budgets = [aBudget('web', { disruptionsAllowed: 1 })];
+    asked.at(-1)!.answer();
+    await settle();
+    drainer.budgetChanged('shop');
+    await settle();
+    expect(names()).toEqual(['shop/p0', 'shop/p1', 'shop/p2', 'shop/p3']);
+  });
+});
+
 describe('a budget that opens', () => {
   /** Three pods of `web` on two nodes, all blocked. */
   async function blockedBed() {
@@ -501,7 +599,7 @@ describe('a budget that opens', () => {
     drainer.budgetChanged('shop');
     await settle();
     expect(names()).toHaveLength(1);
-    state.budgets = [aBudget('web')];
+    state.budgets = [aBudget('web', { disruptionsAllowed: 1 })];
     drainer.budgetChanged('shop');
     await settle();
     expect(names()).toHaveLength(2);

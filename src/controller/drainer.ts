@@ -9,7 +9,8 @@ import type { Clock } from '../kube/clock.ts';
 import { ApiError } from '../kube/errors.ts';
 import type { Logger } from '../kube/logger.ts';
 import { type Requeue, WorkQueue } from '../kube/work-queue.ts';
-import { blockedPod, type EvictionOutcome, mayBeAWebhooks, outcomeOf, selects } from './eviction.ts';
+import { BudgetRoom } from './budget-room.ts';
+import { blockedPod, budgetKey, describeBudget, type EvictionOutcome, mayBeAWebhooks, outcomeOf, selects } from './eviction.ts';
 import { EvictionTurns } from './eviction-turns.ts';
 import type { EvictionWebhook } from './eviction-webhooks.ts';
 
@@ -38,11 +39,11 @@ export interface DrainerDeps {
 export type WantedDrain = DrainDecision & { policy?: string | undefined; from?: string | undefined; to?: string | undefined };
 
 const CONCURRENCY = 20;
-const TOTAL_CONCURRENCY = 32;
+const TOTAL_CONCURRENCY = 20;
 /** More than a node has pods: those that wait for their turn hold up nobody. */
 const WORKERS = 1_024;
 const RETRY = { baseMs: 1_000, maxMs: 30_000, jitter: 0.2 };
-/** A pod whose eviction was accepted is tried again after so long, should it still be there untouched. */
+/** A pod is asked for again after so long, should it still be there untouched although its eviction was accepted, or its budget full. */
 const NET_MS = 60_000;
 /** After so many tries in a row a pod that is said to be gone, or whose eviction gets no answer, counts as blocked, and owners are told. */
 const PATIENT_TRIES = 3;
@@ -51,6 +52,7 @@ const PATIENT_TRIES = 3;
 export class Drainer {
   readonly #deps: DrainerDeps;
   readonly #turns: EvictionTurns;
+  readonly #room: BudgetRoom;
   readonly #drains = new Map<string, NodeDrain>();
   readonly #ending = new Set<Promise<void>>();
 
@@ -58,6 +60,7 @@ export class Drainer {
     this.#deps = deps;
     const limits = { perNode: deps.concurrency ?? CONCURRENCY, inAll: deps.totalConcurrency ?? TOTAL_CONCURRENCY };
     this.#turns = new EvictionTurns(limits, deps.clock);
+    this.#room = new BudgetRoom(deps.budgets);
   }
 
   /** Drains these nodes as far as the decision says, and stops all other drains. */
@@ -74,7 +77,7 @@ export class Drainer {
     for (const [node, decision] of wanted) {
       let drain = this.#drains.get(node);
       if (drain === undefined) {
-        drain = new NodeDrain(this.#deps, this.#turns, decision);
+        drain = new NodeDrain(this.#deps, this.#turns, this.#room, decision);
         this.#drains.set(node, drain);
       }
       drain.update(decision);
@@ -107,6 +110,7 @@ class NodeDrain {
   readonly claim: string;
   readonly #deps: DrainerDeps;
   readonly #turns: EvictionTurns;
+  readonly #room: BudgetRoom;
   readonly #queue: WorkQueue<string>;
   readonly #running: Promise<void>;
   readonly #stop = new AbortController();
@@ -116,12 +120,15 @@ class NodeDrain {
   readonly #tries = new Map<string, number>();
   /** When the API server last accepted a pod's eviction, by the monotonic clock. */
   readonly #accepted = new Map<string, number>();
+  /** When it was last asked for a pod, or was first not asked for its budget's sake, by the monotonic clock. */
+  readonly #asked = new Map<string, number>();
   #decision: WantedDrain;
 
-  constructor(deps: DrainerDeps, turns: EvictionTurns, decision: WantedDrain) {
+  constructor(deps: DrainerDeps, turns: EvictionTurns, room: BudgetRoom, decision: WantedDrain) {
     this.claim = decision.claim;
     this.#deps = deps;
     this.#turns = turns;
+    this.#room = room;
     this.#decision = decision;
     this.#queue = new WorkQueue<string>({
       worker: (uid, signal) => this.#evict(uid, signal),
@@ -181,19 +188,40 @@ class NodeDrain {
   async #evict(uid: string, signal: AbortSignal): Promise<Requeue | undefined> {
     const first = this.#pods.get(uid);
     if (first === undefined) return undefined;
-    const budget = this.#deps.budgets().find((one) => selects(one, first));
-    const lane = { node: this.#decision.node, budget: budget && `${budget.namespace}/${budget.name}` };
+    const budget = this.#room.covering(first);
+    const lane = { node: this.#decision.node, budget: budget && budgetKey(budget) };
     return this.#turns.run(lane, async () => {
       const pod = this.#pods.get(uid);
       if (pod === undefined || signal.aborted) return undefined;
       // A budget that opened while the pod was being evicted asks for a second time.
       const restMs = (this.#accepted.get(uid) ?? Number.NEGATIVE_INFINITY) + NET_MS - this.#deps.clock.monotonic();
       if (restMs > 0) return { requeueAfterMs: restMs };
+      const full = this.#keptBy(pod);
+      if (full !== undefined) return this.#note(pod, { kind: 'blocked', blocked: full });
       this.#deps.assertLeading();
+      // As it is seen now: by the time of the answer its status may have been written, and count this one.
+      const under = pod.ready ? this.#room.covering(pod) : undefined;
       const outcome = await this.#ask(pod, signal);
+      if (outcome.kind === 'accepted' && under !== undefined) this.#room.spend(under);
       this.#deps.onEviction?.(outcome.kind);
       return this.#note(pod, outcome);
     });
+  }
+
+  /** What keeps a pod whose budget is known to be full: the API server need not be asked, but for once in a while. */
+  #keptBy(pod: PodView): BlockedPod | undefined {
+    const now = this.#deps.clock.monotonic();
+    const budget = this.#decision.force === true ? undefined : this.#room.full(pod);
+    const askedAt = this.#asked.get(pod.uid);
+    if (budget === undefined || (askedAt !== undefined && now - askedAt >= NET_MS)) {
+      this.#asked.set(pod.uid, now);
+      return undefined;
+    }
+    if (askedAt === undefined) this.#asked.set(pod.uid, now);
+    const kept = blockedPod(pod, 'DisruptionBudget', describeBudget(budget, pod), budgetKey(budget));
+    const before = this.#blocked.get(pod.uid);
+    // The API server's own words are kept for as long as they hold.
+    return before !== undefined && before.budget === kept.budget && before.message?.startsWith(kept.message ?? '') ? before : kept;
   }
 
   /** Past its budgets. The right to it is the chart's to give. */
@@ -259,7 +287,7 @@ class NodeDrain {
     const { reason, budget, message } = blocked;
     if ((this.#tries.get(pod.uid) ?? 0) >= PATIENT_TRIES) this.#deps.onBlocked?.(pod, blocked, this.#decision);
     if (before?.reason === reason && before.budget === budget) return;
-    this.#deps.logger.info({ ...line, reason, budget, why: message }, 'an eviction was refused');
+    this.#deps.logger.info({ ...line, reason, budget, why: message }, 'a pod cannot be evicted now');
     this.#deps.changed();
   }
 
@@ -294,5 +322,6 @@ class NodeDrain {
     this.#blocked.delete(uid);
     this.#tries.delete(uid);
     this.#accepted.delete(uid);
+    this.#asked.delete(uid);
   }
 }

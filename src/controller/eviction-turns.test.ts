@@ -34,19 +34,42 @@ describe('evictions take turns', () => {
     expect(names()).toEqual(['a3', 'a4']);
   });
 
-  test('so many in all; but a node that has none under way waits for nobody', async () => {
+  test('so many in all, and next the node’s that has fewest under way', async () => {
     const { begin, end, names } = bed();
     for (const node of ['a', 'b', 'c', 'd']) for (const index of [1, 2]) begin(`${node}${index}`, { node });
-    expect(names()).toEqual(['a1', 'a2', 'b1', 'c1', 'd1']);
+    expect(names()).toEqual(['a1', 'a2', 'b1']);
     await end('a1');
-    expect(names()).toEqual(['a2', 'b1', 'c1', 'd1']);
+    expect(names()).toEqual(['a2', 'b1', 'c1']);
     await end('b1');
-    expect(names()).toEqual(['a2', 'c1', 'd1', 'b2']);
+    expect(names()).toEqual(['a2', 'c1', 'b2']);
     await end('c1');
-    expect(names()).toEqual(['a2', 'd1', 'b2', 'c2']);
-    await end('d1');
+    expect(names()).toEqual(['a2', 'b2', 'c2']);
     await end('a2');
-    expect(names()).toEqual(['b2', 'c2', 'd2']);
+    expect(names()).toEqual(['b2', 'c2', 'd1']);
+    await end('b2');
+    expect(names()).toEqual(['c2', 'd1', 'd2']);
+  });
+
+  test('one that hangs keeps other nodes waiting no longer than a second, and its own as long as it hangs', async () => {
+    const { begin, end, clock, names } = bed();
+    for (const name of ['a1', 'a2', 'a3']) begin(name, { node: 'a' });
+    for (const name of ['b1', 'b2', 'b3']) begin(name, { node: 'b' });
+    expect(names()).toEqual(['a1', 'a2', 'b1']);
+    clock.advance(999);
+    await settle(1);
+    expect(names()).toEqual(['a1', 'a2', 'b1']);
+    clock.advance(1);
+    await settle(1);
+    expect(names()).toEqual(['a1', 'a2', 'b1', 'b2']);
+    for (const name of ['c1', 'c2', 'd1']) begin(name, { node: name.slice(0, 1) });
+    expect(names()).toEqual(['a1', 'a2', 'b1', 'b2', 'c1', 'c2']);
+    // What ends late has given its place away already.
+    await end('a1');
+    expect(names()).toEqual(['a2', 'b1', 'b2', 'c1', 'c2']);
+    await end('c1');
+    expect(names()).toEqual(['a2', 'b1', 'b2', 'c2', 'd1']);
+    for (const name of ['a2', 'b1', 'b2', 'c2', 'd1', 'a3', 'b3']) await end(name);
+    expect(clock.timers).toBe(0);
   });
 
   test('one of a budget, on whichever node; who waits for it takes nobody’s place', async () => {

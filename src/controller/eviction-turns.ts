@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from '../kube/clock.ts';
 
-/** Evictions at once on one node, and, all nodes together, before a node that has one under way must wait with its next. */
+/** Evictions at once on one node, and on all nodes together. */
 export interface TurnLimits {
   perNode: number;
   inAll: number;
@@ -17,13 +17,14 @@ interface Waiting {
   start: () => void;
 }
 
-/** So long may one eviction keep the others of its budget waiting: somebody's webhook may hang. */
-const BUDGET_TURN_MS = 1_000;
+/** So long may one eviction keep those of other nodes waiting: somebody's webhook may hang. */
+const TURN_MS = 1_000;
 
 /**
- * Has evictions wait for their turn, first come, first served, but nobody behind somebody who waits for something else.
- * Of one budget one at a time: two that race for its status cost one of them half a second within the API server.
- * Of one node so many, and in all so many, but one of each node at least: what hangs on one node holds up no other.
+ * Has evictions wait for their turn, but nobody behind somebody who waits for something else: the node's that has fewest under way,
+ * and of one node first come, first served. Of one budget one at a time: two that race for its status cost one of them half a second
+ * within the API server. Of one node so many, and of all together so many; but one that hangs counts for its own node alone after a
+ * second.
  */
 export class EvictionTurns {
   readonly #limits: TurnLimits;
@@ -31,7 +32,7 @@ export class EvictionTurns {
   readonly #waiting = new Set<Waiting>();
   readonly #nodes = new Map<string, number>();
   readonly #budgets = new Set<string>();
-  #running = 0;
+  #inAll = 0;
 
   constructor(limits: TurnLimits, clock: Clock) {
     this.#limits = limits;
@@ -42,53 +43,66 @@ export class EvictionTurns {
   async run<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
     if (!this.#free(lane)) await new Promise<void>((start) => this.#waiting.add({ lane, start }));
     else this.#take(lane);
-    const leaveBudget = this.#keepBudget(lane.budget);
+    const endTurn = this.#beginTurn(lane.budget);
     try {
       return await work();
     } finally {
-      this.#running -= 1;
       const onNode = (this.#nodes.get(lane.node) ?? 1) - 1;
       if (onNode === 0) this.#nodes.delete(lane.node);
       else this.#nodes.set(lane.node, onNode);
-      leaveBudget();
+      endTurn();
       this.#next();
     }
   }
 
   #free({ node, budget }: Lane): boolean {
-    const onNode = this.#nodes.get(node) ?? 0;
-    if (onNode >= this.#limits.perNode || (onNode > 0 && this.#running >= this.#limits.inAll)) return false;
+    if (this.#inAll >= this.#limits.inAll || (this.#nodes.get(node) ?? 0) >= this.#limits.perNode) return false;
     return budget === undefined || !this.#budgets.has(budget);
   }
 
   #take({ node, budget }: Lane): void {
-    this.#running += 1;
+    this.#inAll += 1;
     this.#nodes.set(node, (this.#nodes.get(node) ?? 0) + 1);
     if (budget !== undefined) this.#budgets.add(budget);
   }
 
-  /** The budget's turn ends with the work, or before it, where that takes too long. */
-  #keepBudget(budget: string | undefined): Cancel {
-    if (budget === undefined) return () => {};
+  /** What was taken of the budget and of the total is given back with the work's end, or before it, where that takes too long. */
+  #beginTurn(budget: string | undefined): Cancel {
     let kept = true;
-    const leave = (): void => {
+    const end = (): void => {
       cancel();
-      if (kept) this.#budgets.delete(budget);
+      if (!kept) return;
       kept = false;
+      this.#inAll -= 1;
+      if (budget !== undefined) this.#budgets.delete(budget);
     };
     const cancel = this.#clock.setTimeout(() => {
-      leave();
+      end();
       this.#next();
-    }, BUDGET_TURN_MS);
-    return leave;
+    }, TURN_MS);
+    return end;
   }
 
   #next(): void {
-    for (const waiting of this.#waiting) {
-      if (!this.#free(waiting.lane)) continue;
+    while (this.#inAll < this.#limits.inAll) {
+      const waiting = this.#first();
+      if (waiting === undefined) return;
       this.#waiting.delete(waiting);
       this.#take(waiting.lane);
       waiting.start();
     }
+  }
+
+  #first(): Waiting | undefined {
+    let first: Waiting | undefined;
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const waiting of this.#waiting) {
+      const onNode = this.#nodes.get(waiting.lane.node) ?? 0;
+      if (onNode >= fewest || !this.#free(waiting.lane)) continue;
+      if (onNode === 0) return waiting;
+      first = waiting;
+      fewest = onNode;
+    }
+    return first;
   }
 }

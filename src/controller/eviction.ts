@@ -118,9 +118,14 @@ export function selects(budget: Budget, pod: PodView): boolean {
 type Expression = NonNullable<NonNullable<Budget['selector']>['matchExpressions']>[number];
 const withValues = ({ key, operator, values }: Expression) => ({ key, operator, ...(values !== undefined && { values }) });
 
-const budgetKey = ({ namespace, name }: Budget): string => `${namespace}/${name}`;
+/** How a budget is named to people. */
+export const budgetKey = ({ namespace, name }: Budget): string => `${namespace}/${name}`;
 
-function describeBudget({ name, currentHealthy, desiredHealthy, syncFailed, unhealthyPodEvictionPolicy }: Budget, pod: PodView): string {
+/** Why a budget keeps a pod, by its last known status. */
+export function describeBudget(
+  { name, currentHealthy, desiredHealthy, syncFailed, unhealthyPodEvictionPolicy }: Budget,
+  pod: PodView,
+): string {
   if (syncFailed !== undefined) return `the budget ${name} allows no eviction: it cannot be computed (${syncFailed})`;
   const numbers = `the budget ${name} allows no eviction now: ${currentHealthy} healthy, ${desiredHealthy} needed`;
   if (pod.ready || unhealthyPodEvictionPolicy === 'AlwaysAllow') return numbers;

@@ -37,6 +37,8 @@ export interface Transport {
 // Under the API server's own 90 s, so that it is we who close.
 const idleMs = 60_000;
 const tcpKeepAliveMs = 20_000;
+/** Kept open after a burst: the next one need not shake hands anew. */
+const mostIdle = 32;
 
 /** Opens the pool for one server, through a proxy or by a dial where one is given. `maxSockets` bounds its connections; further requests queue. */
 export function createTransport(
@@ -48,7 +50,7 @@ export function createTransport(
     keepAlive: true,
     keepAliveMsecs: tcpKeepAliveMs,
     maxSockets,
-    maxFreeSockets: Math.min(maxSockets, 8),
+    maxFreeSockets: Math.min(maxSockets, mostIdle),
     timeout: idleMs,
     scheduling: 'lifo' as const,
     ...(proxy !== undefined && dial === undefined && { proxyEnv: proxy }),
