@@ -6,8 +6,9 @@ import { NotLeadingError } from '../kube/elector.ts';
 import { ApiError, ApiUnreachableError } from '../kube/errors.ts';
 import { FakeClock, settle } from '../kube/testing/fake-clock.ts';
 import { recordingLogger } from '../kube/testing/fixtures.ts';
-import { Drainer, type DrainerDeps, type WantedDrain } from './drainer.ts';
+import { Drainer, type DrainerDeps } from './drainer.ts';
 import type { EvictionWebhook } from './eviction-webhooks.ts';
+import type { WantedDrain } from './node-drain.ts';
 
 interface Asked {
   pod: string;
