@@ -34,9 +34,8 @@ export interface ApplierDeps extends WriterDeps {
 export const policyKey = (policy: string): string => `policy/${policy}`;
 
 const CONCURRENCY = 16;
-/** So long, in milliseconds, and for so many nodes, news of a node wait for writes of other nodes to begin: each decision anew costs time, too. */
-const SLICE_MS = 100;
-const SLICE_NODES = 64;
+/** So long, in milliseconds, news of a node wait for writes of other nodes to begin: each decision anew costs time, too. */
+const SLICE_MS = 50;
 
 /**
  * Carries out what was decided: claims first, then each node's commands in order, nodes side by side. Where there is much to write and
@@ -129,7 +128,7 @@ export class Applier {
     let begun = 0;
     await forEachBounded(nodes, CONCURRENCY, async (decision) => {
       const { node } = decision;
-      if (begun >= SLICE_NODES && clock.monotonic() - since >= SLICE_MS && hasNews()) {
+      if (begun >= CONCURRENCY && clock.monotonic() - since >= SLICE_MS && hasNews()) {
         applied.left.add(node);
         return;
       }
