@@ -40,8 +40,8 @@ const PASS = 'pass';
 
 /** Connections: applying takes 16, Events 8, and what is asked for beside them a few; the lease must never wait for one. */
 const MAX_SOCKETS = 64;
-/** Evictions have their own: where somebody's webhook hangs, twenty more begin each second, and each has half a minute. */
-const MAX_EVICTION_SOCKETS = 1_024;
+/** Evictions have their own: where somebody's webhook hangs, eight more begin each second, and each has half a minute. */
+const MAX_EVICTION_SOCKETS = 512;
 
 /** How a run of the controller differs from that of a replica. */
 export interface Variant {
