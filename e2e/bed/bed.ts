@@ -23,7 +23,7 @@ import { recordHistory, type WatchHistory } from './watch-history.ts';
 export interface BedOptions
   extends Pick<
     ControlPlaneOptions,
-    'name' | 'dir' | 'features' | 'controllerQps' | 'heapGrowthPercent' | 'nodeGraceSeconds' | 'auditPolicy'
+    'name' | 'dir' | 'features' | 'controllerQps' | 'hastyScheduler' | 'heapGrowthPercent' | 'nodeGraceSeconds' | 'auditPolicy'
   > {
   /** What the update repository holds at first. */
   readonly releases?: readonly Release[];

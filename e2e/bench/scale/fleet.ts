@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ApiAccess } from '../../bed/api.ts';
 import type { Home } from '../../bed/home.ts';
@@ -25,7 +26,7 @@ export interface FleetOptions {
 /** Simulated nodes with their agents, some hundred in a process. */
 export interface Fleet {
   readonly pids: readonly number[];
-  /** Runs the agents of these pods, each on its node. */
+  /** Runs the agents of these pods, each on its node; not all at one moment, as no cluster's kubelets would. */
   adopt(pods: readonly PodObject[]): Promise<void>;
   release(releases: readonly Release[]): Promise<void>;
   traffic(): Promise<FleetTraffic>;
@@ -33,6 +34,7 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
+const startedPerSecond = 25;
 const program = fileURLToPath(new URL('fleet-process.ts', import.meta.url));
 
 /** Starts the processes, and registers the nodes, one process after the other. They end with this one, however that ends. */
@@ -57,7 +59,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       const byNode = new Map(pods.map((pod) => [pod.spec.nodeName ?? '', pod]));
       for (const { process, nodes } of parts) {
         const theirs = nodes.flatMap(({ name }) => byNode.get(name) ?? []);
-        await process.call('adopt', theirs);
+        for (let index = 0; index < theirs.length; index += startedPerSecond) {
+          await process.call('adopt', theirs.slice(index, index + startedPerSecond));
+          await sleep(1_000);
+        }
       }
     },
     async release(releases) {

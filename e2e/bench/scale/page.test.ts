@@ -42,9 +42,16 @@ describe('the page', () => {
   });
 
   test('tells of the soak apart', () => {
-    const soak = recordOf(50, { kind: 'soak', figures: [atMost(3, 'soak_heap_growth_percent', '%', 4, 1)] });
+    const series = {
+      'heap after collections': [
+        [5.1, 20],
+        [10.2, 20.5],
+      ],
+    } as const;
+    const soak = recordOf(50, { kind: 'soak', figures: [atMost(3, 'soak_heap_growth_percent', '%', 4, 1)], series });
     const page = scalePage([recordOf(100), soak], undefined);
     expect(page).toContain('| soak_heap_growth_percent | 4 | % | <= 3 | NO |');
+    expect(page).toContain('The heap after 5 minutes: 20 MB, 10 minutes: 20.5 MB.');
     expect(page).not.toContain('50 nodes, 750 pods |');
   });
 

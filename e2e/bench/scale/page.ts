@@ -13,7 +13,11 @@ const panels: readonly (readonly [title: string, unit: string, lines: Readonly<R
   ],
   ['Idle traffic', 'requests a minute', { idle_requests_per_minute: 'all', idle_agent_requests_per_minute: 'agents' }],
   ['Idle traffic', 'kB/s', { idle_controller_kilobytes_per_second: 'controllers', idle_agent_kilobytes_per_second: 'agents' }],
-  ['From an event to its answer', 'ms', { answer_p50_ms: 'p50', answer_p99_ms: 'p99', decide_mean_ms: 'decide, mean' }],
+  [
+    'From an event to its answer',
+    'ms',
+    { answer_p99_ms: 'p99', paced_answer_p99_ms: 'p99, paced', paced_answer_p50_ms: 'p50, paced', paced_decide_mean_ms: 'decide, mean' },
+  ],
   [
     'Rollout, a tenth at a time',
     'minutes, and seconds',
@@ -41,7 +45,7 @@ export function scalePage(records: readonly ScaleRecord[], chartFile: string | u
   const soak = records.find(({ kind }) => kind === 'soak');
   return `${[
     '# Scale',
-    `Written by \`make bench-scale\`. Each size is a control plane of its own: real etcd, API server, controller manager and scheduler, the chart by its own values with two controllers, and kwok, which plays the pods. One half of the nodes has pods of Deployments, each with a PodDisruptionBudget, the other half has none; one policy holds all nodes. Every node has its agent: the real agent's code, a few hundred in a process, each on a simulated host without any delay, and with a token bound to its pod on that node, under the admission policy that every cluster has. Nodes report every five minutes as kubelets do, their leases are renewed every quarter of an hour (the bed must not measure itself). Everything runs on one machine, so a rollout is as fast as that machine can evict, schedule and start pods; \`cores\` below says who used it.`,
+    `Written by \`make bench-scale\`. Each size is a control plane of its own: real etcd, API server, controller manager and scheduler, the chart by its own values with two controllers, and kwok, which plays the pods. One half of the nodes has pods of Deployments, each with a PodDisruptionBudget, the other half has none; one policy holds all nodes. Every node has its agent: the real agent's code, a few hundred in a process, each on a simulated host without any delay, and with a token bound to its pod on that node, under the admission policy that every cluster has. Nodes report every five minutes as kubelets do, their leases are renewed every quarter of an hour (the bed must not measure itself). Everything runs on one machine, so a rollout of a tenth of the nodes at a time is as fast as that machine can evict, schedule and start pods; \`cores\` below says who used it. What is called \`paced\` is measured before it, over the first nodes of the same rollout (a fifth, at most 200), three of them at a time: then the machine keeps up.`,
     `Requests are counted from the audit log, bytes on the wire, cores from \`/proc\`, RSS from \`smaps_rollup\` and \`VmHWM\`, heap, decisions and answers from \`/metrics\`; \`heap_after_gc\` after a collection forced by Node's inspector. \`answer_…\` is the time from the receipt of a watch's event about a node to the first request of the commands that answer it (\`lockkeeper_answer_duration_seconds\`). \`due_to_us\` is what the API server used with us less what it used with the same nodes and pods without us.`,
     ...warnings(records),
     ...(sizes.length > 0 ? ['## Figures by size', sizeTable(sizes), ...misses(sizes)] : []),
@@ -114,7 +118,7 @@ function warnings(records: readonly ScaleRecord[]): string[] {
   ];
 }
 
-function soakSection({ figures, nodes, pods }: ScaleRecord): string[] {
+function soakSection({ figures, nodes, pods, series }: ScaleRecord): string[] {
   const rows = figures.map(({ name, value, unit, goal, holds }) => [
     name,
     String(value),
@@ -122,10 +126,12 @@ function soakSection({ figures, nodes, pods }: ScaleRecord): string[] {
     goal ?? '',
     goal === null ? '' : holds ? 'yes' : 'NO',
   ]);
+  const heaps = (series['heap after collections'] ?? []).map(([minutes, heap]) => `${Math.round(minutes)} minutes: ${heap} MB`);
   return [
     '## Soak',
-    `${nodes} nodes with ${pods} pods; small releases follow one another, each over all nodes, a quarter of them at a time. The heap is measured after forced collections: the base after a twelfth of the time (five minutes of an hour), and at the end.`,
+    `${nodes} nodes with ${pods} pods; small releases follow one another, each over all nodes, a quarter of them at a time. The heap is measured after forced collections, while nothing is under way: the base after a twelfth of the time (five minutes of an hour), and at the end.`,
     [row(['figure', 'value', 'unit', 'goal', 'holds']), row(['---', '---:', '---', '---', '---']), ...rows.map(row)].join('\n'),
+    ...(heaps.length === 0 ? [] : [`The heap after ${heaps.join(', ')}.`]),
   ];
 }
 

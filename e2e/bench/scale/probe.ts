@@ -41,6 +41,12 @@ export interface Look {
   readonly cpu: Readonly<Record<string, number>>;
 }
 
+/** What is counted is what lies between its two ends. */
+export interface Phase {
+  readonly before: Look;
+  readonly after: Look;
+}
+
 const planeParts = ['kube-apiserver', 'etcd', 'kube-controller-manager', 'kube-scheduler', 'kwok'] as const;
 
 export async function lookAt({ bed, counter, fleet, program }: ScaleBed): Promise<Look> {

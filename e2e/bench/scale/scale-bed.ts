@@ -89,6 +89,7 @@ export async function onScaleBed<T>(
     leaseSeconds,
     nodeGraceSeconds: leaseSeconds + 600,
     controllerQps: 1_000,
+    hastyScheduler: true,
     // With thousands of nodes, four times what lives in the API server is more than the machine has.
     heapGrowthPercent: 100,
     auditPolicy,

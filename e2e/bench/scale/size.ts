@@ -5,12 +5,12 @@ import type { PodProcess } from '../../bed/pod-process.ts';
 import { atMost, forInformation } from '../figure.ts';
 import { memoryOf } from '../memory.ts';
 import { heapAfterCollection } from './heap-inspector.ts';
-import { coresBetween, type LeaderMetrics, type Look, lookAt, metricsOf, sampleMemory } from './probe.ts';
-import { peakResident, startedAt } from './processes.ts';
-import { between, observations, quantile } from './prometheus-text.ts';
+import { coresBetween, lookAt, metricsOf, type Phase } from './probe.ts';
+import { startedAt } from './processes.ts';
 import type { ScaleRecord } from './record.ts';
 import { howMany, sentBetween } from './request-counter.ts';
-import { onScaleBed, policyPath, type ScaleBed, type ScaleContext } from './scale-bed.ts';
+import { fullRollout, pacedAtOnce, pacedFigures, pacedRollout, policySpec, rolloutFigures } from './rollout.ts';
+import { onScaleBed, type ScaleBed, type ScaleContext } from './scale-bed.ts';
 
 export interface SizeOptions {
   readonly podsPerNode: number;
@@ -20,11 +20,8 @@ export interface SizeOptions {
 
 const from = '1.26.0';
 const to = '1.26.1';
-const spec = (pin: string) => ({
-  approval: 'Automatic',
-  version: { pin },
-  rollout: { maxUnavailable: '10%', minReadySeconds: 0 },
-});
+/** The first are updated at a pace at which the machine keeps up; the rest as fast as it can. */
+const mostPaced = 200;
 
 /** Measures one size, phase by phase; `write` is called after each. */
 export async function measureSize(
@@ -35,7 +32,7 @@ export async function measureSize(
 ): Promise<void> {
   const { nodes, figures } = record;
   const { say } = context;
-  const options = { nodes, podsPerNode, agentsPerProcess, releases: [from, to], policy: spec(from) };
+  const options = { nodes, podsPerNode, agentsPerProcess, releases: [from, to], policy: policySpec(from, 1) };
   await onScaleBed(context, options, async (scale) => {
     const withoutUs = await alone(scale, say, Math.min(steadyMs, 60_000));
     await scale.install();
@@ -50,7 +47,14 @@ export async function measureSize(
     record.cores['without us'] = withoutUs;
     await write();
 
-    const rollout = await roll(scale, say);
+    const slowly = Math.min(mostPaced, Math.floor(nodes / 5));
+    // A tenth of a small cluster is no faster.
+    if (nodes > 10 * pacedAtOnce) {
+      figures.push(...pacedFigures(await pacedRollout(scale, say, to, slowly)));
+      await write();
+    }
+
+    const rollout = await fullRollout(scale, say, to);
     figures.push(...rolloutFigures(nodes, withoutUs, rollout));
     record.requests['rollout'] = sentBetween(rollout.before.requests, rollout.after.requests);
     record.cores['rollout'] = coresBetween(rollout.before, rollout.after);
@@ -123,11 +127,6 @@ async function held(leader: PodProcess, when: string) {
   return [forInformation(`rss_${when}`, 'MB', rss, 1), forInformation(`heap_${when}`, 'MB', heap, 1)];
 }
 
-interface Phase {
-  readonly before: Look;
-  readonly after: Look;
-}
-
 async function idleness(scale: ScaleBed, say: (text: string) => void, steadyMs: number): Promise<Phase> {
   say(`nothing happens for ${Math.round(steadyMs / 1000)} s: counting requests`);
   const before = await lookAt(scale);
@@ -156,74 +155,5 @@ function idleFigures(nodes: number, withoutUs: Readonly<Record<string, number>>,
     forInformation('apiserver_cores_idle', 'cores', cores['kube-apiserver'] ?? 0, 3),
     forInformation('apiserver_cores_idle_due_to_us', 'cores', serverDue, 3),
     forInformation('controllers_cores_idle', 'cores', cores['controllers'] ?? 0, 4),
-  ];
-}
-
-interface Rollout extends Phase {
-  readonly metricsBefore: LeaderMetrics;
-  readonly metricsAfter: LeaderMetrics;
-  readonly memory: ReturnType<ReturnType<typeof sampleMemory>['stop']>;
-  readonly peak: number;
-  readonly mostUnavailable: number;
-}
-
-async function roll(scale: ScaleBed, say: (text: string) => void): Promise<Rollout> {
-  const { bed, progress } = scale;
-  say(`all ${progress.nodes} nodes are to run ${to}, a tenth of them at a time`);
-  const leader = await scale.leader();
-  const { pid } = leader;
-  const metricsBefore = await metricsOf(leader);
-  progress.reset();
-  const before = await lookAt(scale);
-  const sampling = sampleMemory(leader);
-  try {
-    await bed.client.patch(policyPath, { spec: { version: { pin: to } } });
-    await scale.updated(to, say);
-  } catch (error) {
-    sampling.stop();
-    throw error;
-  }
-  const after = await lookAt(scale);
-  const memory = sampling.stop();
-  if (pid === undefined || leader.pid !== pid) throw new Error('the leader has ended in the middle of the rollout');
-  const { mostUnavailable } = progress;
-  return { before, after, metricsBefore, metricsAfter: await metricsOf(leader), memory, peak: await peakResident(pid), mostUnavailable };
-}
-
-function rolloutFigures(nodes: number, withoutUs: Readonly<Record<string, number>>, rollout: Rollout) {
-  const { before, after, metricsBefore, metricsAfter, memory, peak, mostUnavailable } = rollout;
-  const sent = sentBetween(before.requests, after.requests);
-  const seconds = (after.at - before.at) / 1000;
-  const perSecond = (pattern: RegExp) => howMany(sent, pattern) / seconds;
-  const bytes = (who: 'controller' | 'agent') => (after.bytes[who] - before.bytes[who]) / seconds / 1e3;
-  const cores = coresBetween(before, after);
-  const serverDue = (cores['kube-apiserver'] ?? 0) - (withoutUs['kube-apiserver'] ?? 0);
-  const answers = between(metricsBefore.answers, metricsAfter.answers);
-  const decides = between(metricsBefore.decides, metricsAfter.decides);
-  const milliseconds = (histogram: typeof answers, q: number) => (quantile(histogram, q) ?? Number.NaN) * 1e3;
-  const decideMs = ((metricsAfter.decideSeconds - metricsBefore.decideSeconds) * 1e3) / (metricsAfter.decisions - metricsBefore.decisions);
-  const paid = /leases|events|pods\/eviction/;
-  return [
-    forInformation('rollout_minutes', 'min', seconds / 60, 2),
-    forInformation('rollout_nodes_per_minute', 'nodes/min', (nodes * 60) / seconds, 1),
-    atMost(Math.max(1, Math.floor(nodes / 10)), 'most_unavailable', 'nodes', mostUnavailable, 0),
-    forInformation('answer_p50_ms', 'ms', milliseconds(answers, 0.5), 1),
-    atMost(250, 'answer_p99_ms', 'ms', milliseconds(answers, 0.99), 1),
-    forInformation('answers', 'events', observations(answers), 0),
-    forInformation('decide_mean_ms', 'ms', decideMs, 2),
-    forInformation('decide_p99_ms', 'ms', milliseconds(decides, 0.99), 2),
-    forInformation('decisions', 'decisions', metricsAfter.decisions - metricsBefore.decisions, 0),
-    atMost(250, 'rss_peak', 'MB', peak, 1),
-    forInformation('heap_peak', 'MB', memory.peakHeap, 1),
-    forInformation('rollout_controller_requests_per_second', 'requests/s', perSecond(/^controller/), 1),
-    forInformation('rollout_agent_requests_per_second', 'requests/s', perSecond(/^agent/), 1),
-    forInformation('rollout_requests_per_node', 'requests', (howMany(sent) - howMany(sent, paid)) / nodes, 1),
-    forInformation('evictions_per_node', 'requests', howMany(sent, /pods\/eviction/) / nodes, 1),
-    forInformation('rollout_controller_kilobytes_per_second', 'kB/s', bytes('controller'), 1),
-    forInformation('rollout_agent_kilobytes_per_second', 'kB/s', bytes('agent'), 1),
-    forInformation('apiserver_cores_rollout', 'cores', cores['kube-apiserver'] ?? 0, 3),
-    forInformation('apiserver_cores_rollout_beyond_without_us', 'cores', serverDue, 3),
-    forInformation('controllers_cores_rollout', 'cores', cores['controllers'] ?? 0, 3),
-    forInformation('metrics_scrape_ms', 'ms', metricsAfter.scrapeMs, 0),
   ];
 }

@@ -17,7 +17,7 @@ const podsPerNode = 4;
 /** A repository keeps old releases; the newest of so many are enough to choose from. */
 const releasesKept = 8;
 /** What is warm after five minutes of an hour is the base. */
-const warmUpShare = 1 / 12;
+const shares = 12;
 const policy = {
   approval: 'Automatic',
   version: { refreshInterval: '5s' },
@@ -27,8 +27,8 @@ const policy = {
 
 /**
  * Releases follow one another, each over all nodes with their pods: claims, cordons, evictions, orders, boots, Events, failures of none.
- * A rollout begins when its share of the time has come, or when the one before is over. What the heap keeps is measured after a forced
- * collection, after a twelfth of the time and at the end.
+ * A rollout begins when its share of the time has come, or when the one before is over. What the heap keeps is measured after forced
+ * collections, with nothing under way, after each twelfth of the time: the first is the base.
  */
 export async function soak(
   context: ScaleContext,
@@ -51,6 +51,8 @@ export async function soak(
     const elapsed = () => performance.now() - began;
     const heaps: [number, number][] = [];
     const collect = async (): Promise<number> => {
+      await scale.until(async () => scale.progress.unavailable === 0, 60_000);
+      await scale.quiet(1_000, 30_000).catch(() => undefined);
       const { used } = await heapAfterCollection(leader);
       heaps.push([round(elapsed() / 60_000, 2), round(used, 2)]);
       return used;
@@ -67,12 +69,12 @@ export async function soak(
         if (done % 10 === 0) say(`${done} of ${rollouts} rollouts in ${Math.round(elapsed() / 1000)} s`);
         const due = (done / rollouts) * forMs - elapsed();
         if (due > 0) await sleep(due, undefined, { signal: scale.signal });
-        if (base === undefined && elapsed() >= forMs * warmUpShare) {
-          base = { heap: await collect(), rss: (await memoryOf(pid)).rss };
-          say(`after ${done} rollouts the heap is ${base.heap.toFixed(1)} MB, RSS ${base.rss.toFixed(1)} MB: the base`);
-          record.series['heap after collections'] = heaps;
-          await write();
-        }
+        if (elapsed() < (forMs / shares) * (heaps.length + 1) || done === rollouts) continue;
+        const heap = await collect();
+        base ??= { heap, rss: (await memoryOf(pid)).rss };
+        say(`after ${done} rollouts the heap is ${heap.toFixed(2)} MB, ${((heap / base.heap - 1) * 100).toFixed(2)} % more than the base`);
+        record.series['heap after collections'] = heaps;
+        await write();
       }
     } finally {
       const memory = sampling.stop();
@@ -82,8 +84,6 @@ export async function soak(
     if (leader.pid !== pid || (await scale.leader()) !== leader)
       throw new Error('another controller leads by now: nothing can be compared');
     const minutes = elapsed() / 60_000;
-    // Nothing is under way any more, as at the first collection.
-    await scale.until(async () => scale.progress.unavailable === 0, 60_000);
     const end = { heap: await collect(), rss: (await memoryOf(pid)).rss };
     record.series['heap after collections'] = heaps;
     const sent = sentBetween(counted, await scale.counter.read());
