@@ -28,7 +28,7 @@ export async function pacedRollout(scale: ScaleBed, say: (text: string) => void,
   const leader = await scale.leader();
   const metricsBefore = await metricsOf(leader);
   await bed.client.patch(policyPath, { spec: policySpec(to, pacedAtOnce) });
-  await scale.until(async () => progress.updated(to) >= nodes, 60_000 + nodes * 5_000);
+  await scale.updated(to, say, nodes);
   return { metricsBefore, metricsAfter: await metricsOf(leader) };
 }
 

@@ -50,8 +50,11 @@ export interface ScaleBed {
   /** Waits until the product has sent nothing but renewals of its Lease for so long. */
   quiet(forMs: number, timeoutMs: number): Promise<void>;
   until(condition: () => boolean | Promise<boolean>, timeoutMs: number, intervalMs?: number): Promise<void>;
-  /** Waits until all nodes run a version, are available, and no claim is left; gives up where no node has come further for 10 minutes. */
-  updated(version: string, say: (text: string) => void): Promise<void>;
+  /**
+   * Waits until all nodes run a version, are available, and no claim is left, or until `enough` nodes run it; gives up where no node has
+   * come further for 10 minutes.
+   */
+  updated(version: string, say: (text: string) => void, enough?: number): Promise<void>;
 }
 
 const kinds = '/apis/lockkeeper.dev/v1alpha1';
@@ -222,7 +225,7 @@ async function prepared(
         return performance.now() - since > forMs;
       }, timeoutMs);
     },
-    async updated(version, say) {
+    async updated(version, say, enough = Number.POSITIVE_INFINITY) {
       let seen = -1;
       let since = performance.now();
       let said = since;
@@ -235,6 +238,7 @@ async function prepared(
           said = now;
           say(`${updated} of ${nodes} nodes run ${version}, ${progress.unavailable} are unavailable`);
         }
+        if (updated >= enough) return;
         if (updated === nodes) {
           const { status } = await client.get<KubeObject & { status?: UpdatePolicyStatus }>(policyPath);
           if (status?.claims?.length === 0) return;
