@@ -38,6 +38,13 @@ describe('the pods of nodes', () => {
     );
   });
 
+  test('are listed from the memory of the API server, which has an index of nodes', async () => {
+    putPod(bed.cluster, 'p1', 'a');
+    views.want(['a']);
+    await eventually(() => views.snapshot().size === 1);
+    expect(bed.cluster.asked[0]!.query.get('resourceVersion')).toBe('0');
+  });
+
   test('are told of once they were listed, and at each change after', async () => {
     putPod(bed.cluster, 'p1', 'a');
     views.want(['a']);
@@ -76,6 +83,7 @@ describe('the pods of nodes', () => {
     putPod(bed.cluster, 'p1', 'a');
     const pods = await views.list('a', AbortSignal.timeout(10_000));
     expect(pods.map(({ name }) => name)).toEqual(['p1']);
-    expect(bed.cluster.asked[0]!.query.get('resourceVersion')).toBeNull();
+    const { query } = bed.cluster.asked[0]!;
+    expect([query.get('resourceVersion'), query.get('limit')]).toEqual([null, '0']);
   });
 });

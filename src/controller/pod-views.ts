@@ -35,10 +35,13 @@ export class PodViews {
     return pods;
   }
 
-  /** A fresh list of a node's pods, by a quorum read. */
+  /**
+   * A fresh list of a node's pods, by a quorum read. Without a limit: API servers up to 1.33 answer it from their memory only then, and
+   * else read all pods of the cluster from etcd.
+   */
   async list(node: string, signal: AbortSignal): Promise<PodView[]> {
     let pods: PodView[] = [];
-    for await (const { items, page } of this.#deps.client.listPages('/api/v1/pods', onNode(node), 500, signal)) {
+    for await (const { items, page } of this.#deps.client.listPages('/api/v1/pods', onNode(node), 0, signal)) {
       if (page === 0) pods = [];
       pods.push(...items.map(podOf));
     }
@@ -57,6 +60,8 @@ export class PodViews {
       ...this.#deps,
       path: '/api/v1/pods',
       query: onNode(node),
+      // What must be fresh is asked for by `list`, once for each reboot.
+      firstList: 'cache',
       project: podOf,
       onChange: (change, byWatch) => {
         if (change.type === 'put' && change.previous !== undefined && isDeepStrictEqual(change.value, change.previous)) return;

@@ -141,7 +141,7 @@ export class KubeClient {
     return this.request({ method: 'POST', path, body: eviction, repeatWhenBusy: false, timeoutMs: evictionTimeoutMs, ...options });
   }
 
-  /** A list, page by page. When the server forgets it midway (410) it starts again, three times at most. */
+  /** A list, page by page (with a limit of 0: all of it as one). When the server forgets it midway (410) it starts again, three times at most. */
   async *listPages(path: string, query: Query = {}, limit = 500, signal?: AbortSignal): AsyncGenerator<ListPage> {
     let token: string | undefined;
     let page = 0;

@@ -207,6 +207,22 @@ describe('a reflector', () => {
     await eventually(() => told.at(-1) === 'put d=2');
   });
 
+  test('a first list from memory is followed by lists from the store', async () => {
+    server.put('a', { v: 1 });
+    const reflector = await started({ firstList: 'cache' });
+    server.fault = (request) => (kindOf(request) === 'watch' ? 'cut' : undefined);
+    server.cutConnections();
+    await eventually(() => server.watches === 0);
+    server.remove('a');
+    server.put('b', { v: 1 });
+    server.compact();
+    server.fault = () => undefined;
+    await inTime(() => reflector.items.has('b'), 'the list');
+    expect([...reflector.items.keys()]).toEqual(['b']);
+    const lists = server.requests.filter((request) => kindOf(request) === 'list');
+    expect(lists.map(({ query }) => query.get('resourceVersion'))).toEqual(['0', null]);
+  });
+
   test('a list forgotten midway starts again, and only the last whole one counts', async () => {
     for (const name of ['a', 'b', 'c']) server.put(name, { v: 1 });
     let forgotten = false;

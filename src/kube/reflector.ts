@@ -35,6 +35,12 @@ export interface ReflectorOptions<T> {
    */
   readonly mode?: 'list' | 'stream';
   readonly pageSize?: number;
+  /**
+   * Where the first list comes from. `store` (default): it is as fresh as the API server's storage. `cache`: it is what the API server
+   * holds in memory, which may be behind; the watch catches up. For a selector that only its memory has an index for: a list from storage
+   * reads every object of the kind, however few are selected. Later lists are from the store.
+   */
+  readonly firstList?: 'store' | 'cache';
   /** The first request waits a random part of this, in milliseconds. Default 0. */
   readonly startJitterMs?: number;
   /** So does each reconnect. Default 1,000. */
@@ -176,10 +182,11 @@ export class Reflector<T> {
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    const { client, path, query = {}, pageSize = 500 } = this.#options;
+    const { client, path, query = {}, pageSize = 500, firstList } = this.#options;
+    const fromCache = firstList === 'cache' && !this.synced;
     let keys = new Set<string>();
     let resourceVersion: string | undefined;
-    for await (const page of client.listPages(path, query, pageSize, signal)) {
+    for await (const page of client.listPages(path, fromCache ? { ...query, resourceVersion: '0' } : query, pageSize, signal)) {
       if (page.page === 0) {
         keys = new Set();
         const { watermark } = this.#store;

@@ -1,7 +1,8 @@
+import { PHASES } from '../../../src/api/node-update.ts';
 import type { PodProcess } from '../../bed/pod-process.ts';
 import { memoryOf } from '../memory.ts';
 import { cpuSeconds } from './processes.ts';
-import { type Histogram, histogramOf, metricValue } from './prometheus-text.ts';
+import { type Histogram, histogramOf, metricValue, sumOf } from './prometheus-text.ts';
 import type { RequestCounts } from './request-counter.ts';
 import type { ScaleBed } from './scale-bed.ts';
 
@@ -13,6 +14,8 @@ export interface LeaderMetrics {
   readonly decideSeconds: number;
   readonly decisions: number;
   readonly answers: Histogram;
+  /** How many nodes have left a phase, and the seconds that they were in it, by phase. */
+  readonly phases: ReadonlyMap<string, { readonly nodes: number; readonly seconds: number }>;
   /** How long it took to tell, in milliseconds. */
   readonly scrapeMs: number;
 }
@@ -27,8 +30,20 @@ export async function metricsOf(leader: PodProcess): Promise<LeaderMetrics> {
     decideSeconds: metricValue(text, 'lockkeeper_decide_duration_seconds_sum'),
     decisions: metricValue(text, 'lockkeeper_decide_duration_seconds_count'),
     answers: histogramOf(text, 'lockkeeper_answer_duration_seconds'),
+    phases: new Map(
+      PHASES.map((phase) => {
+        const of = (what: 'count' | 'sum') => sumOf(text, `lockkeeper_phase_duration_seconds_${what}`, `phase="${phase}"`);
+        return [phase, { nodes: of('count'), seconds: of('sum') }];
+      }),
+    ),
     scrapeMs: performance.now() - started,
   };
+}
+
+/** Lists for which the API server's memory was not fresh in time: it has read all objects of the kind from etcd for each. */
+export async function listsFromStorage({ bed }: ScaleBed): Promise<number> {
+  const text = await bed.kubectl('get', '--raw', '/metrics');
+  return sumOf(text, 'apiserver_watch_cache_consistent_read_total', 'fallback="true"');
 }
 
 /** All that is counted, at one moment. */

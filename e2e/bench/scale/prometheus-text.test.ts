@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { between, histogramOf, metricValue, observations, quantile } from './prometheus-text.ts';
+import { between, histogramOf, metricValue, observations, quantile, sumOf } from './prometheus-text.ts';
 
 const text = `# HELP a_seconds How long.
 # TYPE a_seconds histogram
@@ -21,6 +21,15 @@ test('reads values and histograms', () => {
     [Number.POSITIVE_INFINITY, 100],
   ]);
   expect(histogramOf(text, 'b_seconds')).toEqual([]);
+});
+
+test('adds up the samples with some labels', () => {
+  const reads =
+    'reads_total{group="",fallback="true"} 2\nreads_total{group="apps",fallback="true"} 3\nreads_total{group="",fallback="false"} 9\n';
+  expect(sumOf(reads, 'reads_total', 'fallback="true"')).toBe(5);
+  expect(sumOf(reads, 'reads_total', 'fallback="true"', 'group="apps"')).toBe(3);
+  expect(sumOf(reads, 'reads_total')).toBe(14);
+  expect(sumOf(reads, 'other_total')).toBe(0);
 });
 
 describe('quantiles', () => {

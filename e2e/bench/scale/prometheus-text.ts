@@ -16,6 +16,12 @@ export function histogramOf(text: string, name: string): Histogram {
   ]);
 }
 
+/** The sum of a metric's samples that have all these labels, such as `phase="Draining"`; 0 where there is none. */
+export function sumOf(text: string, name: string, ...labels: readonly string[]): number {
+  const samples = text.matchAll(new RegExp(`^${name}\\{([^}]*)\\} (\\S+)$`, 'gm'));
+  return [...samples].reduce((sum, [, has = '', value]) => sum + (labels.every((label) => has.includes(label)) ? Number(value) : 0), 0);
+}
+
 /** What was observed between two looks at a histogram. */
 export function between(before: Histogram, after: Histogram): Histogram {
   return after.map(([bound, count], index) => [bound, count - (before[index]?.[1] ?? 0)]);

@@ -1,5 +1,5 @@
 import { atMost, forInformation } from '../figure.ts';
-import { coresBetween, type LeaderMetrics, lookAt, metricsOf, type Phase, sampleMemory } from './probe.ts';
+import { coresBetween, type LeaderMetrics, listsFromStorage, lookAt, metricsOf, type Phase, sampleMemory } from './probe.ts';
 import { peakResident } from './processes.ts';
 import { between, observations, quantile } from './prometheus-text.ts';
 import { howMany, sentBetween } from './request-counter.ts';
@@ -21,18 +21,38 @@ interface Told {
   readonly metricsAfter: LeaderMetrics;
 }
 
+interface Paced extends Phase, Told {
+  readonly nodes: number;
+  readonly listsFromStorage: number;
+}
+
 /** Has so many nodes updated, three at a time: on one machine for all, answers are measured only where it keeps up. */
-export async function pacedRollout(scale: ScaleBed, say: (text: string) => void, to: string, nodes: number): Promise<Told> {
+export async function pacedRollout(scale: ScaleBed, say: (text: string) => void, to: string, nodes: number): Promise<Paced> {
   const { bed, progress } = scale;
   say(`${nodes} of ${progress.nodes} nodes are to run ${to}, ${pacedAtOnce} of them at a time`);
   const leader = await scale.leader();
   const metricsBefore = await metricsOf(leader);
+  const listsBefore = await listsFromStorage(scale);
+  const before = await lookAt(scale);
   await bed.client.patch(policyPath, { spec: policySpec(to, pacedAtOnce) });
   await scale.updated(to, say, nodes);
-  return { metricsBefore, metricsAfter: await metricsOf(leader) };
+  const after = await lookAt(scale);
+  const metricsAfter = await metricsOf(leader);
+  return { nodes, before, after, metricsBefore, metricsAfter, listsFromStorage: (await listsFromStorage(scale)) - listsBefore };
 }
 
-export function pacedFigures({ metricsBefore, metricsAfter }: Told) {
+/** Phases of a node that is away, and how long they lasted on average. */
+function phaseFigures({ metricsBefore, metricsAfter }: Told) {
+  return (['Draining', 'Rebooting', 'Verifying', 'Uncordoning'] as const).flatMap((phase) => {
+    const [from, till] = [metricsBefore.phases.get(phase), metricsAfter.phases.get(phase)];
+    const nodes = (till?.nodes ?? 0) - (from?.nodes ?? 0);
+    const seconds = (till?.seconds ?? 0) - (from?.seconds ?? 0);
+    return nodes === 0 ? [] : [forInformation(`paced_${phase.toLowerCase()}_mean_seconds`, 's', seconds / nodes, 2)];
+  });
+}
+
+export function pacedFigures({ nodes, before, after, metricsBefore, metricsAfter, listsFromStorage }: Paced) {
+  const minutes = (after.at - before.at) / 60_000;
   const answers = between(metricsBefore.answers, metricsAfter.answers);
   const decideMs = ((metricsAfter.decideSeconds - metricsBefore.decideSeconds) * 1e3) / (metricsAfter.decisions - metricsBefore.decisions);
   return [
@@ -40,6 +60,9 @@ export function pacedFigures({ metricsBefore, metricsAfter }: Told) {
     atMost(250, 'paced_answer_p99_ms', 'ms', milliseconds(answers, 0.99), 1),
     forInformation('paced_answers', 'events', observations(answers), 0),
     forInformation('paced_decide_mean_ms', 'ms', decideMs, 2),
+    forInformation('paced_nodes_per_minute', 'nodes/min', nodes / minutes, 1),
+    ...phaseFigures({ metricsBefore, metricsAfter }),
+    forInformation('paced_lists_from_storage', 'requests', listsFromStorage, 0),
   ];
 }
 

@@ -50,7 +50,10 @@ export async function measureSize(
     const slowly = Math.min(mostPaced, Math.floor(nodes / 5));
     // A tenth of a small cluster is no faster.
     if (nodes > 10 * pacedAtOnce) {
-      figures.push(...pacedFigures(await pacedRollout(scale, say, to, slowly)));
+      const paced = await pacedRollout(scale, say, to, slowly);
+      figures.push(...pacedFigures(paced));
+      record.requests['paced'] = sentBetween(paced.before.requests, paced.after.requests);
+      record.cores['paced'] = coresBetween(paced.before, paced.after);
       await write();
     }
 
