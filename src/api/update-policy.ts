@@ -319,6 +319,7 @@ export const rolloutSchema = z.object({
           name: nameSchema(),
           state: z.enum(GROUP_STATES),
           soakUntil: z.optional(timeSchema()),
+          untestedFrom: z.optional(timeSchema()),
           nodes: z.optional(z.int()),
           updated: z.optional(z.int()),
         }),
@@ -350,7 +351,8 @@ describeFields(rolloutSchema, {
   target: 'The version that they are brought to; it never changes, a newer one is a new rollout.',
   startedAt: 'When it began.',
   updated: 'How many nodes it has brought to the target.',
-  groups: 'How far each group of the policy has come, and how many of its nodes are updated; Untested: none of them could be.',
+  groups:
+    'How far each group of the policy has come, and how many of its nodes are updated; Untested: none of them could be, and from when that is said where something holds them all.',
   zone: 'The zone that it has come to, within the group whose turn it is.',
   failed: 'The hosts on which it failed, known by hostID so that one that registers anew does not start over.',
 });

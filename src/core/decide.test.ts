@@ -568,3 +568,15 @@ describe('an urgent version', () => {
     expect(of('n1')?.status.conditions).toMatchObject([{ type: 'Urgent', status: 'True' }]);
   });
 });
+
+test('a canary whose agent has yet to report is waited for, and called untested a minute later', () => {
+  const groups = [{ name: 'canary', nodeSelector: { matchLabels: { ring: 'canary' } } }];
+  const policy = aPolicy({ spec: { rollout: { groups } } });
+  const { host: _host, ...unreported } = aNode('n0', { labels: { ring: 'canary' } });
+  const nodes = [unreported, aStagedNode('n1'), aStagedNode('n2')];
+  const { decision, reasons } = decided(nodes, policy);
+  const [rollout] = decision.policies[0]?.status.rollouts ?? [];
+  expect(reasons).toMatchObject({ n0: 'AwaitingReport', n1: 'AwaitingGroup' });
+  expect(rollout?.groups).toMatchObject([{ name: 'canary', state: 'Updating', untestedFrom: ago(-MINUTE) }]);
+  expect(decision.wakeAt).toBe(NOW + MINUTE);
+});

@@ -127,10 +127,11 @@ class Draft {
     grounded.sort((a, b) => claimOrder(facts, a.member, b.member));
     pending.push(...this.#stage(facts, grounded));
     this.#claim(facts, turns, grounded, begun, pending);
-    for (const { state, soakUntil } of turns.flatMap(({ rollout }) => rollout.groups ?? [])) {
+    for (const { state, soakUntil, untestedFrom } of turns.flatMap(({ rollout }) => rollout.groups ?? [])) {
       if (state === 'Soaking') this.#wantChecks(facts);
       // One that has soaked long enough waits for its policy's checks.
       if (soakUntil !== undefined && instant(soakUntil) > this.#now) this.#wake(instant(soakUntil));
+      if (untestedFrom !== undefined) this.#wake(instant(untestedFrom));
     }
 
     const claims = [...kept, ...begun];

@@ -38,6 +38,8 @@ function turn({ groups = [], nodes, known = {}, skip = false, ownNode }: Given) 
 
 describe('a group', () => {
   const done = { groups: [{ name: 'canary', state: 'Finished' as const }] };
+  const untested = { groups: [{ name: 'canary', state: 'Untested' as const }] };
+  const heldFor = (ms: number) => ({ groups: [{ name: 'canary', state: 'Updating' as const, untestedFrom: ago(ms - MINUTE) }] });
   test.each<[string, Given, string[], string | undefined]>([
     [
       'one to come',
@@ -99,7 +101,21 @@ describe('a group', () => {
       ['Finished'],
       undefined,
     ],
-    ['all held', { groups: [ring('canary')], nodes: [['canary', 'held']] }, ['Untested'], 'GroupUntested'],
+    ['all held', { groups: [ring('canary')], nodes: [['canary', 'held']] }, ['Updating'], 'AwaitingGroup'],
+    [
+      'all held for a minute',
+      { groups: [ring('canary')], nodes: [['canary', 'held']], known: heldFor(MINUTE) },
+      ['Untested'],
+      'GroupUntested',
+    ],
+    [
+      'all held for less',
+      { groups: [ring('canary')], nodes: [['canary', 'held']], known: heldFor(MINUTE - 1) },
+      ['Updating'],
+      'AwaitingGroup',
+    ],
+    ['untested and still held', { groups: [ring('canary')], nodes: [['canary', 'held']], known: untested }, ['Untested'], 'GroupUntested'],
+    ['no longer held', { groups: [ring('canary')], nodes: [['canary', 'pending']], known: untested }, ['Updating'], 'AwaitingGroup'],
     ['all failed', { groups: [ring('canary')], nodes: [['canary', 'failed']] }, ['Untested'], 'GroupUntested'],
     ['all held, and a skip', { groups: [ring('canary')], nodes: [['canary', 'held']], skip: true }, ['Skipped'], undefined],
     ['empty', { groups: [ring('canary')], nodes: [['', 'pending']] }, ['Finished'], undefined],
@@ -139,7 +155,7 @@ describe('a group', () => {
         groups: [ring('canary'), ring('early')],
         nodes: [
           ['canary', 'held'],
-          ['early', 'held'],
+          ['early', 'failed'],
         ],
         skip: true,
       },
@@ -168,6 +184,13 @@ describe('a group', () => {
     expect(turn({ groups: [soaking], nodes: [['canary', 'updated']] }).rollout.groups).toEqual([
       { name: 'canary', state: 'Soaking', soakUntil: ago(-HOUR), nodes: 1, updated: 1 },
     ]);
+  });
+
+  test('that is held is called untested from a minute later, and not while one of its nodes is to come', () => {
+    const groups = (nodes: Given['nodes'], known = {}) => turn({ groups: [ring('canary')], nodes, known }).rollout.groups;
+    const held = { name: 'canary', state: 'Updating', untestedFrom: ago(-MINUTE), nodes: 1, updated: 0 };
+    expect(groups([['canary', 'held']])).toEqual([held]);
+    expect(groups([['canary', 'pending']], heldFor(0))).toEqual([{ name: 'canary', state: 'Updating', nodes: 1, updated: 0 }]);
   });
 
   test('that is waited for says the same until it is done, and says until when it soaks', () => {

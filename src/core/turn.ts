@@ -12,6 +12,9 @@ export type Standing = 'updated' | 'failed' | 'pending' | 'held';
 
 type GroupProgress = NonNullable<Rollout['groups']>[number];
 
+/** So long must a group's nodes be held before it is called untested: an agent that starts, or starts again, reports by then. */
+const UNTESTED_AFTER_MS = 60_000;
+
 /** How far a rollout has come through its policy's groups and zones. */
 export interface Turn {
   /** The rollout, with that written down. */
@@ -107,7 +110,11 @@ function progressOf(
   if (members.length === 0) return { name, state: 'Finished' };
   const standing = members.map(({ node }) => standings.get(node.name));
   if (standing.includes('pending')) return { name, state: 'Updating' };
-  if (!standing.includes('updated')) return { name, state: 'Untested' };
+  if (!standing.includes('updated')) {
+    const from = previous?.untestedFrom ?? timestamp(now + UNTESTED_AFTER_MS);
+    const mayPass = standing.includes('held') && previous?.state !== 'Untested' && instant(from) > now;
+    return mayPass ? { name, state: 'Updating', untestedFrom: from } : { name, state: 'Untested' };
+  }
   const soakMs = durationMs(soak);
   return soakMs === 0 ? { name, state: 'Finished' } : { name, state: 'Soaking', soakUntil: timestamp(now + soakMs) };
 }
