@@ -130,8 +130,7 @@ class Draft {
     for (const { state, soakUntil, untestedFrom } of turns.flatMap(({ rollout }) => rollout.groups ?? [])) {
       if (state === 'Soaking') this.#wantChecks(facts);
       // One that has soaked long enough waits for its policy's checks.
-      if (soakUntil !== undefined && instant(soakUntil) > this.#now) this.#wake(instant(soakUntil));
-      if (untestedFrom !== undefined) this.#wake(instant(untestedFrom));
+      for (const time of [soakUntil, untestedFrom]) if (time !== undefined && instant(time) > this.#now) this.#wake(instant(time));
     }
 
     const claims = [...kept, ...begun];

@@ -69,6 +69,9 @@ describe('compareVersions', () => {
     ['1.9.0', '1.10.0', -1],
     ['1.26.1', '1.26.1', 0],
     ['1.26.1-rc.1', '1.26.1', -1],
+    ['0.0.1', ' ', 1],
+    ['no version', '0.0.1', -1],
+    ['no version', ' ', 0],
   ])('%s and %s', (a, b, sign) => {
     expect(Math.sign(compareVersions(a, b))).toBe(sign);
   });

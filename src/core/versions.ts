@@ -26,8 +26,15 @@ export const isRange = (text: string): boolean => semver.validRange(text) !== nu
 /** Whether a version lies in a range; a prerelease only where the range names one. */
 export const inRange = remembering((version, range) => semver.satisfies(version, range));
 
-/** Negative where `a` is the older version, positive where it is the newer, 0 where they are equal. */
-export const compareVersions = remembering((a, b) => (a === b ? 0 : semver.compareBuild(a, b)));
+/**
+ * Negative where `a` is the older version, positive where it is the newer, 0 where they are equal. What is no version, as anybody may
+ * have written into a status, is older than any.
+ */
+export const compareVersions = remembering((a, b) => {
+  if (a === b) return 0;
+  const [readableA, readableB] = [semver.valid(a) !== null, semver.valid(b) !== null];
+  return readableA && readableB ? semver.compareBuild(a, b) : Number(readableA) - Number(readableB);
+});
 
 const MAX_KNOWN = 1024;
 

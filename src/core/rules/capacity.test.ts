@@ -57,6 +57,19 @@ describe('capacity', () => {
     expect(capacity(aCandidate(aWorld({ nodes: [free, ...ours] })), NOW)?.message).toMatch(/at once$/);
   });
 
+  test('in a large fleet names the nodes that others take only where they alone leave no room', () => {
+    const many = (lost: number) => [free, ...others(...Array.from({ length: 100 }, (_, index) => (index < lost ? notReady : {})))];
+    const said = (lost: number, claimed: string[]) =>
+      capacity(
+        aCandidate(aWorld({ policies: [aPolicy({ spec: { rollout: { maxUnavailable: 2 } } })], nodes: many(lost) }), {
+          claimed: new Set(claimed),
+        }),
+        NOW,
+      )?.message;
+    expect(said(1, ['n50'])).toMatch(/at once$/);
+    expect(said(2, [])).toMatch(/at once, and so already are n2 \(not ready\), n3 \(not ready\)$/);
+  });
+
   test.each([
     ['none of the group is unavailable', {}, 2, [], undefined],
     ['one of the group is', { unschedulable: true }, 2, [], 'CapacityReached'],

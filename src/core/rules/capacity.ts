@@ -14,7 +14,7 @@ export const capacity: Rule = (candidate) => {
   if (facts.unavailable.size + begun.length >= facts.limit) {
     return {
       reason: 'CapacityReached',
-      message: `waits for its turn: ${facts.limit} of ${facts.members.length} nodes may be unavailable at once${takenByOthers(facts)}`,
+      message: `waits for its turn: ${facts.limit} of ${facts.members.length} nodes may be unavailable at once${alsoLost(facts)}`,
     };
   }
   const group = facts.view.spec.rollout.groups[member.group];
@@ -23,9 +23,12 @@ export const capacity: Rule = (candidate) => {
 
 const MAX_NAMED = 5;
 
-/** The nodes that are unavailable by nobody's update, as the end of a sentence: said to all that wait, it changes rarely. */
-export function takenByOthers({ lost }: Pick<Facts, 'lost'>): string {
-  if (lost.length === 0) return '';
+/** In a larger fleet nodes come and go all the time, and it is said to all that wait: each change would be a write for each of them. */
+const SMALL_FLEET = 100;
+
+/** The nodes that are unavailable by nobody's update, as the end of a sentence; in a large fleet only where they alone leave no room. */
+export function alsoLost({ lost, limit, members }: Pick<Facts, 'lost' | 'limit' | 'members'>): string {
+  if (lost.length === 0 || (members.length > SMALL_FLEET && lost.length < limit)) return '';
   const more = lost.length > MAX_NAMED ? ` and ${lost.length - MAX_NAMED} more` : '';
   return `, and so already ${lost.length === 1 ? 'is' : 'are'} ${lost.slice(0, MAX_NAMED).join(', ')}${more}`;
 }

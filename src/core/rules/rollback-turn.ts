@@ -2,7 +2,7 @@ import { claimOn } from '../assign.ts';
 import type { Facts, Member } from '../facts.ts';
 import { isOf } from '../releases.ts';
 import type { NodeView } from '../world.ts';
-import { takenByOthers } from './capacity.ts';
+import { alsoLost } from './capacity.ts';
 import { pass, type Rule } from './rule.ts';
 
 /**
@@ -23,7 +23,7 @@ export const rollbackTurn: Rule = ({ facts, node, claimed }) => {
   if (facts.limit > taken.length || (facts.unavailable.has(node.name) && !node.ready.status)) return pass;
   return {
     reason: 'CapacityReached',
-    message: `waits to be taken back: ${facts.limit} of ${facts.members.length} nodes may be unavailable at once, besides those that failed${takenByOthers(facts)}`,
+    message: `waits to be taken back: ${facts.limit} of ${facts.members.length} nodes may be unavailable at once, besides those that failed${alsoLost(facts)}`,
   };
 };
 
